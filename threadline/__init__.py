@@ -1,0 +1,1 @@
+"""One customer, one thread: customer-service systems joined by connectors, mappings and schedules."""

@@ -1,0 +1,199 @@
+"""The connector contract: what a connector declares, and the three things that it does.
+
+Lifecycle, as the engine promises it: a connector is constructed from validated settings (and touches no network),
+then `check`, `pull` or `push` are called, each from one thread at a time, then `close`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, cast, get_args
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from threadline.sdk.errors import RetryableError
+
+JSON: TypeAlias = Any
+Cursor: TypeAlias = Mapping[str, JSON]
+"""A position in a stream. The engine stores it as JSON and gives it back; only its connector reads it."""
+
+
+class Settings(BaseModel):
+    """Base of a connector's settings: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def credential(about: str, *, connection: str, default: Any = ...) -> Any:
+    """Declare a settings field that never stands in threadline.yaml.
+
+    Its value comes from the environment (`THREADLINE_<SOURCE>_<FIELD>`) or from the Airflow connection named like
+    the source. `connection` says which part of that: login, password, host, or extra.<key>. Secrets are typed `SecretStr`.
+    """
+    return Field(default, description=about, json_schema_extra={"credential": True, "connection": connection})
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One kind of record that a source offers.
+
+    `key` names the top-level fields of the JSON record that identify it within the stream.
+    `mapping` names the shipped mapping file, `<system>/<stream>`; threadline.yaml may choose another.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    mapping: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PushObject:
+    """One kind of record that a target takes.
+
+    `batch` is the most intents in one `push` call. `repeat` says what makes a repeated push harmless
+    (docs: guarantees, G5): an idempotency `key`, an `upsert` by a unique external id, a searchable `marker`, or `never`.
+    """
+
+    name: str
+    batch: int
+    repeat: Literal["key", "upsert", "marker", "never"]
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that the connector could not turn into JSON: the engine keeps its bytes in a dead letter.
+
+    `key` is the record's key as the engine writes it: the values of the stream's key fields joined by ":".
+    """
+
+    key: str
+    raw: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, and the cursor that follows them.
+
+    Each record is one JSON object in UTF-8. The engine stores records and cursor in one transaction.
+    `cursor` None means that nothing may be skipped yet: the saved cursor stays as it is.
+    """
+
+    records: Sequence[bytes]
+    cursor: Cursor | None = None
+    rejected: Sequence[Rejected] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One change that a target shall take.
+
+    `id` is the same for every attempt: use it as the idempotency key or marker. With `attempt` above 1 an earlier try
+    may have reached the remote, so a connector whose object is not repeatable looks before it writes again.
+    """
+
+    id: str
+    object: str
+    payload: Mapping[str, JSON]
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one intent: `done`, `retry` (not taken, may be later), `unknown` (may have been taken) or `dead`."""
+
+    intent: str
+    status: Literal["done", "retry", "unknown", "dead"]
+    remote_id: str | None = None
+    reason: str | None = None
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+class Connector(ABC, Generic[SettingsT]):
+    """A system that records are pulled from. Subclasses declare `name`, `about` and `streams`.
+
+    `extra` names the pip extra that brings the vendor's library; the library is imported only when it is used, so that
+    a connector can be listed and documented without it. `functions` are what its mapping files may `call`: one value
+    in, one value out, ValueError for a value that has no answer. `sandbox` is "module:Class" of its stand-in server.
+    """
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    extra: ClassVar[str | None] = None
+    streams: ClassVar[tuple[Stream, ...]] = ()
+    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    sandbox: ClassVar[str | None] = None
+    connection_type: ClassVar[str] = "generic"
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings
+
+    @classmethod
+    def settings_type(cls) -> type[Settings]:
+        """Return the settings class given in `Connector[...]`."""
+        for base in getattr(cls, "__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, Settings):
+                    return argument
+        raise TypeError(f"{cls.__name__} must be declared as Connector[ItsSettings]")
+
+    def available_streams(self) -> Sequence[Stream]:
+        """Return the streams of this source; a connector whose streams come from the settings overrides it."""
+        return self.streams
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make the cheapest call that proves address and credentials; raise ConfigError or RetryableError."""
+
+    @abstractmethod
+    def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
+        """Yield the records that changed after `since` (None: all), in pages whose cursors never pass a record unread."""
+
+    def close(self) -> None:
+        """Release connections; called once, also after an error."""
+
+
+class Target(ABC):
+    """What a connector also is when its system takes pushes. Subclasses declare `objects`."""
+
+    objects: ClassVar[tuple[PushObject, ...]]
+
+    @abstractmethod
+    def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the vendors' word
+        """Write the intents, all of one object; yield one receipt for each, never all-or-nothing.
+
+        A ConfigError or RetryableError raised half-way is an answer for every intent without a receipt yet: the engine
+        marks those `unknown` and hands them in again later with a higher `attempt`.
+        """
+
+
+@cache
+def _decoder(path: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    shape: Any = list[msgspec.Raw]
+    for name in reversed(path):
+        shape = msgspec.defstruct("Body", [("value", shape, msgspec.field(name=name))])
+    return msgspec.json.Decoder(shape)
+
+
+def split_records(body: bytes, *path: str) -> list[bytes]:
+    """Cut a JSON response into its records, undecoded; `path` leads to the array.
+
+    RetryableError when the body is not JSON of that shape: it was cut off, or it is an error page.
+    """
+    try:
+        value = _decoder(path).decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RetryableError(f"the response is not the expected JSON ({'.'.join(path) or 'an array'}): {error}") from None
+    for _ in path:
+        value = value.value
+    return [bytes(raw) for raw in cast("list[msgspec.Raw]", value)]
+
+
+encode_record = msgspec.json.Encoder().encode
+"""Write a record that a library has already decoded as JSON bytes; datetimes become RFC 3339."""

@@ -1,0 +1,144 @@
+"""HTTP for connectors: a requests session with timeouts, retries and errors that say what to do.
+
+Vendor libraries that insist on their own host are given a session whose calls `reroute` sends elsewhere, so that the
+same code talks to the vendor and to its stand-in.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from threadline.sdk.errors import ConfigError, RetryableError
+
+T = TypeVar("T")
+TIMEOUT = (10.0, 60.0)
+"""Seconds to connect and to wait between two bytes."""
+ATTEMPTS = 5
+LONGEST_WAIT = 90.0
+"""Seconds; a remote that asks for more is left for the next scheduled run."""
+
+_backoff = wait_random_exponential(multiplier=0.5, max=30)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RetryableError) and error.retry_after is not None:
+        return error.retry_after
+    return float(_backoff(state))
+
+
+def _give_up(state: RetryCallState) -> bool:
+    return stop_after_attempt(ATTEMPTS)(state) or _wait(state) > LONGEST_WAIT
+
+
+def retrying(call: Callable[[], T]) -> T:
+    """Repeat a call while it raises RetryableError: five attempts, waiting what the remote asked or a growing random time."""
+    return Retrying(retry=retry_if_exception_type(RetryableError), stop=_give_up, wait=_wait, sleep=time.sleep, reraise=True)(call)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After (RFC 9110, 10.2.3) as seconds from now; None where it is absent or unreadable."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def raise_for_status(response: requests.Response, system: str) -> None:
+    """Turn an HTTP error into ConfigError (401, 403, other 4xx) or RetryableError (408, 425, 429, 5xx); bodies are not quoted."""
+    status = response.status_code
+    if status < 400:
+        return
+    where = f"{system} answered {status} to {response.request.method} {urlsplit(response.url).path}"
+    if status in (408, 425, 429) or status >= 500:
+        raise RetryableError(where, retry_after=retry_after(response.headers))
+    if status in (401, 403):
+        raise ConfigError(f"{where}: the credentials were refused; check them and what they may do")
+    raise ConfigError(f"{where}: check the address and the settings")
+
+
+def network_error(error: Exception, system: str, url: str) -> RetryableError | ConfigError:
+    """Name a failure below HTTP: an invalid address is a ConfigError, everything else may pass."""
+    parts = urlsplit(url)
+    host = parts.hostname or url
+    where = f"{system} at {host}:{parts.port}" if parts.port else f"{system} at {host}"
+    if isinstance(error, (requests.exceptions.MissingSchema, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        return ConfigError(f"{where}: not a usable address; it must begin with http:// or https://")
+    if isinstance(error, requests.Timeout):
+        return RetryableError(f"{where} did not answer in time")
+    return RetryableError(f"{where} cannot be reached; check the address, the network and that the service runs")
+
+
+class Http:
+    """Calls to one system's API: base address, authentication, timeout, retries, classified errors."""
+
+    def __init__(
+        self, system: str, base_url: str, *, auth: Any = None, headers: Mapping[str, str] | None = None, session: requests.Session | None = None
+    ) -> None:
+        self.system = system
+        self.base_url = base_url.rstrip("/")
+        self.session = session or requests.Session()
+        # Neither ~/.netrc nor proxy variables may add credentials or change where personal data goes.
+        self.session.trust_env = False
+        self.session.auth = auth
+        self.session.headers.update({"User-Agent": "threadline/0.1", **(headers or {})})
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """GET with retries; `path` is relative to the base address or a full address on the same host."""
+        return retrying(lambda: self.once("GET", path, **options))
+
+    def once(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Make one call without retries: for writes, whose repetition the connector decides."""
+        url = self._url(path)
+        try:
+            response = self.session.request(method, url, timeout=TIMEOUT, **options)
+        except requests.RequestException as error:
+            raise network_error(error, self.system, url) from None
+        raise_for_status(response, self.system)
+        return response
+
+    def _url(self, path: str) -> str:
+        if "://" not in path:
+            return f"{self.base_url}/{path.lstrip('/')}"
+        # A link from a response must not carry the credentials to another host.
+        if urlsplit(path)[:2] != urlsplit(self.base_url)[:2]:
+            raise ConfigError(f"{self.system} linked to another host, {urlsplit(path).netloc}; base_url must name the host that it answers from")
+        return path
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self.session.close()
+
+
+class _Reroute(HTTPAdapter):
+    def __init__(self, vendor: str, base_url: str) -> None:
+        super().__init__()
+        self._vendor = urlsplit(vendor)
+        self._real = urlsplit(base_url)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        vendor_url = request.url or ""
+        parts = urlsplit(vendor_url)
+        path = self._real.path.rstrip("/") + parts.path
+        request.url = urlunsplit((self._real.scheme, self._real.netloc, path, parts.query, ""))
+        try:
+            response = super().send(request, **options)
+        finally:
+            request.url = vendor_url
+        # zenpy picks its handler by the address that it called, so the answer must carry it.
+        response.url = vendor_url
+        return response
+
+
+def reroute(session: requests.Session, vendor: str, base_url: str) -> None:
+    """Send the session's calls to `vendor` (scheme and host) to `base_url` instead; requests and responses keep the vendor's address."""
+    session.mount(vendor, _Reroute(vendor, base_url))

@@ -1,0 +1,224 @@
+"""Stand-in servers on loopback that speak a vendor's wire protocol.
+
+A sandbox keeps its records in a `Shelf`, so that a demo can stop and go on; it serves them over HTTP from a thread of
+this process (`HttpSandbox`) or over its own protocol (`Sandbox`). It records every push that it took.
+"""
+
+import socket
+import sqlite3
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+Document = dict[str, Any]
+
+
+class Shelf:
+    """Documents by kind and id, in the order of their last change; in memory, or in a file that outlives the process."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        self._db.execute("CREATE TABLE IF NOT EXISTS shelf (kind TEXT, id TEXT, seq INTEGER, body BLOB, PRIMARY KEY (kind, id))")
+        self._db.execute("CREATE INDEX IF NOT EXISTS shelf_by_seq ON shelf (kind, seq)")
+        if path:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = OFF")
+
+    def put(self, kind: str, identity: str, document: Document) -> int:
+        """Insert or replace a document; return its sequence number, higher than every earlier one of any kind."""
+        with self._lock:
+            (last,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM shelf").fetchone()
+            self._db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?, ?)", (kind, identity, last + 1, msgspec.json.encode(document)))
+            return int(last) + 1
+
+    def get(self, kind: str, identity: str) -> Document | None:
+        """Return a document, or None."""
+        with self._lock:
+            row = self._db.execute("SELECT body FROM shelf WHERE kind = ? AND id = ?", (kind, identity)).fetchone()
+        return msgspec.json.decode(row[0]) if row else None
+
+    def after(self, kind: str, seq: int = 0, limit: int = -1) -> list[tuple[int, Document]]:
+        """Return (sequence number, document) of those changed after `seq`, oldest change first."""
+        with self._lock:
+            rows = self._db.execute("SELECT seq, body FROM shelf WHERE kind = ? AND seq > ? ORDER BY seq LIMIT ?", (kind, seq, limit)).fetchall()
+        return [(number, msgspec.json.decode(body)) for number, body in rows]
+
+    def all(self, kind: str) -> list[Document]:
+        """Return every document of a kind, oldest change first."""
+        return [document for _, document in self.after(kind)]
+
+    def count(self, kind: str) -> int:
+        """Return how many documents of a kind there are."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM shelf WHERE kind = ?", (kind,)).fetchone()[0])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Hold the shelf, so that a read and the write that depends on it are one step; also makes bulk seeding fast."""
+        with self._lock:
+            outer = self._db.in_transaction
+            if not outer:
+                self._db.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                if not outer:
+                    self._db.execute("ROLLBACK")
+                raise
+            if not outer:
+                self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+class Sandbox(ABC):
+    """A stand-in for one system.
+
+    `folder` keeps its state between starts (None: in memory). `settings` and `secrets` are what the connector needs to
+    reach it while it runs: the entries for threadline.yaml, and the credentials by field name.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    @abstractmethod
+    def start(self, port: int = 0) -> None:
+        """Listen on loopback (0: any free port); return when connections are taken."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop listening, and release port and files."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """The connector's settings that reach this sandbox."""
+
+    @property
+    @abstractmethod
+    def secrets(self) -> Mapping[str, str]:
+        """The credentials that it accepts, by field name of the connector's settings."""
+
+    @abstractmethod
+    def pushed(self, object: str) -> list[Document]:  # noqa: A002 - the connector contract's word
+        """Return what pushes have made of an object here, as the vendor would show it."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class HttpSandbox(Sandbox):
+    """A sandbox that speaks HTTP: subclasses give `routes`, `authorized`, the vendor's error bodies and rate-limit headers.
+
+    `fail_next` queues faults: each is sent instead of the next answer. `calls` lists (method, path with query), newest last.
+    """
+
+    limit_per_minute: int = 10_000
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self.shelf = Shelf(folder / "shelf.db" if folder else None)
+        self.fail_next: deque[Response] = deque()
+        self.calls: deque[tuple[str, str]] = deque(maxlen=10_000)
+        self._spent: deque[float] = deque()
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self.port = 0
+
+    @abstractmethod
+    def routes(self) -> list[Route]:
+        """Return the vendor's endpoints."""
+
+    @abstractmethod
+    def authorized(self, request: Request) -> bool:
+        """Say whether the request's credentials are right."""
+
+    def unauthorized(self) -> Response:
+        """The vendor's answer to wrong credentials."""
+        return JSONResponse({"error": "Couldn't authenticate you"}, status_code=401)
+
+    def limited(self, retry_after: int) -> Response:
+        """The vendor's answer above its rate limit."""
+        return JSONResponse({"error": "TooManyRequests"}, status_code=429, headers={"Retry-After": str(retry_after)})
+
+    def limit_headers(self, limit: int, remaining: int, reset: int) -> Mapping[str, str]:
+        """The vendor's rate-limit headers; `reset` is in seconds from now."""
+        return {"X-Rate-Limit": str(limit), "X-Rate-Limit-Remaining": str(remaining)}
+
+    @property
+    def url(self) -> str:
+        """The base address while it runs."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def _answer(self, request: Request, endpoint: Endpoint) -> Response:
+        query = f"?{request.url.query}" if request.url.query else ""
+        self.calls.append((request.method, request.url.path + query))
+        if self.fail_next:
+            return self.fail_next.popleft()
+        if not self.authorized(request):
+            return self.unauthorized()
+        now = time.monotonic()
+        while self._spent and self._spent[0] <= now - 60:
+            self._spent.popleft()
+        reset = int(60 - (now - self._spent[0])) + 1 if self._spent else 60
+        if len(self._spent) >= self.limit_per_minute:
+            return self.limited(reset)
+        self._spent.append(now)
+        response = await endpoint(request)
+        response.headers.update(self.limit_headers(self.limit_per_minute, self.limit_per_minute - len(self._spent), reset))
+        return response
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        async def guarded(request: Request) -> Response:
+            return await self._answer(request, endpoint)
+
+        return guarded
+
+    def start(self, port: int = 0) -> None:
+        """Serve from a thread of this process."""
+        routes = [Route(route.path, self._guarded(route.endpoint), methods=list(route.methods or ["GET"])) for route in self.routes()]
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(Starlette(routes=routes), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name=f"sandbox-{self.name}", daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError(f"the {self.name} sandbox did not start on port {self.port}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop the server's thread."""
+        if self._server and self._thread:
+            self._server.should_exit = True
+            self._thread.join(timeout=5)
+        self.shelf.close()
