@@ -132,7 +132,7 @@ class Interaction(Entity, frozen=True, kw_only=True):
     channel: Annotated[Channel, _about("TMF683 relatedChannel")]
     interaction_date: Annotated[datetime, _about("when it began (TMF683 interactionDate)")]
     status: Annotated[Literal["open", "in_progress", "completed"], _about("TMF683 status")] = "completed"
-    visibility: Annotated[Literal["public", "private", "internal"], _about("who sees it: everyone, the two sides, or agents only")] = "private"
+    visibility: Annotated[Literal["public", "private", "internal"], _about("everyone, the two sides, or agents only")] = "private"
     reason: Annotated[str | None, _about("TMF683 reason")] = None
     description: Annotated[str | None, _about("TMF683 description")] = None
     case: Annotated[bytes | None, Reference("case"), _about("the case that it belongs to")] = None

@@ -82,7 +82,13 @@ class Http:
     """Calls to one system's API: base address, authentication, timeout, retries, classified errors."""
 
     def __init__(
-        self, system: str, base_url: str, *, auth: Any = None, headers: Mapping[str, str] | None = None, session: requests.Session | None = None
+        self,
+        system: str,
+        base_url: str,
+        *,
+        auth: Any = None,
+        headers: Mapping[str, str] | None = None,
+        session: requests.Session | None = None,
     ) -> None:
         self.system = system
         self.base_url = base_url.rstrip("/")
@@ -111,7 +117,7 @@ class Http:
             return f"{self.base_url}/{path.lstrip('/')}"
         # A link from a response must not carry the credentials to another host.
         if urlsplit(path)[:2] != urlsplit(self.base_url)[:2]:
-            raise ConfigError(f"{self.system} linked to another host, {urlsplit(path).netloc}; base_url must name the host that it answers from")
+            raise ConfigError(f"{self.system} linked to another host, {urlsplit(path).netloc}; set base_url to the host that answers")
         return path
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,6 +21,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from threadline.testing.story import Event
 
 Document = dict[str, Any]
 
@@ -53,7 +55,9 @@ class Shelf:
     def after(self, kind: str, seq: int = 0, limit: int = -1) -> list[tuple[int, Document]]:
         """Return (sequence number, document) of those changed after `seq`, oldest change first."""
         with self._lock:
-            rows = self._db.execute("SELECT seq, body FROM shelf WHERE kind = ? AND seq > ? ORDER BY seq LIMIT ?", (kind, seq, limit)).fetchall()
+            rows = self._db.execute(
+                "SELECT seq, body FROM shelf WHERE kind = ? AND seq > ? ORDER BY seq LIMIT ?", (kind, seq, limit)
+            ).fetchall()
         return [(number, msgspec.json.decode(body)) for number, body in rows]
 
     def all(self, kind: str) -> list[Document]:
@@ -66,7 +70,7 @@ class Shelf:
             return int(self._db.execute("SELECT count(*) FROM shelf WHERE kind = ?", (kind,)).fetchone()[0])
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> Generator[None]:
         """Hold the shelf, so that a read and the write that depends on it are one step; also makes bulk seeding fast."""
         with self._lock:
             outer = self._db.in_transaction
@@ -117,6 +121,10 @@ class Sandbox(ABC):
     @abstractmethod
     def secrets(self) -> Mapping[str, str]:
         """The credentials that it accepts, by field name of the connector's settings."""
+
+    @abstractmethod
+    def tell(self, event: Event) -> None:
+        """Write a story's event down as this system would hold it; ValueError for an event that cannot happen here."""
 
     @abstractmethod
     def pushed(self, object: str) -> list[Document]:  # noqa: A002 - the connector contract's word
