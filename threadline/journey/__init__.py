@@ -1,0 +1,1 @@
+"""Threads across channels, and what a customer's page shows."""

@@ -1,0 +1,1 @@
+"""The engine: pull, resolve, push, and what is known of their runs."""
