@@ -51,7 +51,7 @@ class Entity(Struct, frozen=True, kw_only=True):
 class Preference(Entity, frozen=True, kw_only=True):
     """How a customer wants to be reached (JSContact; TMF644)."""
 
-    table = "preference"
+    table = "preferences"
 
     party: Annotated[bytes, Reference("party"), _about("whose preference it is")]
     channel: Annotated[Channel | None, _about("the channel preferred")] = None
@@ -67,7 +67,7 @@ class Preference(Entity, frozen=True, kw_only=True):
 class Party(Entity, frozen=True, kw_only=True):
     """A person or organization as one source knows it (TMF632 Party)."""
 
-    table = "party"
+    table = "parties"
     children = {"preferences": Preference}
 
     kind: Annotated[Literal["individual", "organization"], _about("TMF632 @type")] = "individual"
@@ -80,34 +80,39 @@ class Party(Entity, frozen=True, kw_only=True):
     status: Annotated[str | None, _about("TMF632 status")] = None
 
 
-class PartyIdentifier(Entity, frozen=True, kw_only=True):
-    """A value that names a party (TMF632 v5 externalIdentifier)."""
+class PartyIdentifier(Struct, frozen=True, kw_only=True):
+    """A value that names a party (TMF632 v5 externalIdentifier); parties that share one are one customer."""
 
-    table = "party_identifier"
+    table: ClassVar[str] = "party_identifiers"
 
     party: Annotated[bytes, Reference("party"), _about("the party that it names")]
+    identifier: Annotated[bytes, _about("128 bits: the hash of owner, type and normalized value")]
     owner: Annotated[str | None, _about("the source that gave the id; none for e-mail, phone and handle (TMF632 owner)")] = None
     type: Annotated[str, _about("email, phone, handle, or the source's kind of id (TMF632 externalIdentifierType)")]
     value: Annotated[str, _about("as the source writes it (TMF632 id)")]
     value_normalized: Annotated[str, _about("as it is compared")]
+    record_id: Annotated[bytes, _about("the source record that says so")]
 
 
-class ContactPoint(Entity, frozen=True, kw_only=True):
+class ContactPoint(Struct, frozen=True, kw_only=True):
     """Where a party can be reached (TMF632 ContactMedium; JSContact, RFC 9553)."""
 
-    table = "contact_point"
+    table: ClassVar[str] = "contact_points"
 
     party: Annotated[bytes, Reference("party"), _about("who is reached there")]
     type: Annotated[Literal["email", "phone", "social", "postal"], _about("TMF632 mediumType")]
     value: Annotated[str, _about("address, E.164 number or handle")]
     preferred: Annotated[bool, _about("TMF632 preferred")] = False
     contexts: Annotated[str | None, _about("work, private (JSContact contexts)")] = None
+    valid_from: Annotated[datetime | None, _about("start of validity (TMF validFor)")] = None
+    valid_to: Annotated[datetime | None, _about("end of validity (TMF validFor)")] = None
+    record_id: Annotated[bytes, _about("the source record that says so")]
 
 
 class Message(Entity, frozen=True, kw_only=True):
     """What was said in an interaction (TMF681; RFC 5322)."""
 
-    table = "message"
+    table = "messages"
 
     interaction: Annotated[bytes, Reference("interaction"), _about("the interaction that it belongs to")]
     subject: Annotated[str | None, _about("TMF681 subject")] = None
@@ -124,7 +129,7 @@ class Message(Entity, frozen=True, kw_only=True):
 class Interaction(Entity, frozen=True, kw_only=True):
     """One contact between a customer and the company (TMF683 PartyInteraction)."""
 
-    table = "interaction"
+    table = "interactions"
     children = {"message": Message}
     has_parties = True
 
@@ -143,7 +148,7 @@ class Interaction(Entity, frozen=True, kw_only=True):
 class Case(Entity, frozen=True, kw_only=True):
     """A matter that the company works on for a customer (TMF621 Trouble Ticket)."""
 
-    table = "case"
+    table = "cases"
     has_parties = True
 
     name: Annotated[str | None, _about("TMF621 name")] = None
@@ -166,7 +171,7 @@ class Case(Entity, frozen=True, kw_only=True):
 class OrderItem(Entity, frozen=True, kw_only=True):
     """One line of an order (TMF622 productOrderItem)."""
 
-    table = "order_item"
+    table = "order_items"
 
     order: Annotated[bytes, Reference("order"), _about("the order that it belongs to")]
     position: Annotated[int | None, _about("line number, from 1")] = None
@@ -179,7 +184,7 @@ class OrderItem(Entity, frozen=True, kw_only=True):
 class Order(Entity, frozen=True, kw_only=True):
     """What a customer ordered (TMF622 ProductOrder)."""
 
-    table = "order"
+    table = "orders"
     children = {"items": OrderItem}
     has_parties = True
 
@@ -194,6 +199,8 @@ class Order(Entity, frozen=True, kw_only=True):
 class Thread(Struct, frozen=True, kw_only=True):
     """A conversation that runs over channels: what threadline itself makes of the rest."""
 
+    table: ClassVar[str] = "threads"
+
     id: Annotated[bytes, _about("stable while the thread grows")]
     root: Annotated[bytes, _about("its oldest member")]
     title: Annotated[str | None, _about("what it is about")] = None
@@ -205,6 +212,8 @@ class Thread(Struct, frozen=True, kw_only=True):
 
 class ThreadMember(Struct, frozen=True, kw_only=True):
     """Why one interaction, case or order is in a thread."""
+
+    table: ClassVar[str] = "thread_members"
 
     thread: Annotated[bytes, _about("the thread")]
     entity: Annotated[bytes, _about("the interaction, case or order")]

@@ -1,0 +1,1 @@
+"""Declarative mapping files, compiled to one typed decode and one generated function each."""

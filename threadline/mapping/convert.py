@@ -1,0 +1,151 @@
+"""Conversions of `as`: from a JSON value to a canonical one, or ValueError in words."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlsplit
+
+from threadline.model.identifiers import normalize_email, normalize_handle, normalize_phone
+from threadline.sdk.yamlfile import kind_of
+
+Converter = Callable[[Any], Any]
+
+
+def to_text(value: Any) -> str:
+    """Accept a text, a number or a truth value, as JSON would write it."""
+    if type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    raise ValueError(f"expected a text, found {kind_of(value)}")
+
+
+def to_integer(value: Any) -> int:
+    """Accept whole numbers, also as text, within 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected a whole number, found {kind_of(value)}")
+    try:
+        number = Decimal(value)
+        whole = int(number)
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError("expected a whole number") from None
+    if whole != number or not -(1 << 63) <= whole < 1 << 63:
+        raise ValueError("expected a whole number within 64 bits")
+    return whole
+
+
+def to_decimal(value: Any) -> Decimal:
+    """Accept a number, also as text."""
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError("expected a decimal number")
+    return number
+
+
+def to_time(value: Any) -> datetime:
+    """Accept RFC 3339 and its ISO 8601 kin, or seconds since 1970; a time without offset is UTC."""
+    if type(value) is str:
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError("expected a time such as 2026-01-02T03:04:05Z") from None
+        try:
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("expected a time between the years 1 and 9999") from None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (OverflowError, OSError, ValueError):
+            raise ValueError("expected seconds since 1970") from None
+    raise ValueError(f"expected a time, found {kind_of(value)}")
+
+
+def to_date(value: Any) -> date:
+    """Accept an ISO 8601 date, or the date of a time."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected a date, found {kind_of(value)}")
+    try:
+        return date.fromisoformat(value.strip()[:10])
+    except ValueError:
+        raise ValueError("expected a date such as 2026-01-02") from None
+
+
+def to_boolean(value: Any) -> bool:
+    """Accept true and false, 0 and 1, also as text."""
+    if isinstance(value, bool):
+        return value
+    if (isinstance(value, int) and value in (0, 1)) or (isinstance(value, str) and value.lower() in ("true", "false", "0", "1")):
+        return str(value).lower() in ("true", "1")
+    raise ValueError("expected true or false")
+
+
+def to_url(value: Any) -> str:
+    """Accept an absolute http or https address."""
+    text = to_text(value).strip()
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = None
+    if not parts or parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("expected an address that begins with http:// or https://")
+    return text
+
+
+def to_language(value: Any) -> str:
+    """Accept a language tag, also with an underscore, and write it as BCP 47 does: en-US, zh-Hant."""
+    subtags = to_text(value).strip().replace("_", "-").split("-")
+    if not all(tag.isalnum() and tag.isascii() and len(tag) <= 8 for tag in subtags) or len(subtags[0]) < 2:
+        raise ValueError("expected a language tag such as en or pt-BR")
+    written = [subtags[0].lower()]
+    written += [tag.upper() if len(tag) == 2 else tag.title() if len(tag) == 4 else tag.lower() for tag in subtags[1:]]
+    return "-".join(written)
+
+
+def html_to_text(value: Any) -> str:
+    """Return the text that a reader of the HTML sees."""
+    from inscriptis import get_text
+
+    return get_text(to_text(value)).strip()
+
+
+def to_text_list(value: Any) -> list[str] | None:
+    """Accept a list of texts, or one text; None for an empty list."""
+    items = value if isinstance(value, list) else [value]
+    return [to_text(item) for item in items if item is not None and item != ""] or None  # pyright: ignore[reportUnknownVariableType]
+
+
+def as_is(value: Any) -> Any:
+    """Leave a value as the source gave it."""
+    return value
+
+
+def converters(region: str | None) -> Mapping[str, Converter]:
+    """Return the conversions by their names in mapping files; `region` is for phone numbers without a country code."""
+    return {
+        "text": to_text,
+        "integer": to_integer,
+        "decimal": to_decimal,
+        "money": to_decimal,
+        "time": to_time,
+        "date": to_date,
+        "boolean": to_boolean,
+        "email": lambda value: normalize_email(to_text(value)),
+        "phone": lambda value: normalize_phone(to_text(value), region),
+        "handle": lambda value: normalize_handle(to_text(value)),
+        "url": to_url,
+        "language": to_language,
+        "html-to-text": html_to_text,
+        "list": to_text_list,
+        "any": as_is,
+    }
+
+
+EXACT = frozenset({"decimal", "money"})
+"""Conversions that read the source's own digits."""

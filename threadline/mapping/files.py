@@ -1,0 +1,153 @@
+"""Reads whole mapping files: the blocks that each target takes, checked against the canonical model."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from threadline.mapping.language import ChildBlock, Expression, PartyBlock, Reader, Tree
+from threadline.model.entities import MAPPED, Entity, Party
+from threadline.model.schema import ENGINE_FIELDS, Field, fields_of
+from threadline.sdk.errors import ConfigError
+from threadline.sdk.yamlfile import Document, Location, nearest
+
+_COMMON = ("source", "target", "version", "when", "fields", "extensions", "examples")
+DOCUMENTS = ("profile", "interaction")
+"""The canonical documents that a push mapping may start from."""
+
+
+def mappable(entity: type[Entity], parent: str | None = None) -> Mapping[str, Field]:
+    """Return the fields that a mapping file sets; a child's reference to its parent is set by the engine."""
+    return {
+        field.name: field
+        for field in fields_of(entity)
+        if field.name not in ENGINE_FIELDS
+        and not (parent and field.reference == parent)
+        and not (entity is not Party and field.reference == "party")
+    }
+
+
+def read_pull(document: Document) -> Tree:
+    """Read `mappings/<system>/<stream>.yaml`."""
+    reader = Reader(document)
+    head = _mapping(document, reader)
+    target = head.get("target")
+    if target not in MAPPED:
+        raise reader.error(("target",), f"no canonical entity named {target!r}{nearest(str(target), MAPPED)}")
+    entity = MAPPED[target]
+    blocks = (
+        *_COMMON,
+        *entity.children,
+        *(("parties",) if entity.has_parties else ()),
+        *(("identifiers",) if _has_identifiers(target) else ()),
+    )
+    keys = reader.keys((), document.value, blocks, f"a mapping to {target}", required=("source", "fields"))
+    return Tree(
+        name=document.name,
+        source=str(keys["source"]),
+        target=target,
+        version=_version(reader, keys),
+        when=reader.condition(("when",), keys["when"]) if "when" in keys else None,
+        fields=_fields(reader, ("fields",), keys["fields"], entity, None),
+        identifiers=_identifiers(reader, (), keys) if _has_identifiers(target) else {},
+        parties=_parties(reader, keys.get("parties")),
+        children={name: _child(reader, name, keys[name], child, target) for name, child in entity.children.items() if name in keys},
+        extensions=reader.expressions(("extensions",), keys.get("extensions")),
+        examples=reader.examples(("examples",), keys.get("examples")),
+    )
+
+
+def read_push(document: Document) -> Tree:
+    """Read `mappings/<system>/push/<object>.yaml`."""
+    reader = Reader(document)
+    head = _mapping(document, reader)
+    keys = reader.keys((), head, _COMMON, "a push mapping", required=("source", "target", "fields"))
+    if keys["source"] not in DOCUMENTS:
+        raise reader.error(("source",), f"no canonical document named {keys['source']!r}{nearest(str(keys['source']), DOCUMENTS)}")
+    if "extensions" in keys:
+        raise reader.error(("extensions",), "a push mapping writes fields only")
+    return Tree(
+        name=document.name,
+        source=keys["source"],
+        target=str(keys["target"]),
+        version=_version(reader, keys),
+        when=reader.condition(("when",), keys["when"]) if "when" in keys else None,
+        fields=reader.expressions(("fields",), keys["fields"]),
+        examples=reader.examples(("examples",), keys.get("examples")),
+    )
+
+
+def _mapping(document: Document, reader: Reader) -> Mapping[str, Any]:
+    if not isinstance(document.value, dict):
+        raise reader.error((), "a mapping file is a mapping: it begins with `source:` and `target:`")
+    return cast("dict[str, Any]", document.value)
+
+
+def _has_identifiers(target: str) -> bool:
+    return MAPPED[target] is Party or any(field.reference == "party" for field in fields_of(MAPPED[target]))
+
+
+def _version(reader: Reader, keys: Mapping[str, Any]) -> int:
+    version = keys.get("version", 1)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise reader.error(("version",), "`version` is a whole number from 1")
+    return version
+
+
+def _fields(reader: Reader, at: Location, value: Any, entity: type[Entity], parent: str | None) -> Mapping[str, Expression]:
+    known = mappable(entity, parent)
+    found = reader.expressions(at, value)
+    for name, expression in found.items():
+        if name not in known:
+            raise reader.error((*at, name), f"{entity.__name__} has no field {name!r}{nearest(name, known)}")
+        if expression.optional and not known[name].nullable:
+            raise reader.error((*at, name), f"{name} must have a value: say what it is by default instead of `optional`")
+    for field in known.values():
+        if field.required and field.name not in found:
+            raise reader.error(at, f"{entity.__name__} needs the field {field.name!r}: {field.about}")
+    return found
+
+
+def _identifiers(reader: Reader, at: Location, keys: Mapping[str, Any]) -> Mapping[str, Expression]:
+    found = reader.expressions((*at, "identifiers"), keys.get("identifiers"))
+    if not found:
+        raise reader.error(at, "a party needs `identifiers`: at least one value that names it")
+    return found
+
+
+def _parties(reader: Reader, value: Any) -> tuple[PartyBlock, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise reader.error(("parties",), "parties are a list: each begins with `- role:`")
+    return tuple(_party(reader, ("parties", index), entry) for index, entry in enumerate(cast("list[Any]", value)))
+
+
+def _party(reader: Reader, at: Location, value: Any) -> PartyBlock:
+    keys = reader.keys(at, value, ("role", "when", "identifiers", "fields"), "a party", required=("role",))
+    if keys["role"] not in ("customer", "agent"):
+        raise reader.error((*at, "role"), f"no role named {keys['role']!r}; known: agent, customer")
+    fields = _fields(reader, (*at, "fields"), keys.get("fields"), Party, None)
+    if "role" in fields:
+        raise reader.error((*at, "fields", "role"), "the role stands beside the fields")
+    return PartyBlock(
+        reader.document.at(at),
+        keys["role"],
+        _identifiers(reader, at, keys),
+        fields,
+        reader.condition((*at, "when"), keys["when"]) if "when" in keys else None,
+    )
+
+
+def _child(reader: Reader, name: str, value: Any, entity: type[Entity], parent: str) -> ChildBlock:
+    at = (name,)
+    keys = reader.keys(at, value, ("each", "key", "when", "fields"), f"`{name}`", required=("fields",))
+    if "key" in keys and "each" not in keys:
+        raise reader.error((*at, "key"), "`key` is a path in the elements of `each`")
+    return ChildBlock(
+        _fields(reader, (*at, "fields"), keys["fields"], entity, parent),
+        reader.condition((*at, "when"), keys["when"]) if "when" in keys else None,
+        reader.path((*at, "each"), keys["each"]) if "each" in keys else None,
+        reader.path((*at, "key"), keys["key"]) if "key" in keys else None,
+    )
+
+
+__all__ = ["DOCUMENTS", "ConfigError", "mappable", "read_pull", "read_push"]

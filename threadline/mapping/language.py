@@ -1,0 +1,254 @@
+"""The mapping language: from a YAML document to a checked tree, or an error with file:line and the nearest spelling.
+
+Nothing here knows how a tree is run: that is `threadline.mapping.codegen`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from string import Formatter
+from typing import Any, Literal, TypeAlias, cast
+
+from threadline.mapping.convert import converters
+from threadline.sdk.errors import ConfigError
+from threadline.sdk.yamlfile import Document, Location, nearest
+
+Path: TypeAlias = tuple[str, ...]
+WHOLE: Path = ("$",)
+MISSING = object()
+
+_VERBS = (
+    "from", "as", "currency", "lookup", "otherwise", "default", "optional", "when", "where", "take", "template", "each", "call",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`when`: each path must be there (`wanted` MISSING: any value but false), be missing (None), or be one of `wanted`."""
+
+    tests: tuple[tuple[Path, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Where one value comes from; fields are the verbs of docs/mapping.md."""
+
+    site: str
+    """"file:line", for messages."""
+    source: Path | None = None
+    convert: str | None = None
+    currency: "Expression | None" = None
+    lookup: Mapping[str, Any] | None = None
+    otherwise: Any = MISSING
+    default: Any = MISSING
+    optional: bool = False
+    when: Condition | None = None
+    where: Mapping[str, Any] | None = None
+    take: Path | None = None
+    template: tuple[str | Path, ...] | None = None
+    each: Path | None = None
+    call: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The JSON path that it reads, for messages."""
+        path = self.source or self.each
+        if path is None:
+            return "$"
+        shown = ("$",) if path == WHOLE else ("$", *path)
+        taken = ("[*]" if self.each else "[?]") + ("." + ".".join(self.take) if self.take else "") if self.each or self.where else ""
+        return ".".join(shown) + taken
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Expressions by name, and when they count."""
+
+    fields: Mapping[str, Expression]
+    when: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartyBlock:
+    """Who takes part: a role, identifiers, and what is known of the party."""
+
+    site: str
+    role: Literal["customer", "agent"]
+    identifiers: Mapping[str, Expression]
+    fields: Mapping[str, Expression]
+    when: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildBlock:
+    """Records inside the record: one (`message`), or one for each element of an array (`items`)."""
+
+    fields: Mapping[str, Expression]
+    when: Condition | None = None
+    each: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A record, and what the mapping makes of it (None: nothing, it is filtered)."""
+
+    site: str
+    given: Mapping[str, Any]
+    gives: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A whole mapping file."""
+
+    name: str
+    source: str
+    target: str
+    version: int
+    when: Condition | None
+    fields: Mapping[str, Expression]
+    identifiers: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
+    parties: tuple[PartyBlock, ...] = ()
+    children: Mapping[str, ChildBlock] = field(default_factory=dict[str, ChildBlock])
+    extensions: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
+    examples: tuple[Example, ...] = ()
+
+
+class Reader:
+    """Reads the parts of one document."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def error(self, at: Location, message: str) -> ConfigError:
+        """Make the error for a location in the file."""
+        return self.document.error(at, message)
+
+    def keys(self, at: Location, value: Any, allowed: tuple[str, ...], what: str, required: tuple[str, ...] = ()) -> Mapping[str, Any]:
+        """Return a mapping that has only allowed and all required keys."""
+        entries = self.document.check_keys(at, value, allowed, what)
+        for name in required:
+            if entries.get(name) in (None, ""):
+                raise self.error(at, f"{what} needs {name!r}")
+        return entries
+
+    def path(self, at: Location, value: Any) -> Path:
+        """Read a path: "a.b", or a list of names."""
+        names = cast("list[Any]", value) if isinstance(value, list) else str(value).split(".") if isinstance(value, str) else []
+        if not names or not all(isinstance(name, str) and name for name in names):
+            raise self.error(at, "a path is names joined by dots, such as via.channel, or a list of names")
+        if "$" in names and len(names) > 1:
+            raise self.error(at, "$ is the whole record: write the path without it")
+        return tuple(names)
+
+    def condition(self, at: Location, value: Any) -> Condition:
+        """Read a `when`."""
+        if not isinstance(value, dict):
+            return Condition(((self.path(at, value), MISSING),))
+        tests: list[tuple[Path, Any]] = []
+        for key, wanted in cast("dict[str, Any]", value).items():
+            if isinstance(wanted, dict):
+                raise self.error((*at, key), "a condition compares with a value, a list of values, or null")
+            tests.append((self.path((*at, key), key), wanted))
+        if not tests:
+            raise self.error(at, "a condition needs at least one path")
+        return Condition(tuple(tests))
+
+    def expression(self, at: Location, value: Any) -> Expression:
+        """Read where a value comes from."""
+        site = self.document.at(at)
+        if isinstance(value, str):
+            return Expression(site, source=self.path(at, value))
+        verbs = self.keys(at, value, _VERBS, "a value")
+        self._check_verbs(at, verbs)
+        return Expression(
+            site,
+            source=self._path(at, verbs, "from"),
+            convert=verbs.get("as"),
+            currency=self.expression((*at, "currency"), verbs["currency"]) if "currency" in verbs else None,
+            lookup=self._lookup(at, verbs),
+            otherwise=verbs.get("otherwise", MISSING),
+            default=verbs.get("default", MISSING),
+            optional=verbs.get("optional", False),
+            when=self.condition((*at, "when"), verbs["when"]) if "when" in verbs else None,
+            where=self._where(at, verbs),
+            take=self._path(at, verbs, "take"),
+            template=self._template(at, verbs),
+            each=self._path(at, verbs, "each"),
+            call=verbs.get("call"),
+        )
+
+    def _check_verbs(self, at: Location, verbs: Mapping[str, Any]) -> None:
+        origins = [name for name in ("from", "template", "each") if name in verbs]
+        if len(origins) > 1:
+            raise self.error(at, f"a value comes from one place: {' or '.join(origins)}, not both")
+        if not origins and "default" not in verbs:
+            raise self.error(at, "a value needs `from`, `template`, `each`, or a `default` alone")
+        for name, needs in (("where", "from"), ("otherwise", "lookup"), ("call", "from")):
+            if name in verbs and needs not in verbs:
+                raise self.error((*at, name), f"`{name}` needs `{needs}`")
+        if "take" in verbs and not ("where" in verbs or "each" in verbs):
+            raise self.error((*at, "take"), "`take` needs `where` or `each`")
+        if not isinstance(verbs.get("optional", False), bool):
+            raise self.error((*at, "optional"), "`optional` is true or false")
+        known = converters(None)
+        if "as" in verbs and verbs["as"] not in known:
+            raise self.error((*at, "as"), f"no conversion named {verbs['as']!r}{nearest(str(verbs['as']), known)}")
+        if "currency" in verbs and verbs.get("as", "money") != "money":
+            raise self.error((*at, "currency"), "`currency` belongs to `as: money`")
+
+    def _path(self, at: Location, verbs: Mapping[str, Any], name: str) -> Path | None:
+        return self.path((*at, name), verbs[name]) if name in verbs else None
+
+    def _lookup(self, at: Location, verbs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if "lookup" not in verbs:
+            return None
+        table = verbs["lookup"]
+        if not isinstance(table, dict) or not table:
+            raise self.error((*at, "lookup"), "a lookup is a mapping of the source's values to canonical ones")
+        return cast("dict[str, Any]", table)
+
+    def _where(self, at: Location, verbs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if "where" not in verbs:
+            return None
+        wanted = verbs["where"]
+        if not isinstance(wanted, dict) or not wanted:
+            raise self.error((*at, "where"), "`where` says which element: {name: value}")
+        return cast("dict[str, Any]", wanted)
+
+    def _template(self, at: Location, verbs: Mapping[str, Any]) -> tuple[str | Path, ...] | None:
+        if "template" not in verbs:
+            return None
+        place = (*at, "template")
+        try:
+            pieces = list(Formatter().parse(str(verbs["template"])))
+        except ValueError as error:
+            raise self.error(place, f"the template's braces do not match: {error}") from None
+        parts: list[str | Path] = []
+        for text, name, form, conversion in pieces:
+            if text:
+                parts.append(text)
+            if name is not None:
+                if form or conversion or not name:
+                    raise self.error(place, "braces hold a path and nothing else, such as {author.username}")
+                parts.append(self.path(place, name))
+        return tuple(parts)
+
+    def expressions(self, at: Location, value: Any) -> Mapping[str, Expression]:
+        """Read a block of names and where their values come from."""
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.error(at, "must be a mapping of names to where their values come from")
+        return {name: self.expression((*at, name), entry) for name, entry in cast("dict[str, Any]", value).items()}
+
+    def examples(self, at: Location, value: Any) -> tuple[Example, ...]:
+        """Read `examples`."""
+        found: list[Example] = []
+        for index, entry in enumerate(cast("list[Any]", value) if isinstance(value, list) else []):
+            place = (*at, index)
+            keys = self.keys(place, entry, ("given", "gives"), "an example")
+            if not isinstance(keys.get("given"), dict) or "gives" not in keys:
+                raise self.error(place, "an example has `given`, a record, and `gives`, what becomes of it (null: it is filtered)")
+            found.append(Example(self.document.at(place), keys["given"], keys["gives"]))
+        return tuple(found)

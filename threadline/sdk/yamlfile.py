@@ -1,0 +1,147 @@
+"""YAML 1.2 files whose every value knows its line, read without constructing anything but plain values.
+
+Anchors, aliases and custom tags are refused: no file of threadline needs them, and aliases can grow without bound.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from threadline.sdk.errors import ConfigError
+
+Location: TypeAlias = tuple[str | int, ...]
+_TAG = "tag:yaml.org,2002:"
+_CONSTANTS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's value: dicts, lists and scalars; `lines` gives the line (from 1) of every location in it."""
+
+    name: str
+    value: Any
+    lines: Mapping[Location, int]
+
+    def at(self, location: Location) -> str:
+        """Return "file:line" of a location, or of the nearest one around it."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return f"{self.name}:{self.lines.get(location, 1)}"
+
+    def error(self, location: Location, message: str) -> ConfigError:
+        """Make the error for a location."""
+        return ConfigError(f"{self.at(location)}: {message}")
+
+    def check_keys(self, location: Location, value: Any, allowed: Iterable[str], what: str) -> Mapping[str, Any]:
+        """Return the value as a mapping; ConfigError when it is none or has a key that is not allowed."""
+        if not isinstance(value, dict):
+            raise self.error(location, f"{what} must be a mapping of keys to values, not {kind_of(value)}")
+        entries = cast("dict[str, Any]", value)
+        names = list(allowed)
+        for key in entries:
+            if key not in names:
+                raise self.error((*location, key), f"{what} knows no key {key!r}{nearest(key, names)}")
+        return entries
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?", or what is known, to end a message about a word that is not known."""
+    names = sorted(known)
+    close = get_close_matches(word, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}" if names else ""
+
+
+def kind_of(value: object) -> str:
+    """Name a JSON or YAML value's type as its users do."""
+    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)
+
+
+def read_yaml(path: Path) -> Document:
+    """Read a file; ConfigError when it cannot be read or is not YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    """Parse a text; `name` stands for the file in messages."""
+    try:
+        root = cast("Node | None", YAML(pure=True).compose(text))  # pyright: ignore[reportUnknownMemberType]
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: not valid YAML: {error.problem or error.context}") from None
+    except YAMLError as error:
+        raise ConfigError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply") from None
+    lines: dict[Location, int] = {}
+    document = Document(name, None, lines)
+    return Document(name, _value(root, (), document, lines, set()), lines)
+
+
+def _value(node: Node | None, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> Any:
+    if node is None:
+        return None
+    lines[location] = node.start_mark.line + 1
+    if id(node) in seen or node.anchor:
+        raise document.error(location, "anchors and aliases (& and *) are not used here: write the value out")
+    seen.add(id(node))
+    if isinstance(node, MappingNode):
+        return _mapping(node, location, document, lines, seen)
+    if isinstance(node, SequenceNode):
+        items = cast("list[Node]", node.value)
+        return [_value(item, (*location, index), document, lines, seen) for index, item in enumerate(items)]
+    return _scalar(cast("ScalarNode", node), location, document)
+
+
+def _mapping(node: MappingNode, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key_node, value_node in cast("list[tuple[Node, Node]]", node.value):
+        if not isinstance(key_node, ScalarNode):
+            raise document.error(location, "keys must be plain words")
+        # Keys are words here: `7:` and `true:` in a lookup stand for the texts that a source sends.
+        key = cast("str", key_node.value)
+        place = (*location, key)
+        if key in result:
+            lines[place] = key_node.start_mark.line + 1
+            raise document.error(place, f"the key {key!r} stands here twice")
+        result[key] = _value(value_node, place, document, lines, seen)
+        lines[place] = key_node.start_mark.line + 1
+    return result
+
+
+def _scalar(node: ScalarNode, location: Location, document: Document) -> Any:
+    text = cast("str", node.value)
+    tag = str(node.tag)
+    if tag in (f"{_TAG}bool", f"{_TAG}null"):
+        return _CONSTANTS[text.lower()]
+    if tag in (f"{_TAG}int", f"{_TAG}float"):
+        return _number(text)
+    # YAML 1.2's core schema has no timestamps: what looks like one is text.
+    if tag in (f"{_TAG}str", f"{_TAG}timestamp"):
+        return text
+    raise document.error(location, f"the tag {tag} is not used here")
+
+
+def _number(text: str) -> int | float | str:
+    for base, prefix in ((16, "0x"), (8, "0o")):
+        if text.startswith(prefix):
+            return int(text[2:], base)
+    try:
+        # Underscores in numbers are YAML 1.1; leading zeros are somebody's id.
+        return text if "_" in text or (text.lstrip("+-").startswith("0") and text.lstrip("+-0").isdigit()) else int(text)
+    except ValueError:
+        return float(text.replace(".inf", "inf").replace(".nan", "nan").replace(".Inf", "inf").replace(".NaN", "nan"))
