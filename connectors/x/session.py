@@ -1,0 +1,131 @@
+"""HTTP as X wants it, below tweepy: the signed host, the rate limits, and errors that say what to do.
+
+tweepy 4.17 writes https://api.twitter.com into every call, sets no timeout, lets the errors of requests through and
+logs bodies at DEBUG. It leaves its session open to be replaced, so all of that is put right here, once, for reads and writes.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+
+from threadline.sdk import ConfigError, RetryableError
+from threadline.sdk.http import TIMEOUT, network_error, raise_for_status, retry_after
+
+TWEEPY_HOST = "https://api.twitter.com"
+VENDOR_HOST = "https://api.x.com"
+USAGE_CAP_WAIT = 3600.0
+"""Seconds; a monthly cap gives no time of reset, and asking again soon costs calls."""
+APP_PROBLEMS = ("oauth1-permissions", "client-forbidden", "unsupported-authentication", "usage-capped")
+"""Last words of the problem types that concern the app or the account, not the one request."""
+
+# These write texts, tokens and signatures of customers' messages at DEBUG.
+QUIET_LOGGERS = ("tweepy.client", "requests_oauthlib.oauth1_auth", "oauthlib.oauth1.rfc5849", "oauthlib.oauth1.rfc5849.signature")
+
+
+class RefusedError(ConfigError):
+    """X refuses this one request whatever the credentials (400, 403, 404): for a write, the record is at fault."""
+
+    def __init__(self, message: str, *, duplicate: bool = False) -> None:
+        super().__init__(message)
+        self.duplicate = duplicate
+
+
+class LimitedError(RetryableError):
+    """The quota of an endpoint is used up: the request was not taken."""
+
+
+class XSession(requests.Session):
+    """A session whose calls raise a ConnectorError instead of answering with an error status."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__()
+        self.trust_env = False
+        self._base_url = base_url.rstrip("/")
+        self._open_again: dict[tuple[str, str], float] = {}
+        for name in QUIET_LOGGERS:
+            logging.getLogger(name).setLevel(logging.INFO)
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Sign for X's own host, then address the call to `base_url`: the signature covers the host that X knows itself by."""
+        request.url = str(request.url).replace(TWEEPY_HOST, VENDOR_HOST, 1)
+        prepared = super().prepare_request(request)
+        prepared.url = str(prepared.url).replace(VENDOR_HOST, self._base_url, 1)
+        return prepared
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Make one call, unless its quota is known to be used up."""
+        route = (str(request.method), urlsplit(str(request.url)).path)
+        wait = self._open_again.get(route, 0.0) - time.monotonic()
+        if wait > 0:
+            raise LimitedError(f"X: no calls to {route[0]} {route[1]} are left in this window", retry_after=wait)
+        options["timeout"] = options.get("timeout") or TIMEOUT
+        try:
+            response = super().send(request, **options)
+        except requests.RequestException as error:
+            raise network_error(error, "X", self._base_url) from None
+        reset = seconds_until_reset(response.headers)
+        try:
+            _raise_for_problem(response, reset)
+        except LimitedError as limited:
+            self._open_again[route] = time.monotonic() + (limited.retry_after or 0)
+            raise
+        if reset and response.headers.get("x-rate-limit-remaining") == "0":
+            self._open_again[route] = time.monotonic() + reset
+        return response
+
+
+def seconds_until_reset(headers: Mapping[str, str]) -> float | None:
+    """Read x-rate-limit-reset (epoch seconds) against the Date header, so that this machine's clock does not matter."""
+    reset = headers.get("x-rate-limit-reset", "")
+    if not reset.isdigit():
+        return None
+    return max(1.0, float(reset) - server_time(headers) + 1.0)
+
+
+def server_time(headers: Mapping[str, str]) -> float:
+    """Return X's clock as epoch seconds; this machine's where the answer has no readable Date."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except ValueError:
+        return time.time()
+
+
+def _problem(response: requests.Response) -> dict[str, Any]:
+    try:
+        body: Any = response.json()
+    except requests.JSONDecodeError:
+        return {}
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+
+
+def _raise_for_problem(response: requests.Response, reset: float | None) -> None:
+    """Turn an error (RFC 7807, with X's problem types) into the exception that says who must act; values are not quoted."""
+    status = response.status_code
+    if status < 400:
+        return
+    problem = _problem(response)
+    kind = str(problem.get("type", "")).rpartition("/")[2]
+    where = f"X answered {status} to {response.request.method} {urlsplit(response.url).path}"
+    if status == 401:
+        raise ConfigError(
+            f"{where}: the credentials were refused; check consumer_key, consumer_secret, access_token, access_token_secret "
+            "(new permissions need a new access token) and this machine's clock"
+        )
+    if status == 429:
+        wait = USAGE_CAP_WAIT if kind == "usage-capped" else reset or retry_after(response.headers)
+        raise LimitedError(f"{where}: {problem.get('title', 'rate limit reached')}", retry_after=wait)
+    if status == 402 or (status == 403 and kind in APP_PROBLEMS):
+        raise ConfigError(
+            f"{where}: {problem.get('title', 'Forbidden')} ({kind or 'no type'}); the app needs credits, a plan that includes the "
+            "endpoint, and the permission 'Read and write and Direct message' from before its access token was made"
+        )
+    if status in (400, 403, 404):
+        # X's 403 details are fixed sentences; those of other problems may repeat what was sent.
+        said = str(problem.get("detail" if status == 403 else "title", "no reason given"))
+        raise RefusedError(f"{where}: {said}", duplicate=status == 403 and "duplicate" in said.lower())
+    raise_for_status(response, "X")
