@@ -132,7 +132,7 @@ def _compile_pull(
     children = [rows.child(name, entity.children[name], block, tree.target) for name, block in tree.children.items()]
     code.put(f"parties = [p for p in ({', '.join(parties)}{',' if parties else ''}) if p is not None]")
     apply = code.function("r, raw, key, record_id, run_id", f"{code.constant(MappedRecord)}({row}, [{', '.join(children)}], parties)")
-    return msgspec.json.Decoder(shape.struct()).decode, apply
+    return msgspec.json.Decoder(shape.struct() if not shape.whole else Any).decode, apply
 
 
 def _note_tree(shape: Shape, tree: Tree, entity: type[Entity]) -> None:
