@@ -1,0 +1,149 @@
+"""E-mail as a source of messages and a target of replies."""
+
+import logging
+import smtplib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import ClassVar
+
+from connectors.email.imap import Fetched, Mailbox, open_mailbox
+from connectors.email.record import Stored, to_record
+from connectors.email.settings import EmailSettings
+from connectors.email.smtp import compose, message_id, open_smtp, submit
+from threadline.sdk import (
+    ConfigError,
+    Connector,
+    Cursor,
+    Intent,
+    Page,
+    PushObject,
+    Receipt,
+    RecordError,
+    Rejected,
+    Stream,
+    Target,
+    encode_record,
+)
+
+logger = logging.getLogger(__name__)
+
+Position = dict[str, int]
+
+
+class Email(Connector[EmailSettings], Target):
+    """A mailbox: its messages over IMAP, answers to customers over SMTP.
+
+    The cursor of `messages` is {"folders": {name: {"uidvalidity", "uid"}}}: the last UID read of each folder.
+    """
+
+    name: ClassVar[str] = "email"
+    about: ClassVar[str] = "Mailboxes over IMAP, and replies over SMTP"
+    extra: ClassVar[str | None] = "email"
+    streams: ClassVar[tuple[Stream, ...]] = (
+        Stream("messages", key=("mailbox", "uidvalidity", "uid"), mapping="email/messages", about="every mail in the chosen folders"),
+    )
+    objects: ClassVar[tuple[PushObject, ...]] = (
+        PushObject("reply", batch=20, repeat="marker", about="an answer to a customer; its Message-ID is made from the intent"),
+    )
+    sandbox: ClassVar[str | None] = "connectors.email.sandbox:EmailSandbox"
+    connection_type: ClassVar[str] = "imap"
+
+    def check(self) -> None:
+        """Log in at both servers; folders that the settings name must be there, except for the default ones."""
+        with open_mailbox(self.settings) as mailbox:
+            absent = mailbox.absent() if "folders" in self.settings.model_fields_set else []
+            if absent:
+                raise ConfigError(f"folders: the mailbox has no {', '.join(map(repr, absent))}; it has {', '.join(mailbox.names())}")
+        with open_smtp(self.settings):
+            pass
+
+    def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
+        """Yield the mails above the last UID of each folder; a folder whose UIDVALIDITY has changed is read again."""
+        if stream != "messages":
+            raise ConfigError(f"email has no stream named {stream!r}; it has messages")
+        positions: dict[str, Position] = {name: dict(position) for name, position in (since or {}).get("folders", {}).items()}
+        with open_mailbox(self.settings) as mailbox:
+            for folder in mailbox.folders():
+                uidvalidity = mailbox.examine(folder)
+                if uidvalidity is None:
+                    logger.warning("folder %r has gone; it is skipped", folder)
+                    continue
+                yield from self._folder(mailbox, folder, uidvalidity, positions)
+
+    def _folder(self, mailbox: Mailbox, folder: str, uidvalidity: int, positions: dict[str, Position]) -> Iterator[Page]:
+        known = positions.get(folder, {})
+        last = known["uid"] if known.get("uidvalidity") == uidvalidity else 0
+        for fetched in mailbox.fetch(mailbox.uids_from(last + 1)):
+            if not fetched:
+                continue
+            results = [self._read(Stored(folder, uidvalidity, each.uid, each.received_at, each.raw or each.head), each) for each in fetched]
+            positions[folder] = {"uidvalidity": uidvalidity, "uid": fetched[-1].uid}
+            yield Page(
+                records=[each for each in results if isinstance(each, bytes)],
+                rejected=[each for each in results if isinstance(each, Rejected)],
+                cursor={"folders": {name: dict(position) for name, position in positions.items()}},
+            )
+
+    def _read(self, mail: Stored, fetched: Fetched) -> bytes | Rejected:
+        if fetched.raw is None:
+            limit = self.settings.max_message_bytes
+            return Rejected(mail.key, mail.raw, f"the mail has {fetched.size} bytes; above {limit} only its header fields are kept")
+        try:
+            return encode_record(to_record(mail, self.settings))
+        except RecordError as error:
+            return Rejected(mail.key, mail.raw, f"the mail cannot be read: {error}")
+        except Exception as error:
+            # Mail is written by anybody: what nobody foresaw must not stop the folder, and its bytes are kept.
+            return Rejected(mail.key, mail.raw, f"the mail cannot be parsed ({type(error).__name__})")
+
+    def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
+        """Send answers and file them in the sent folder; one that an earlier attempt has filed is not sent again."""
+        if object != "reply":
+            raise ConfigError(f"email takes no {object!r}; it takes reply")
+        with ExitStack() as stack:
+            mailbox = stack.enter_context(open_mailbox(self.settings))
+            outbox = _Outbox(self.settings, stack)
+            for intent in intents:
+                yield self._send(intent, mailbox, outbox)
+
+    def _send(self, intent: Intent, mailbox: Mailbox, outbox: "_Outbox") -> Receipt:
+        identity = message_id(intent.id, self.settings)
+        if intent.attempt > 1 and mailbox.has(self.settings.sent_folder, identity):
+            return Receipt(intent.id, "done", remote_id=identity.strip("<>"), reason="an earlier attempt has sent it")
+        try:
+            mail = compose(intent, self.settings)
+        except RecordError as error:
+            return Receipt(intent.id, "dead", reason=f"{error} ({error.path})")
+        receipt = submit(outbox.server(), mail, intent)
+        if receipt.status == "unknown":
+            outbox.forget()
+        if receipt.status == "done":
+            self._file(mailbox, identity, mail.as_bytes())
+        return receipt
+
+    def _file(self, mailbox: Mailbox, identity: str, raw: bytes) -> None:
+        """A copy that cannot be filed must not make the mail look unsent, which would send it twice."""
+        try:
+            # Some providers file what they submit by themselves.
+            if not mailbox.has(self.settings.sent_folder, identity):
+                mailbox.file(self.settings.sent_folder, raw)
+        except Exception as error:
+            logger.warning("a sent answer could not be filed in %r (%s)", self.settings.sent_folder, type(error).__name__)
+
+
+class _Outbox:
+    """The SMTP connection of one push: made at the first mail, and made again after it broke."""
+
+    def __init__(self, settings: EmailSettings, stack: ExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._server: smtplib.SMTP | None = None
+
+    def server(self) -> smtplib.SMTP:
+        # smtplib drops the connection by itself when the server says 421.
+        if self._server is None or self._server.sock is None:
+            self._server = self._stack.enter_context(open_smtp(self._settings))
+        return self._server
+
+    def forget(self) -> None:
+        self._server = None

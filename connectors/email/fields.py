@@ -1,0 +1,78 @@
+"""Header fields as values: addresses, Message-IDs, dates (RFC 5322), and whether a machine wrote the mail (RFC 3834)."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import getaddresses, parsedate_to_datetime
+
+from connectors.email.mime import Fields
+from connectors.email.text import clean, decode_words
+
+MAX_FIELD = 64_000
+"""Characters of one field that are read; address lists are cut there."""
+MAX_REFERENCES = 100
+
+_MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
+_BARE_ID = re.compile(r"[^<>\s,;]{1,900}@[^<>\s,;]{1,900}")
+_ADDRESS = re.compile(r"[^\s@<>\x00-\x1f]{1,254}(?:@[^\s@<>\x00-\x1f]{1,254})+")
+_DELIVERY_AGENTS = ("mailer-daemon", "postmaster", "mail-daemon")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Display name and address of somebody."""
+
+    name: str | None
+    address: str
+
+
+def text_field(fields: Fields, name: str) -> str:
+    """Return the first field of a name, decoded; empty without one."""
+    return decode_words(str(fields.get(name, ""))[:MAX_FIELD]).strip()
+
+
+def addresses(fields: Fields, name: str) -> list[Address]:
+    """Return who stands in all fields of a name; entries without a usable address are left out."""
+    values = [str(value)[:MAX_FIELD] for value in fields.get_all(name, [])]
+    try:
+        pairs = getaddresses(values)
+    except (RecursionError, ValueError, IndexError):
+        # Thousands of nested comments: nothing that a person has written.
+        return []
+    return [
+        Address(clean(decode_words(display)).strip() or None, clean(address)) for display, address in pairs if _ADDRESS.fullmatch(address)
+    ]
+
+
+def message_ids(fields: Fields, name: str) -> list[str]:
+    """Return the Message-IDs of a field without brackets, each once, in their order; of a very long list both ends."""
+    value = " ".join(str(value) for value in fields.get_all(name, []))[:MAX_FIELD]
+    found = _MESSAGE_ID.findall(value) or _BARE_ID.findall(value)
+    unique = list(dict.fromkeys(clean(each) for each in found))
+    if len(unique) <= MAX_REFERENCES:
+        return unique
+    return [unique[0], *unique[1 - MAX_REFERENCES :]]
+
+
+def sent_at(fields: Fields) -> tuple[datetime, str | None] | None:
+    """Return the Date field in UTC, and the offset that it was written with (None: "-0000", unknown); None where it is no date."""
+    try:
+        written = parsedate_to_datetime(str(fields.get("Date", ""))[:MAX_FIELD])
+        moment = written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment, written.isoformat()[-6:] if written.tzinfo else None
+
+
+def is_delivery_report(fields: Fields, sender: Address | None) -> bool:
+    """Say whether a mail system wrote it about another mail (RFC 3464)."""
+    if fields.get_content_type() == "multipart/report":
+        return True
+    return sender is not None and sender.address.casefold().partition("@")[0] in _DELIVERY_AGENTS
+
+
+def is_auto_submitted(fields: Fields) -> bool:
+    """Say whether no person wrote it: Auto-Submitted (RFC 3834), or the older marks that mailers still set."""
+    submitted = str(fields.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
+    precedence = str(fields.get("Precedence", "")).strip().lower()
+    return submitted not in ("", "no") or precedence in ("bulk", "junk", "auto_reply") or "X-Autoreply" in fields

@@ -1,0 +1,165 @@
+"""The structure of a mail (RFC 2045, 2046), read in one pass over its bytes and within bounds.
+
+The standard library's parser takes seconds for 900 nested parts and recurses for more, so the cutting into parts is done
+here; header fields and transfer encodings are the standard library's.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesHeaderParser
+from email.policy import compat32
+from typing import cast
+
+from connectors.email.text import clean, guess
+from threadline.sdk import RecordError
+
+MAX_DEPTH = 50
+MAX_PARTS = 1_000
+MAX_HEADER = 1_000_000
+"""Bytes of one part's header fields."""
+
+Fields = Message
+"""Header fields of a part; the values are text, also where the mail holds undeclared 8-bit bytes."""
+
+_NO_FIELD = re.compile(rb"^(?!From |[!-9;-~]*:|[ \t])", re.MULTILINE)
+_BLANK_LINE = re.compile(rb"\r?\n")
+_DASHES = re.compile(rb"^--[^\r\n]*", re.MULTILINE)
+_FOLD = re.compile(r"[\r\n]+")
+_PARSER = BytesHeaderParser(policy=compat32)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that holds no others, with its body still in its transfer encoding."""
+
+    fields: Fields
+    body: bytes
+
+    def content(self) -> bytes:
+        """Undo the transfer encoding, as far as it is sound."""
+        holder = Message()
+        encoding = self.fields.get("Content-Transfer-Encoding")
+        if encoding:
+            holder["Content-Transfer-Encoding"] = encoding.strip()
+        holder.set_payload(self.body.decode("ascii", "surrogateescape"))
+        return cast("bytes", holder.get_payload(decode=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The fields of the whole mail, and its parts in their order."""
+
+    fields: Fields
+    parts: list[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class _Delimiter:
+    level: int
+    start: int
+    end: int
+    closes: bool
+
+
+def _delimiter(raw: bytes, start: int, end: int, boundaries: list[str]) -> _Delimiter | None:
+    """Find the first line in a stretch that is a boundary of an open multipart; an inner one wins over an outer of the same text."""
+    if not boundaries:
+        return None
+    for match in _DASHES.finditer(raw, start, end):
+        line = guess(match[0][2:]).rstrip()
+        for level in range(len(boundaries) - 1, -1, -1):
+            if line == boundaries[level]:
+                return _Delimiter(level, match.start(), match.end(), closes=False)
+            if line == boundaries[level] + "--":
+                return _Delimiter(level, match.start(), match.end(), closes=True)
+    return None
+
+
+def _fields(block: bytes) -> Fields:
+    if len(block) > MAX_HEADER:
+        raise RecordError(f"its header fields take {len(block)} bytes; at most {MAX_HEADER} are read")
+    fields = Message()
+    for name, value in _PARSER.parsebytes(block).raw_items():
+        readable = guess(str(value).encode("utf-8", "surrogateescape"))
+        fields.set_raw(name, clean(_FOLD.sub("", readable)).strip())
+    return fields
+
+
+def boundary_of(fields: Fields) -> str | None:
+    """Return the boundary of a multipart; None for anything else."""
+    if fields.get_content_maintype() != "multipart":
+        return None
+    return fields.get_boundary() or None
+
+
+def _body(raw: bytes, start: int, end: int) -> bytes:
+    """The line break before a delimiter belongs to the delimiter (RFC 2046, 5.1.1)."""
+    if raw[start:end].endswith(b"\r\n"):
+        return raw[start : end - 2]
+    return raw[start:end].removesuffix(b"\n")
+
+
+class _Splitter:
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.boundaries: list[str] = []
+        self.entities = 0
+
+    def entities_from(self, start: int | None) -> Iterator[tuple[Fields, Part | None]]:
+        """Yield the fields of each entity; with the part that it is, unless it only holds others."""
+        while start is not None:
+            self.entities += 1
+            if self.entities > MAX_PARTS:
+                raise RecordError(f"it has more than {MAX_PARTS} parts")
+            fields, body = self._header(start)
+            boundary = boundary_of(fields)
+            if boundary:
+                self._open(boundary)
+            following = _delimiter(self.raw, body, len(self.raw), self.boundaries)
+            if boundary and following and following.level == len(self.boundaries) - 1:
+                yield fields, None
+            else:
+                end = following.start if following else len(self.raw)
+                yield fields, Part(fields, _body(self.raw, body, end) if following else self.raw[body:end])
+            start = self._next(following)
+
+    def _header(self, start: int) -> tuple[Fields, int]:
+        """Read header fields up to the first line that is none, whether or not it is the empty one; return where the body starts."""
+        first = _NO_FIELD.search(self.raw, start)
+        end = first.start() if first else len(self.raw)
+        cut = _delimiter(self.raw, start, end, self.boundaries)
+        if cut:
+            return _fields(self.raw[start : cut.start]), cut.start
+        blank = _BLANK_LINE.match(self.raw, end)
+        return _fields(self.raw[start:end]), blank.end() if blank else end
+
+    def _open(self, boundary: str) -> None:
+        if len(self.boundaries) >= MAX_DEPTH:
+            raise RecordError(f"its parts are nested more than {MAX_DEPTH} deep")
+        self.boundaries.append(boundary)
+
+    def _next(self, delimiter: _Delimiter | None) -> int | None:
+        """Close what a delimiter ends; return where the next entity starts."""
+        while delimiter:
+            del self.boundaries[delimiter.level + (0 if delimiter.closes else 1) :]
+            if not delimiter.closes:
+                line_end = self.raw.find(b"\n", delimiter.end)
+                return line_end + 1 if line_end >= 0 else None
+            delimiter = _delimiter(self.raw, delimiter.end, len(self.raw), self.boundaries)
+        return None
+
+
+def split(raw: bytes) -> Mail:
+    """Cut a mail into its parts; RecordError when it is nested too deep, has too many parts or endless header fields.
+
+    Mails within mails (message/rfc822) stay whole: they are attachments.
+    """
+    top: Fields | None = None
+    parts: list[Part] = []
+    for fields, part in _Splitter(raw).entities_from(0):
+        top = fields if top is None else top
+        if part:
+            parts.append(part)
+    return Mail(top if top is not None else Message(), parts)

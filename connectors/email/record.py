@@ -1,0 +1,169 @@
+"""One mail as the JSON record of the `messages` stream."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from xxhash import xxh3_128_hexdigest
+
+from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
+from connectors.email.mime import Fields, Mail, Part, boundary_of, split
+from connectors.email.settings import EmailSettings
+from connectors.email.text import clean, decode, decode_words, html_to_text, unflow
+
+MARKER = "X-Threadline-Id"
+"""Header field of the answers that threadline sends."""
+MAX_TEXT = 1_000_000
+"""Characters of a body that a record carries."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A mail as the server keeps it."""
+
+    mailbox: str
+    uidvalidity: int
+    uid: int
+    received_at: datetime
+    raw: bytes
+
+    @property
+    def key(self) -> str:
+        """The record's key."""
+        return f"{self.mailbox}:{self.uidvalidity}:{self.uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Who wrote to whom, seen from the company."""
+
+    direction: str
+    audience: str
+    customer: Address | None
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a time in UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def to_record(mail: Stored, settings: EmailSettings) -> Document:
+    """Read a mail into a record; RecordError for one beyond the bounds of `connectors.email.mime`."""
+    parsed = split(mail.raw)
+    fields = parsed.fields
+    senders, receivers = addresses(fields, "From"), addresses(fields, "To") + addresses(fields, "Cc")
+    sender = senders[0] if senders else None
+    report = is_delivery_report(fields, sender)
+    sides = _sides(sender, receivers, addresses(fields, "Reply-To"), settings)
+    return {
+        "mailbox": mail.mailbox,
+        "uidvalidity": mail.uidvalidity,
+        "uid": mail.uid,
+        **_identity(mail.raw, fields),
+        **_times(fields, mail.received_at),
+        "from": _person(sender),
+        "reply_to": [_person(each) for each in addresses(fields, "Reply-To")],
+        "to": [_person(each) for each in addresses(fields, "To")],
+        "cc": [_person(each) for each in addresses(fields, "Cc")],
+        "subject": text_field(fields, "Subject"),
+        **_content(parsed),
+        "direction": sides.direction,
+        "audience": sides.audience,
+        "customer": None if report else _person(sides.customer),
+        "auto_submitted": report or is_auto_submitted(fields),
+        "threadline_id": _marker(fields, sender, settings),
+        "size": len(mail.raw),
+    }
+
+
+def _person(who: Address | None) -> Document | None:
+    return {"name": who.name, "address": who.address} if who else None
+
+
+def _sides(sender: Address | None, receivers: list[Address], answers_to: list[Address], settings: EmailSettings) -> _Sides:
+    def first_outsider(people: Iterable[Address]) -> Address | None:
+        return next((each for each in people if not settings.is_own(each.address)), None)
+
+    if sender is None or not settings.is_own(sender.address):
+        return _Sides("inbound", "customer", sender)
+    if customer := first_outsider(receivers):
+        return _Sides("outbound", "customer", customer)
+    # A contact form writes from the company to itself, and names the customer as the one to answer.
+    if customer := first_outsider(answers_to):
+        return _Sides("inbound", "customer", customer)
+    return _Sides("outbound", "internal", None)
+
+
+def _identity(raw: bytes, fields: Fields) -> Document:
+    own = message_ids(fields, "Message-ID")
+    return {
+        "message_id": own[0] if own else f"missing-{xxh3_128_hexdigest(raw)}@threadline",
+        "in_reply_to": message_ids(fields, "In-Reply-To"),
+        "references": message_ids(fields, "References"),
+    }
+
+
+def _times(fields: Fields, received_at: datetime) -> Document:
+    written = sent_at(fields)
+    moment, offset = written or (received_at, None)
+    return {
+        "date": rfc3339(moment),
+        "date_offset": offset,
+        "date_from": "header" if written else "server",
+        "received_at": rfc3339(received_at),
+    }
+
+
+def _marker(fields: Fields, sender: Address | None, settings: EmailSettings) -> str | None:
+    """Believe the marker only in mail of the company whose Message-ID carries it too, lest a customer's mail hides itself."""
+    marker = text_field(fields, MARKER)
+    if not marker or sender is None or not settings.is_own(sender.address):
+        return None
+    return marker if any(each.startswith(f"{marker}@") for each in message_ids(fields, "Message-ID")) else None
+
+
+def _content(mail: Mail) -> Document:
+    plain: list[str] = []
+    html: list[str] = []
+    attachments: list[Document] = []
+    for part in mail.parts:
+        kind = part.fields.get_content_type()
+        if _is_attached(part, kind):
+            attachments.append(_attachment(part, kind))
+        else:
+            (html if kind == "text/html" else plain).append(_text(part))
+    text = "\n".join(plain).strip()
+    markup = "" if text else "\n".join(html)[:MAX_TEXT]
+    return {
+        "text": (text[:MAX_TEXT] if text or not markup else html_to_text(markup)) or None,
+        "text_cut": len(text) > MAX_TEXT or (not text and sum(map(len, html)) > MAX_TEXT),
+        "html": markup or None,
+        "attachments": attachments,
+    }
+
+
+def _is_attached(part: Part, kind: str) -> bool:
+    if part.fields.get_content_disposition() == "attachment" or part.fields.get_filename():
+        return True
+    # A multipart without any part is text that somebody has labelled wrongly.
+    return kind not in ("text/plain", "text/html") and boundary_of(part.fields) is None
+
+
+def _text(part: Part) -> str:
+    text = clean(decode(part.content(), part.fields.get_content_charset()))
+    flowed = str(part.fields.get_param("format", "")).lower() == "flowed"
+    return unflow(text) if flowed else text.replace("\r\n", "\n")
+
+
+def _attachment(part: Part, kind: str) -> Document:
+    content = part.content()
+    return {
+        "filename": decode_words(part.fields.get_filename() or "") or None,
+        "content_type": clean(kind),
+        "size": len(content),
+        "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+    }

@@ -1,0 +1,183 @@
+"""The SMTP side (RFC 5321, 6409): write an answer, submit it, and say what became of it."""
+
+import re
+import smtplib
+import ssl
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from socket import socket
+from typing import Any, cast
+
+from xxhash import xxh3_128_hexdigest
+
+from connectors.email.imap import CONNECT_SECONDS, READ_SECONDS, tls_context
+from connectors.email.record import MARKER
+from connectors.email.settings import EmailSettings
+from threadline.sdk import ConfigError, Intent, Receipt, RecordError, RetryableError
+
+MAX_REFERENCES = 20
+"""More than these, and a References field gets longer than some servers take; the first and the latest are kept (RFC 5322, 3.6.4)."""
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_MESSAGE_ID = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,900}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+_REPLY = re.compile(r"re\s*(\[\d+\])?\s*:", re.IGNORECASE)
+_AUTHENTICATION = (530, 534, 535, 538)
+
+
+def marker(intent: str) -> str:
+    """Return what marks an answer: its intent's id, or a hash of one that is not safe in a Message-ID."""
+    return intent if _PLAIN_ID.fullmatch(intent) else xxh3_128_hexdigest(intent.encode("utf-8", "surrogatepass"))
+
+
+def message_id(intent: str, settings: EmailSettings) -> str:
+    """Return the Message-ID of an intent's answer, the same for each attempt."""
+    return f"<{marker(intent)}@{settings.sender.rpartition('@')[2]}>"
+
+
+def compose(intent: Intent, settings: EmailSettings) -> EmailMessage:
+    """Write an answer as plain text; RecordError for a payload that makes none. No value can add a header field."""
+    payload = intent.payload
+    to = _receiver(payload, settings)
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _mailbox(settings.sender, settings.from_name)
+    mail["To"] = to
+    mail["Subject"] = _subject(payload.get("subject"))
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = message_id(intent.id, settings)
+    answered = _ids(payload.get("in_reply_to"))[-1:]
+    if answered:
+        mail["In-Reply-To"] = f"<{answered[0]}>"
+    references = _shortened(list(dict.fromkeys([*_ids(payload.get("references")), *answered])))
+    if references:
+        mail["References"] = " ".join(f"<{each}>" for each in references)
+    mail[MARKER] = marker(intent.id)
+    mail.set_content(_text(payload), cte="quoted-printable")
+    return mail
+
+
+def _receiver(payload: Mapping[str, Any], settings: EmailSettings) -> Address:
+    to = payload.get("to")
+    if not isinstance(to, str) or not to.strip():
+        raise RecordError("a reply needs the customer's address; the push mapping gives none", path="$.to")
+    address = _mailbox(to.strip(), None)
+    if settings.is_own(address.addr_spec):
+        raise RecordError("the reply would go to one of own_addresses; check that setting and the push mapping", path="$.to")
+    return address
+
+
+def _mailbox(addr_spec: str, name: str | None) -> Address:
+    try:
+        return Address(display_name=name or "", addr_spec=addr_spec)
+    except Exception:
+        # The standard parser of addresses fails in several ways, HeaderParseError and IndexError among them.
+        raise RecordError("this is not one e-mail address", path="$.to") from None
+
+
+def _subject(value: object) -> str:
+    subject = " ".join(_CONTROL.sub(" ", str(value or "")).encode("utf-8", "replace").decode().split())[:900]
+    return subject if _REPLY.match(subject) else f"Re: {subject}".strip()
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    text = payload.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise RecordError("a reply needs text; the push mapping gives none", path="$.text")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+def _ids(value: object) -> list[str]:
+    """Return those of one Message-ID or many, with or without brackets, that can stand in a header field."""
+    listed = [value] if isinstance(value, str) else cast("list[object]", value) if isinstance(value, list) else []
+    bare = [str(each).strip().removeprefix("<").removesuffix(">") for each in listed]
+    return [each for each in bare if _MESSAGE_ID.fullmatch(each)]
+
+
+def _shortened(references: list[str]) -> list[str]:
+    return references if len(references) <= MAX_REFERENCES else [references[0], *references[1 - MAX_REFERENCES :]]
+
+
+def submit(server: smtplib.SMTP, mail: EmailMessage, intent: Intent) -> Receipt:
+    """Hand a mail over and say what became of it; reasons hold the server's code, never its text or an address."""
+    try:
+        server.send_message(mail)
+    except smtplib.SMTPRecipientsRefused as refusal:
+        return _verdict(intent, next(iter(refusal.recipients.values()))[0], "the recipient")
+    except smtplib.SMTPSenderRefused as refusal:
+        return _verdict(intent, refusal.smtp_code, "the sender")
+    except smtplib.SMTPNotSupportedError:
+        return Receipt(intent.id, "dead", reason="the address needs SMTPUTF8, which the SMTP server does not have")
+    except smtplib.SMTPResponseException as refusal:
+        return _verdict(intent, refusal.smtp_code, "the mail")
+    except (smtplib.SMTPServerDisconnected, OSError):
+        return Receipt(intent.id, "unknown", reason="the connection broke while the mail was handed over")
+    return Receipt(intent.id, "done", remote_id=str(mail["Message-ID"]).strip("<>"))
+
+
+def _verdict(intent: Intent, code: int, what: str) -> Receipt:
+    """4yz may pass, 5yz does not (RFC 5321, 4.2.1)."""
+    reason = f"the SMTP server refused {what} with {code}"
+    if code in _AUTHENTICATION:
+        raise ConfigError(f"{reason}: it wants a login; check smtp_user, smtp_password and smtp_tls")
+    if not 400 <= code < 600:
+        return Receipt(intent.id, "unknown", reason=f"the SMTP server's reply about {what} is no SMTP")
+    return Receipt(intent.id, "retry" if code < 500 else "dead", reason=reason)
+
+
+@contextmanager
+def open_smtp(settings: EmailSettings) -> Generator[smtplib.SMTP]:
+    """Connect and log in; what fails until then becomes ConfigError or RetryableError, since no mail has been handed over."""
+    where = "SMTP at {}:{}".format(*settings.smtp)
+    server: smtplib.SMTP | None = None
+    try:
+        server = _connected(settings)
+        cast("socket", server.sock).settimeout(READ_SECONDS)
+        server.login(settings.smtp_user or settings.user, (settings.smtp_password or settings.password).get_secret_value())
+    except BaseException as error:
+        if server:
+            server.close()
+        raise _failure(error, where) from None
+    try:
+        yield server
+    finally:
+        _leave(server)
+
+
+def _connected(settings: EmailSettings) -> smtplib.SMTP:
+    host, port, tls = settings.smtp
+    if tls == "tls":
+        return smtplib.SMTP_SSL(host, port, timeout=CONNECT_SECONDS, context=tls_context(settings))
+    server = smtplib.SMTP(host, port, timeout=CONNECT_SECONDS)
+    try:
+        if tls == "starttls":
+            server.starttls(context=tls_context(settings))
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _failure(error: BaseException, where: str) -> BaseException:
+    if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500:
+        return ConfigError(f"{where} refused the login; check smtp_user and smtp_password, or user and password")
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return ConfigError(f"{where} does not offer what smtp_tls asks for, or no login over this connection; check smtp_tls and smtp_port")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConfigError(f"{where}: its certificate is not trusted ({error.verify_message}); set ca_file, or correct smtp_host")
+    if isinstance(error, ssl.SSLError):
+        return ConfigError(f"{where} does not speak TLS there; check smtp_tls and smtp_port")
+    if isinstance(error, (smtplib.SMTPException, OSError)):
+        return RetryableError(f"{where} cannot be reached, or does not take mail now; check smtp_host, smtp_port and the network")
+    return error
+
+
+def _leave(server: smtplib.SMTP) -> None:
+    try:
+        server.quit()
+    except (smtplib.SMTPException, OSError):
+        server.close()
