@@ -1,0 +1,53 @@
+"""The connector."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from connectors.salesforce.client import Client
+from connectors.salesforce.names import best_phone, person_name
+from connectors.salesforce.pull import pull
+from connectors.salesforce.push import BATCH, push_contacts
+from connectors.salesforce.settings import SalesforceSettings
+from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+
+_SOBJECTS: Mapping[str, str] = {"contacts": "Contact", "cases": "Case"}
+
+
+class Salesforce(Connector[SalesforceSettings], Target):
+    """Salesforce: contacts and cases by SOQL, contacts back through sObject Collections."""
+
+    name = "salesforce"
+    about = "Salesforce: contacts and cases; customers are written back as contacts"
+    extra = "salesforce"
+    streams = (
+        Stream("contacts", key=("Id",), mapping="salesforce/contacts", about="Contact, by SystemModstamp"),
+        Stream("cases", key=("Id",), mapping="salesforce/cases", about="Case, by SystemModstamp"),
+    )
+    objects = (PushObject("contact", batch=BATCH, repeat="upsert", about="Contact, by Id or by external id"),)
+    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"best_phone": best_phone, "person_name": person_name}
+    sandbox = "connectors.salesforce.sandbox:SalesforceSandbox"
+    connection_type = "salesforce"
+
+    def __init__(self, settings: SalesforceSettings) -> None:
+        super().__init__(settings)
+        self._client = Client(settings)
+
+    def check(self) -> None:
+        """Log in and list the API version's resources, which any API user may."""
+        self._client.call("GET", "")
+
+    def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
+        """Yield what changed, in the order of SystemModstamp; equal times are told apart by Id."""
+        if stream not in _SOBJECTS:
+            raise ConfigError(f"no stream named {stream!r}; salesforce has: {', '.join(_SOBJECTS)}")
+        return pull(self._client, self.settings, _SOBJECTS[stream], since)
+
+    def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
+        """Write contacts, each with its own receipt."""
+        if object != "contact":
+            raise ConfigError(f"no object named {object!r}; salesforce takes: contact")
+        return push_contacts(self._client, self.settings.external_id_field, intents)
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._client.close()

@@ -1,0 +1,147 @@
+"""Takes sObject Collections: rows that are updated by Id or upserted by an external id, each with its own result.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections.htm
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from connectors.salesforce.sandbox.ids import number_of, record_id, with_suffix
+from connectors.salesforce.sandbox.org import INTEGRATION_USER, Org
+from connectors.salesforce.sandbox.schema import EXTERNAL_IDS, SOBJECTS, Field, SObject
+from threadline.testing.sandbox import Document
+
+MOST = 200
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+class CallError(Exception):
+    """The whole call is refused: HTTP status, error code and message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class RowError(Exception):
+    """One row is refused."""
+
+    def __init__(self, code: str, message: str, *fields: str) -> None:
+        super().__init__(message)
+        self.error: Document = {"statusCode": code, "message": message, "fields": list(fields)}
+
+
+class _Call(msgspec.Struct, rename="camel"):
+    records: list[Document]
+    all_or_none: bool = False
+
+
+Faults = Callable[[], Document | None]
+
+
+def write(org: Org, body: bytes, name: str, key: str, fault: Faults) -> list[Document]:
+    """Write the rows; `key` is Id (update) or an external id field (upsert), `fault` gives an error for the next row, or None."""
+    sobject = SOBJECTS.get(name.lower())
+    if sobject is None or (key != "Id" and key not in EXTERNAL_IDS):
+        raise CallError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {key}")
+    try:
+        call = msgspec.json.decode(body, type=_Call)
+    except msgspec.DecodeError as error:
+        raise CallError(400, "JSON_PARSER_ERROR", str(error)) from None
+    if not 0 < len(call.records) <= MOST or call.all_or_none:
+        raise CallError(400, "INVALID_INPUT", f"records must be 1 to {MOST}; this stand-in takes allOrNone false only")
+    rows = [_typed(sobject, record) for record in call.records]
+    return [_result(org, sobject, row, key, fault()) for row in rows]
+
+
+def _typed(sobject: SObject, record: Document) -> Document:
+    if record.get("attributes") != {"type": sobject.name}:
+        raise CallError(400, "INVALID_INPUT", f"each record needs attributes with the type {sobject.name}")
+    row: Document = {}
+    for name, value in record.items():
+        field = sobject.field(name)
+        if name == "attributes":
+            continue
+        if field is None:
+            raise CallError(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
+        if not _fits(field, value):
+            raise CallError(400, "JSON_PARSER_ERROR", f"Cannot deserialize instance of {field.type} from a value of field {field.name}")
+        row[field.name] = value
+    return row
+
+
+def _fits(field: Field, value: Any) -> bool:
+    if value is None:
+        return True
+    if field.type == "boolean":
+        return isinstance(value, bool)
+    if field.type == "double":
+        return isinstance(value, int | float)
+    if not isinstance(value, str):
+        return False
+    if field.type == "date":
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            return False
+    return True
+
+
+def _result(org: Org, sobject: SObject, row: Document, key: str, fault: Document | None) -> Document:
+    upsert = key != "Id"
+    try:
+        identity = _find(org, sobject, row, key)
+        new = org.get(sobject.name, identity) is None
+        _check(org, sobject, row, identity, new=new)
+    except RowError as error:
+        fault = fault or error.error
+    else:
+        if fault is None:
+            org.save(sobject.name, identity, row | {"Id": identity}, org.now(), INTEGRATION_USER)
+            org.shelf.put("pushed", identity, {"Id": identity})
+            errors: list[Document] = []
+            return {"id": identity, "success": True, "errors": errors} | ({"created": new} if upsert else {})
+    return {"success": False, "errors": [fault]} | ({"created": False} if upsert else {})
+
+
+def _find(org: Org, sobject: SObject, row: Document, key: str) -> str:
+    if key == "Id":
+        identity = row.get("Id") or ""
+        full = with_suffix(identity[:15]) if len(identity) in (15, 18) else ""
+        if not full.isalnum() or (len(identity) == 18 and full != identity):
+            raise RowError("MALFORMED_ID", f"malformed id {identity}", "Id")
+        if org.get(sobject.name, full) is None:
+            raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        return full
+    if "Id" in row:
+        raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an upsert by another field", "Id")
+    if not row.get(key):
+        raise RowError("MISSING_ARGUMENT", f"{key} not specified")
+    matches = [record["Id"] for record in org.all(sobject.name) if record[key] == row[key]]
+    if len(matches) > 1:
+        raise RowError("DUPLICATE_EXTERNAL_ID", f"{key}: more than one record found for external id field: [{', '.join(matches)}]")
+    return matches[0] if matches else record_id(sobject.prefix, number_of(str(row[key])))
+
+
+def _check(org: Org, sobject: SObject, row: Document, identity: str, *, new: bool) -> None:
+    if sobject.name == "Contact" and not row.get("LastName") and (new or "LastName" in row):
+        raise RowError("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", "LastName")
+    for name, value in row.items():
+        field = sobject.field(name)
+        if value is None or field is None or name == "Id":
+            continue
+        if not field.writable:
+            raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {name}.", name)
+        if field.length and len(value) > field.length:
+            raise RowError("STRING_TOO_LONG", f"{name}: data value too large: {value} (max length={field.length})", name)
+        if field.type == "email" and not _EMAIL.fullmatch(value):
+            raise RowError("INVALID_EMAIL_ADDRESS", f"{name}: invalid email address: {value}", name)
+    for name in EXTERNAL_IDS:
+        holders = [held["Id"] for held in org.all(sobject.name) if row.get(name) and held.get(name) == row[name]]
+        if any(holder != identity for holder in holders):
+            raise RowError("DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {holders[0]}", name)
