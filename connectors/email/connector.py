@@ -111,14 +111,14 @@ class Email(Connector[EmailSettings], Target):
         if intent.attempt > 1 and mailbox.has(self.settings.sent_folder, identity):
             return Receipt(intent.id, "done", remote_id=identity.strip("<>"), reason="an earlier attempt has sent it")
         try:
-            mail = compose(intent, self.settings)
+            letter = compose(intent, self.settings)
         except RecordError as error:
             return Receipt(intent.id, "dead", reason=f"{error} ({error.path})")
-        receipt = submit(outbox.server(), mail, intent)
+        receipt = submit(outbox.server(), letter, intent)
         if receipt.status == "unknown":
             outbox.forget()
         if receipt.status == "done":
-            self._file(mailbox, identity, mail.as_bytes())
+            self._file(mailbox, identity, letter.raw)
         return receipt
 
     def _file(self, mailbox: Mailbox, identity: str, raw: bytes) -> None:

@@ -5,10 +5,11 @@ import smtplib
 import ssl
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from socket import socket
 from typing import Any, cast
@@ -17,7 +18,7 @@ from xxhash import xxh3_128_hexdigest
 
 from connectors.email.imap import CONNECT_SECONDS, READ_SECONDS, tls_context
 from connectors.email.record import MARKER
-from connectors.email.settings import EmailSettings
+from connectors.email.settings import ADDRESS, EmailSettings
 from threadline.sdk import ConfigError, Intent, Receipt, RecordError, RetryableError
 
 MAX_REFERENCES = 20
@@ -40,13 +41,28 @@ def message_id(intent: str, settings: EmailSettings) -> str:
     return f"<{marker(intent)}@{settings.sender.rpartition('@')[2]}>"
 
 
-def compose(intent: Intent, settings: EmailSettings) -> EmailMessage:
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An answer as it goes over the wire, and as it is filed."""
+
+    sender: str
+    receiver: str
+    message_id: str
+    raw: bytes
+
+    @property
+    def international(self) -> bool:
+        """Say whether its addresses need SMTPUTF8 (RFC 6531)."""
+        return not (self.sender + self.receiver).isascii()
+
+
+def compose(intent: Intent, settings: EmailSettings) -> Letter:
     """Write an answer as plain text; RecordError for a payload that makes none. No value can add a header field."""
     payload = intent.payload
-    to = _receiver(payload, settings)
+    receiver = _receiver(payload, settings)
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _mailbox(settings.sender, settings.from_name)
-    mail["To"] = to
+    mail["To"] = _mailbox(receiver)
     mail["Subject"] = _subject(payload.get("subject"))
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = message_id(intent.id, settings)
@@ -58,25 +74,26 @@ def compose(intent: Intent, settings: EmailSettings) -> EmailMessage:
         mail["References"] = " ".join(f"<{each}>" for each in references)
     mail[MARKER] = marker(intent.id)
     mail.set_content(_text(payload), cte="quoted-printable")
-    return mail
+    ascii_only = (settings.sender + receiver).isascii()
+    raw = mail.as_bytes(policy=SMTP if ascii_only else SMTPUTF8)
+    return Letter(settings.sender, receiver, message_id(intent.id, settings), raw)
 
 
-def _receiver(payload: Mapping[str, Any], settings: EmailSettings) -> Address:
+def _receiver(payload: Mapping[str, Any], settings: EmailSettings) -> str:
     to = payload.get("to")
     if not isinstance(to, str) or not to.strip():
         raise RecordError("a reply needs the customer's address; the push mapping gives none", path="$.to")
-    address = _mailbox(to.strip(), None)
-    if settings.is_own(address.addr_spec):
+    address = to.strip()
+    if not ADDRESS.fullmatch(address):
+        raise RecordError("this is not one e-mail address", path="$.to")
+    if settings.is_own(address):
         raise RecordError("the reply would go to one of own_addresses; check that setting and the push mapping", path="$.to")
     return address
 
 
-def _mailbox(addr_spec: str, name: str | None) -> Address:
-    try:
-        return Address(display_name=name or "", addr_spec=addr_spec)
-    except Exception:
-        # The standard parser of addresses fails in several ways, HeaderParseError and IndexError among them.
-        raise RecordError("this is not one e-mail address", path="$.to") from None
+def _mailbox(address: str, name: str | None = None) -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(display_name=name or "", username=local, domain=domain)
 
 
 def _subject(value: object) -> str:
@@ -102,21 +119,22 @@ def _shortened(references: list[str]) -> list[str]:
     return references if len(references) <= MAX_REFERENCES else [references[0], *references[1 - MAX_REFERENCES :]]
 
 
-def submit(server: smtplib.SMTP, mail: EmailMessage, intent: Intent) -> Receipt:
+def submit(server: smtplib.SMTP, letter: Letter, intent: Intent) -> Receipt:
     """Hand a mail over and say what became of it; reasons hold the server's code, never its text or an address."""
+    options = ["SMTPUTF8", "BODY=8BITMIME"] if letter.international else []
     try:
-        server.send_message(mail)
+        server.sendmail(letter.sender, [letter.receiver], letter.raw, mail_options=options)
     except smtplib.SMTPRecipientsRefused as refusal:
         return _verdict(intent, next(iter(refusal.recipients.values()))[0], "the recipient")
     except smtplib.SMTPSenderRefused as refusal:
         return _verdict(intent, refusal.smtp_code, "the sender")
     except smtplib.SMTPNotSupportedError:
-        return Receipt(intent.id, "dead", reason="the address needs SMTPUTF8, which the SMTP server does not have")
+        return Receipt(intent.id, "dead", reason="the address is not ASCII, and the SMTP server does not have SMTPUTF8")
     except smtplib.SMTPResponseException as refusal:
         return _verdict(intent, refusal.smtp_code, "the mail")
     except (smtplib.SMTPServerDisconnected, OSError):
         return Receipt(intent.id, "unknown", reason="the connection broke while the mail was handed over")
-    return Receipt(intent.id, "done", remote_id=str(mail["Message-ID"]).strip("<>"))
+    return Receipt(intent.id, "done", remote_id=letter.message_id.strip("<>"))
 
 
 def _verdict(intent: Intent, code: int, what: str) -> Receipt:

@@ -16,10 +16,12 @@ from pymap.backend.dict import Config, Login
 from pymap.backend.dict.filter import FilterSet
 from pymap.backend.dict.mailbox import MailboxData, MailboxSet, Message
 from pymap.concurrent import Subsystem
+from pymap.exceptions import AppendFailure
 from pymap.flags import FlagOp
 from pymap.imap import IMAPServer
 from pymap.interfaces.message import CachedMessage
 from pymap.parsing.message import AppendMessage
+from pymap.parsing.response import ResponseCode
 from pymap.parsing.specials import ObjectId
 from pymap.parsing.specials.flag import Flag
 from pymap.user import UserMetadata
@@ -52,6 +54,8 @@ class KeptMailbox(MailboxData):  # type: ignore[misc]
 
     @override
     async def append(self, append_msg: AppendMessage, *, recent: bool = False) -> Message:
+        if self.name in self._store.full:
+            raise AppendFailure(self.name, b"Quota exceeded.", ResponseCode.of(b"OVERQUOTA"))
         message = await super().append(append_msg, recent=recent)
         at = append_msg.when or datetime.now(UTC)
         self._store.keep(self.name, Kept(message.uid, at, _names(append_msg.flag_set), bytes(append_msg.literal)))

@@ -158,19 +158,20 @@ class EmailSandbox(Sandbox):
         if others:
             with self.shelf.together():
                 number = self.shelf.count("reply") + 1
-                self.shelf.put("reply", str(number), {"receivers": others, "raw": raw.decode("ascii", "backslashreplace")})
+                self.shelf.put("reply", str(number), {"receivers": others, "raw": raw.decode("utf-8", "replace")})
         return "250 2.0.0 OK"
 
 
 def _listener(port: int) -> socket.socket:
-    listener = socket.socket()
+    # asyncio turns Nagle's delay off only where the protocol is named.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     return listener
 
 
 def _shown(sent: Document) -> Document:
-    mail = message_from_bytes(sent["raw"].encode("ascii"), policy=default)
+    mail = message_from_bytes(sent["raw"].encode(), policy=default)
     return {
         "receivers": sent["receivers"],
         "message_id": str(mail["Message-ID"]).strip("<>"),

@@ -20,10 +20,11 @@ class Kept:
 
 
 class MailStore:
-    """Folders and their mails."""
+    """Folders and their mails; those in `full` take no more."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self.full: set[str] = set()
 
     def folders(self) -> dict[str, Document]:
         """Return the folders that exist: `uidvalidity` and `last_uid` by name."""
