@@ -1,0 +1,117 @@
+"""What is known of a customer, put together from the parties of a profile."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from threadline.model.ids import show_id
+from threadline.store.database import Transaction
+
+
+@dataclass(slots=True)
+class Profile:
+    """One customer: values with the sources that say them, the best first; `ids` are the ids within sources."""
+
+    id: bytes
+    parties: list[bytes] = field(default_factory=list[bytes])
+    values: dict[str, dict[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
+    """Field -> value -> sources."""
+    ids: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    """(source, kind, value)."""
+    preference: Mapping[str, Any] | None = None
+
+    def best(self, name: str) -> str | None:
+        """Return the value that most sources say, the longer of equals."""
+        return next(iter(self.ranked(name)), None)
+
+    def ranked(self, name: str) -> list[str]:
+        """Return all values, best first; the order does not depend on the order of arrival."""
+        held = self.values.get(name, {})
+        return sorted(held, key=lambda value: (-len(held[value]), -len(value), value))
+
+    @property
+    def name(self) -> str:
+        """What to call the customer."""
+        return self.best("formatted_name") or self.best("email") or self.best("handle") or self.best("phone") or show_id(self.id)
+
+
+_PARTY_FIELDS = ("kind", "role", "given_name", "family_name", "formatted_name", "birth_date", "language", "status")
+_PREFERENCE_FIELDS = ("channel", "purpose", "language", "quiet_from", "quiet_to")
+
+
+def follow(transaction: Transaction, profile: bytes) -> bytes | None:
+    """Return the profile that an id stands for today; None when there is none."""
+    rows = transaction.query("SELECT coalesce(redirect_to, id) FROM profiles WHERE id = ?", [profile])
+    return rows[0][0] if rows else None
+
+
+def load_profiles(transaction: Transaction, ids: Iterable[bytes]) -> dict[bytes, Profile]:
+    """Read profiles; ids that lead to another profile, or nowhere, are left out."""
+    found: dict[bytes, Profile] = {}
+    home: dict[bytes, Profile] = {}
+    for profile, party in transaction.query_in("SELECT profile, party FROM memberships WHERE profile {keys} ORDER BY party", set(ids)):
+        held = found.setdefault(profile, Profile(profile))
+        held.parties.append(party)
+        home[party] = held
+    columns = ", ".join(_PARTY_FIELDS)
+    for party, source, *values in transaction.query_in(f"SELECT id, source, {columns} FROM parties WHERE id {{keys}}", home):  # noqa: S608 - names above
+        for name, value in zip(_PARTY_FIELDS, values, strict=True):
+            _note(home[party], name, value, source)
+    _load_identifiers(transaction, home)
+    _load_preferences(transaction, home)
+    return found
+
+
+def _note(profile: Profile, name: str, value: Any, source: str) -> None:
+    if value is not None and value != "":
+        sources = profile.values.setdefault(name, {}).setdefault(str(value), [])
+        if source not in sources:
+            sources.append(source)
+
+
+def _load_identifiers(transaction: Transaction, home: Mapping[bytes, Profile]) -> None:
+    rows = transaction.query_in(
+        "SELECT i.party, p.source, i.owner, i.type, i.value, i.value_normalized FROM party_identifiers i JOIN parties p ON p.id = i.party "
+        "WHERE i.party {keys}",
+        home,
+    )
+    for party, source, owner, kind, value, normalized in sorted(rows, key=lambda row: tuple(map(str, row))):
+        if owner is None:
+            _note(home[party], kind, normalized, source)
+        else:
+            home[party].ids.append((owner, kind, value))
+
+
+def _load_preferences(transaction: Transaction, home: Mapping[bytes, Profile]) -> None:
+    columns = ", ".join(_PREFERENCE_FIELDS)
+    rows = transaction.query_in(
+        f"SELECT party, set_at, id, {columns} FROM preferences WHERE party {{keys}}",  # noqa: S608 - names above
+        home,
+    )
+    # The wish expressed last counts; one without a time is older than all others.
+    for party, _, _, *values in sorted(rows, key=lambda row: (str(row[1] or ""), row[2])):
+        held = {name: value for name, value in zip(_PREFERENCE_FIELDS, values, strict=True) if value is not None}
+        if held:
+            home[party].preference = held
+
+
+def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any]:
+    """Return the `profile` document of push mappings (docs/mapping.md); `here` is the target's source."""
+    roles = profile.values.get("role", {})
+    document: dict[str, Any] = {
+        "id": show_id(profile.id),
+        # Whoever is an agent anywhere is no customer to be pushed around.
+        "role": "agent" if "agent" in roles else "customer",
+        "emails": profile.ranked("email"),
+        "phones": profile.ranked("phone"),
+        "handles": profile.ranked("handle"),
+        "here": {kind: value for source, kind, value in profile.ids if source == here},
+    }
+    for name in (*_PARTY_FIELDS, "email", "phone", "handle"):
+        if name != "role" and (value := profile.best(name)) is not None:
+            document[name] = value
+    if "formatted_name" not in document:
+        document["formatted_name"] = profile.name
+    if profile.preference:
+        document["preference"] = dict(profile.preference)
+    return document

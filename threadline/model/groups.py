@@ -1,0 +1,47 @@
+"""Groups of linked things whose ids stay while they grow, merge and split. Order of arrival makes no difference."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+
+def connected(items: Collection[bytes], links: Iterable[Sequence[bytes]]) -> list[set[bytes]]:
+    """Return the items in groups; each link names items that belong together."""
+    leader = {item: item for item in items}
+
+    def find(item: bytes) -> bytes:
+        while leader[item] != item:
+            leader[item] = leader[leader[item]]
+            item = leader[item]
+        return item
+
+    for link in links:
+        for item in link[1:]:
+            leader[find(item)] = find(link[0])
+    grouped: dict[bytes, set[bytes]] = defaultdict(set)
+    for item in items:
+        grouped[find(item)].add(item)
+    return list(grouped.values())
+
+
+def name_groups(
+    groups: Sequence[Collection[bytes]], current: Mapping[bytes, bytes], new_id: Callable[[Collection[bytes]], bytes]
+) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """Return each group's id, and where ids that end lead to; `current` is the id of the group that an item was in.
+
+    An id stays with the group that holds most of its items; a group keeps the id that most of its items had, the
+    smallest (so the oldest ULID) of equals.
+    """
+    held = [Counter(current[item] for item in group if item in current) for group in groups]
+    home: dict[bytes, int] = {}
+    for index, counter in enumerate(held):
+        for identity, count in counter.items():
+            best = home.get(identity)
+            if best is None or (-count, min(groups[index])) < (-held[best][identity], min(groups[best])):
+                home[identity] = index
+    names: list[bytes] = []
+    ended: dict[bytes, bytes] = {}
+    for index, (group, counter) in enumerate(zip(groups, held, strict=True)):
+        own = sorted((identity for identity in counter if home[identity] == index), key=lambda identity: (-counter[identity], identity))
+        names.append(own[0] if own else new_id(group))
+        ended.update((identity, names[-1]) for identity in own[1:])
+    return names, ended

@@ -1,0 +1,41 @@
+"""The tables as SQLAlchemy metadata, for migrations."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
+
+from threadline.store import schema
+
+_TYPES: dict[schema.ColumnKind, TypeEngine[object]] = {
+    "id": LargeBinary(), "text": Text(), "integer": BigInteger(), "real": Float(53), "boolean": Boolean(), "time": DateTime(timezone=True),
+    "date": Date(), "json": Text(), "bytes": LargeBinary(),
+    # SQLite numbers rows by itself only in a column whose type is exactly INTEGER.
+    "serial": BigInteger().with_variant(Integer(), "sqlite"),
+}  # fmt: skip
+
+
+def metadata() -> MetaData:
+    """Return all tables of `threadline.store.schema`."""
+    result = MetaData()
+    for table in schema.TABLES:
+        columns = [
+            Column(column.name, _TYPES[column.kind], nullable=column.nullable, autoincrement=column.kind == "serial")
+            for column in table.columns
+        ]
+        indexes = [Index(f"{table.name}_by_{'_'.join(names)}", *names) for names in table.indexes]
+        indexes += [Index(f"{table.name}_unique_{'_'.join(names)}", *names, unique=True) for names in table.unique]
+        Table(table.name, result, *columns, PrimaryKeyConstraint(*table.key, name=f"{table.name}_key"), *indexes)
+    return result

@@ -1,0 +1,66 @@
+"""Brings a database's tables up to date, once, however many processes open it at the same time."""
+
+from pathlib import Path
+
+from threadline.sdk.errors import ConfigError
+from threadline.store.database import Database
+
+HEAD = "0001"
+"""The newest migration; a test holds it against the folder."""
+
+_LOCK = 7_415_026
+"""Number of PostgreSQL's advisory lock for migrations."""
+
+
+def ensure_current(database: Database, url: str) -> None:
+    """Run the migrations that are missing; ConfigError when the database is newer than this code."""
+    if revision(database) != HEAD:
+        _upgrade(url)
+
+
+def revision(database: Database) -> str | None:
+    """Return the database's migration; None for an empty one."""
+    with database.read() as transaction:
+        try:
+            rows = transaction.query("SELECT version_num FROM alembic_version")
+        except Exception as error:  # the two drivers share no class for "no such table"
+            if "alembic_version" in str(error):
+                return None
+            raise
+    return str(rows[0][0]) if rows else None
+
+
+def _upgrade(url: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
+        else:
+            connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
+            connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ConfigError(
+                f"the database was made by another version of threadline ({error}): use that version, or a new database"
+            ) from None
+        connection.commit()
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("COMMIT") if connection.connection.driver_connection.in_transaction else None  # type: ignore[union-attr]
+
+
+def _sqlalchemy_url(url: str) -> str:
+    for prefix in ("postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return f"postgresql+psycopg://{url.removeprefix(prefix)}"
+    return url

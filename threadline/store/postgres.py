@@ -1,0 +1,166 @@
+"""The production store: PostgreSQL 15 or newer, through psycopg."""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from typing import Any, LiteralString, cast
+
+from threadline.sdk.errors import ConfigError, RetryableError
+from threadline.store.database import Database, Row, Transaction, on_conflict, stored, upsert_sql
+from threadline.store.schema import ColumnKind, Table
+
+try:
+    import psycopg
+except ImportError:
+    raise ConfigError("PostgreSQL needs its driver: pip install 'threadline[postgres]'") from None
+
+_TYPES: dict[ColumnKind, str] = {
+    "id": "bytea", "text": "text", "integer": "int8", "real": "float8", "boolean": "bool", "time": "timestamptz",
+    "date": "date", "json": "text", "bytes": "bytea",
+}  # fmt: skip
+_COPY_FROM = 50
+"""Rows from which loading by COPY beats separate statements."""
+
+
+@cache
+def _placeholders(sql: str) -> LiteralString:
+    return cast("LiteralString", sql.replace("?", "%s"))
+
+
+def _clean(row: Row) -> Row:
+    # PostgreSQL's text has no NUL; the record's own bytes keep it.
+    return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value for value in row)
+
+
+class PostgresTransaction(Transaction):
+    """Statements on one connection."""
+
+    def __init__(self, connection: "psycopg.Connection[Row]") -> None:
+        self._connection = connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """See `Transaction`."""
+        return self._connection.execute(_placeholders(sql), parameters).fetchall()
+
+    def query_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> list[Row]:
+        """See `Transaction`."""
+        items = list(keys)
+        return self.query(sql.replace("{keys}", "= ANY(?)"), [*parameters, items]) if items else []
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """See `Transaction`."""
+        return self._connection.execute(_placeholders(sql), parameters).rowcount
+
+    def execute_in(self, sql: str, keys: Iterable[Any]) -> None:
+        """See `Transaction`."""
+        items = list(keys)
+        if items:
+            self.execute(sql.replace("{keys}", "= ANY(?)"), [items])
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """See `Transaction`."""
+        self._load(table, rows, "ON CONFLICT DO NOTHING")
+
+    def upsert(self, table: Table, rows: Sequence[Row]) -> None:
+        """See `Transaction`."""
+        self._load(table, rows, on_conflict(table))
+
+    def _load(self, table: Table, rows: Sequence[Row], conflict: str) -> None:
+        if not rows:
+            return
+        with self._connection.cursor() as cursor:
+            if len(rows) < _COPY_FROM:
+                statement = upsert_sql(table).partition(" ON CONFLICT")[0]
+                cursor.executemany(_placeholders(f"{statement} {conflict}"), [_clean(row) for row in rows])
+                return
+            names = stored(table)
+            columns = ", ".join(f'"{name}"' for name in names)
+            staged = f"staged_{table.name}"
+            cursor.execute(
+                cast(
+                    "LiteralString",
+                    f'CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {columns} FROM "{table.name}" WITH NO DATA',
+                )
+            )
+            with cursor.copy(cast("LiteralString", f"COPY {staged} ({columns}) FROM STDIN (FORMAT BINARY)")) as copy:
+                copy.set_types([_TYPES[column.kind] for column in table.columns if column.kind != "serial"])
+                for row in rows:
+                    copy.write_row(_clean(row))
+            keys = ", ".join(f'"{name}"' for name in table.key if name in names) or "1"
+            cursor.execute(
+                cast("LiteralString", f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {staged} ORDER BY {keys} {conflict}')
+            )
+            cursor.execute(cast("LiteralString", f"DELETE FROM {staged}"))
+
+    def now(self) -> datetime:
+        """See `Transaction`."""
+        return cast("datetime", self.query("SELECT clock_timestamp()")[0][0])
+
+    def lock(self, name: str) -> None:
+        """See `Transaction`."""
+        self.execute("SELECT pg_advisory_xact_lock(hashtext(?))", [f"threadline {name}"])
+
+    def txid(self) -> int:
+        """See `Transaction`."""
+        return int(self.query("SELECT pg_current_xact_id()::text::bigint")[0][0])
+
+    def commit_horizon(self) -> int | None:
+        """See `Transaction`."""
+        return int(self.query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")[0][0])
+
+
+class PostgresDatabase(Database):
+    """One connection, in UTC."""
+
+    def __init__(self, url: str) -> None:
+        address = url.replace("postgresql+psycopg", "postgresql", 1)
+        try:
+            self._connection: psycopg.Connection[Row] = psycopg.connect(
+                address, autocommit=True, connect_timeout=10, options="-c timezone=UTC"
+            )
+        except psycopg.OperationalError as error:
+            # libpq's own words name host, database or user, and never the password.
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(f"PostgreSQL cannot be used: {reason}; check THREADLINE_DATABASE_URL and that the database exists") from None
+        except psycopg.ProgrammingError:
+            raise ConfigError("THREADLINE_DATABASE_URL is not a PostgreSQL address: postgresql://USER:PASSWORD@HOST/NAME") from None
+
+    @contextmanager
+    def read(self) -> Generator[Transaction]:
+        """See `Database`."""
+        with self._block("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as transaction:
+            yield transaction
+
+    @contextmanager
+    def write(self) -> Generator[Transaction]:
+        """See `Database`."""
+        with self._block("BEGIN") as transaction:
+            yield transaction
+
+    @contextmanager
+    def _block(self, begin: LiteralString) -> Generator[Transaction]:
+        try:
+            self._connection.execute(begin)
+            yield PostgresTransaction(self._connection)
+            self._connection.execute("COMMIT")
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            self._rollback()
+            raise RetryableError("PostgreSQL asked to repeat the transaction") from None
+        except psycopg.OperationalError as error:
+            self._rollback()
+            raise RetryableError(f"the connection to PostgreSQL failed: {str(error).strip().splitlines()[0]}") from None
+        except BaseException:
+            self._rollback()
+            raise
+
+    def _rollback(self) -> None:
+        if not self._connection.closed:
+            try:
+                self._connection.execute("ROLLBACK")
+            except psycopg.Error:
+                self._connection.close()
+
+    def close(self) -> None:
+        """See `Database`."""
+        self._connection.close()

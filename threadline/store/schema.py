@@ -1,0 +1,163 @@
+"""Every table, as plain data: the canonical entities derived from the model, and what the engine itself keeps.
+
+SQL, migrations and the bulk writers are made from these; importing them costs no SQLAlchemy.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from threadline.model import entities
+from threadline.model.schema import fields_of
+
+ColumnKind = Literal["id", "text", "integer", "real", "boolean", "time", "date", "json", "bytes", "serial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; `id` is 16 bytes, `time` UTC with microseconds, `serial` counts up by itself."""
+
+    name: str
+    kind: ColumnKind
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its primary key and further indexes; an index whose name begins with "unique" is one."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    indexes: tuple[tuple[str, ...], ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in the order of rows."""
+        return [column.name for column in self.columns]
+
+
+def _columns(entity: type[msgspec.Struct]) -> Iterable[Column]:
+    for field in fields_of(entity):
+        if field.kind == "money":
+            yield Column(f"{field.name}_amount", "integer", nullable=True)
+            yield Column(f"{field.name}_currency", "text", nullable=True)
+        else:
+            yield Column(field.name, "json" if field.kind == "list" else field.kind, field.nullable)
+
+
+def _entity(entity: type[msgspec.Struct], *indexes: tuple[str, ...], key: tuple[str, ...] = ("id",)) -> Table:
+    return Table(entity.table, tuple(_columns(entity)), key, indexes)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportAttributeAccessIssue]
+
+
+def _table(
+    name: str, key: Sequence[str], *columns: Column, indexes: Sequence[tuple[str, ...]] = (), unique: Sequence[tuple[str, ...]] = ()
+) -> Table:
+    return Table(name, columns, tuple(key), tuple(indexes), tuple(unique))
+
+
+def _text(name: str, *, nullable: bool = False) -> Column:
+    return Column(name, "text", nullable)
+
+
+def _count(name: str) -> Column:
+    return Column(name, "integer")
+
+
+PARTIES = _entity(entities.Party)
+PARTY_IDENTIFIERS = _entity(entities.PartyIdentifier, ("identifier",), ("record_id",), key=("party", "identifier"))
+CONTACT_POINTS = _entity(entities.ContactPoint, key=("party", "type", "value"))
+PREFERENCES = _entity(entities.Preference, ("party",))
+INTERACTIONS = _entity(entities.Interaction, ("case",), ("order_ref",), ("conversation_ref",))
+MESSAGES = _entity(entities.Message, ("interaction",), ("message_id",))
+CASES = _entity(entities.Case, ("order_ref",))
+ORDERS = _entity(entities.Order, ("number",))
+ORDER_ITEMS = _entity(entities.OrderItem, ("order",))
+THREADS = _entity(entities.Thread, ("profile",))
+THREAD_MEMBERS = _entity(entities.ThreadMember, ("thread",), key=("entity",))
+
+RELATED_PARTIES = _table(
+    "related_parties", ["entity", "role", "party"], Column("entity", "id"), _text("role"), Column("party", "id"), indexes=[("party",)]
+)
+"""Who takes part in an interaction, case or order (TMF683 relatedParty)."""
+
+THREAD_REFERENCES = _table(
+    "thread_references", ["reference", "entity"],
+    Column("reference", "id"), Column("entity", "id"), _text("kind"), _text("label"), indexes=[("entity",)],
+)  # fmt: skip
+"""What an entity shares with others of its thread: message ids, cases, conversations, order numbers, hashed."""
+
+PROFILES = _table(
+    "profiles", ["id"], Column("id", "id"), Column("redirect_to", "id", nullable=True), _count("version"), Column("changed_at", "time"),
+    indexes=[("redirect_to",)],
+)  # fmt: skip
+MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("profile", "id"), indexes=[("profile",)])
+
+RECORDS = _table(
+    "records", ["id"],
+    Column("id", "id"), _text("source"), _text("stream"), _text("key"), Column("digest", "bytes"),
+    _text("state"), Column("page", "id"), _count("page_offset"), _count("page_length"),
+    _count("version"), Column("first_seen", "time"), Column("changed_at", "time"),
+    indexes=[("source", "stream", "key")],
+)  # fmt: skip
+"""What is known of each source record: its digest (with the mapping's), and where its bytes are."""
+
+RAW_PAGES = _table(
+    "raw_pages", ["id"], Column("id", "id"), _text("source"), _text("stream"), Column("run_id", "id"), Column("fetched_at", "time"),
+    Column("body", "bytes"), indexes=[("source", "stream", "fetched_at")],
+)  # fmt: skip
+"""Records as the source sent them, compressed with zstd, one after the other."""
+
+STREAMS = _table(
+    "streams",
+    ["source", "stream"],
+    _text("source"),
+    _text("stream"),
+    _text("cursor", nullable=True),
+    _count("token"),
+    Column("changed_at", "time"),
+)
+"""Where each stream stands, and the fencing token of the run that may move it."""
+
+RUNS = _table(
+    "runs", ["id"],
+    Column("id", "id"), _text("kind"), _text("source"), _text("stream"), _text("state"), Column("started", "time"),
+    Column("ended", "time", nullable=True), _count("read"), _count("new"), _count("changed"), _count("unchanged"), _count("filtered"),
+    _count("dead"), _text("error", nullable=True),
+    indexes=[("source", "stream", "started"), ("started",)],
+)  # fmt: skip
+
+DEAD_LETTERS = _table(
+    "dead_letters", ["id"],
+    Column("id", "id"), _text("source"), _text("stream"), _text("key"), _text("reason"), _text("path"), _text("site"), Column("raw", "bytes"),
+    Column("first_seen", "time"), Column("last_seen", "time"), _count("attempts"), _text("state"),
+    indexes=[("state", "source", "stream")],
+)  # fmt: skip
+"""Records that could not be used, with their bytes; the id is the record's, so a record has at most one."""
+
+CHANGES = _table(
+    "changes", ["seq"], Column("seq", "serial"), _count("txid"), Column("at", "time"), _text("entity_type"), Column("entity_id", "id"),
+    _text("kind"), Column("run_id", "id"), indexes=[("txid", "seq")],
+)  # fmt: skip
+"""What changed, in commit order once read behind the gate of `Transaction.changes_after`."""
+
+CONSUMERS = _table("consumers", ["name"], _text("name"), _count("txid"), _count("seq"))
+"""How far each reader of the change log has come."""
+
+OUTBOX = _table(
+    "outbox", ["id"],
+    Column("id", "id"), _text("target"), _text("object"), Column("entity_id", "id"), _text("payload"), Column("digest", "bytes"),
+    _text("state"), _count("attempts"), _text("remote_id", nullable=True), _text("reason", nullable=True),
+    Column("created_at", "time"), Column("changed_at", "time"), _count("position"),
+    indexes=[("target", "object", "entity_id"), ("target", "state", "position")],
+)  # fmt: skip
+"""What targets shall take: pending, inflight (committed before the send), done, unknown or dead."""
+
+TABLES: tuple[Table, ...] = (
+    PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
+    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RAW_PAGES, STREAMS, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
+)  # fmt: skip
+BY_NAME = {table.name: table for table in TABLES}

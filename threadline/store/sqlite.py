@@ -1,0 +1,131 @@
+"""The embedded store: one SQLite file in WAL mode."""
+
+import sqlite3
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from threadline.sdk.errors import ConfigError, RetryableError
+from threadline.store.database import Database, Row, Transaction, chunks, insert_sql, upsert_sql
+from threadline.store.schema import Table
+
+_BUSY_SECONDS = 60.0
+_KEYS_PER_STATEMENT = 5_000
+
+
+def _write_time(value: datetime) -> str:
+    # One width and one offset, so that text sorts as time does.
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+sqlite3.register_adapter(datetime, _write_time)
+sqlite3.register_adapter(date, date.isoformat)
+
+
+class SqliteTransaction(Transaction):
+    """Statements on the file's one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """See `Transaction`."""
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def query_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> list[Row]:
+        """See `Transaction`."""
+        rows: list[Row] = []
+        for part in chunks(keys, _KEYS_PER_STATEMENT):
+            rows += self._connection.execute(_with_keys(sql, len(part)), [*parameters, *part]).fetchall()
+        return rows
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """See `Transaction`."""
+        return self._connection.execute(sql, parameters).rowcount
+
+    def execute_in(self, sql: str, keys: Iterable[Any]) -> None:
+        """See `Transaction`."""
+        for part in chunks(keys, _KEYS_PER_STATEMENT):
+            self._connection.execute(_with_keys(sql, len(part)), part)
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """See `Transaction`."""
+        if rows:
+            self._connection.executemany(insert_sql(table), rows)
+
+    def upsert(self, table: Table, rows: Sequence[Row]) -> None:
+        """See `Transaction`."""
+        if rows:
+            self._connection.executemany(upsert_sql(table), rows)
+
+    def now(self) -> datetime:
+        """See `Transaction`; the file is used on one machine, whose clock this is."""
+        return datetime.now(UTC)
+
+    def lock(self, name: str) -> None:
+        """See `Transaction`: a file has one writer anyhow."""
+
+    def txid(self) -> int:
+        """See `Transaction`."""
+        return 0
+
+    def commit_horizon(self) -> int | None:
+        """See `Transaction`: writers come one after the other."""
+        return None
+
+
+def _with_keys(sql: str, count: int) -> str:
+    return sql.replace("{keys}", f"IN ({','.join('?' * count)})")
+
+
+class SqliteDatabase(Database):
+    """A file; its folder is made when it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("PRAGMA temp_store = MEMORY")
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigError(f"the database {path} cannot be opened: {error}; check that the path is a file that may be written") from None
+
+    @contextmanager
+    def read(self) -> Generator[Transaction]:
+        """See `Database`."""
+        with self._block("BEGIN") as transaction:
+            yield transaction
+
+    @contextmanager
+    def write(self) -> Generator[Transaction]:
+        """See `Database`; waits for other writers first, so that no reader is turned away half-way."""
+        with self._block("BEGIN IMMEDIATE") as transaction:
+            yield transaction
+
+    @contextmanager
+    def _block(self, begin: str) -> Generator[Transaction]:
+        try:
+            self._connection.execute(begin)
+            yield SqliteTransaction(self._connection)
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._rollback()
+            if "locked" in str(error) or "busy" in str(error):
+                raise RetryableError(f"the database is held by another writer for over {_BUSY_SECONDS:.0f} s") from None
+            if "full" in str(error):
+                raise RetryableError("the disk that holds the database is full: make room; nothing was written") from None
+            raise
+        except BaseException:
+            self._rollback()
+            raise
+
+    def _rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """See `Database`."""
+        self._connection.close()

@@ -1,0 +1,142 @@
+"""Decides what each record of a batch is: unchanged, new, changed, filtered or dead. Writes nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from xxhash import xxh3_128_digest
+
+from threadline.mapping.compiled import MappedRecord, PullMapping
+from threadline.mapping.errors import MappingError
+from threadline.model.ids import entity_id
+from threadline.sdk.contract import Rejected
+from threadline.store.database import Transaction
+from threadline.sync.views import Ledger
+
+State = Literal["ok", "filtered", "dead"]
+
+
+class Known(NamedTuple):
+    """What the store knows of a record."""
+
+    digest: bytes
+    state: State
+    version: int
+    first_seen: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record as it was read."""
+
+    id: bytes
+    key: str
+    raw: bytes
+    digest: bytes
+    reason: str | None = None
+    """Why the connector, or the lack of a key, makes it dead already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A record that cannot be used."""
+
+    record: Incoming
+    reason: str
+    path: str
+    site: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a batch amounts to."""
+
+    mapped: list[tuple[Incoming, MappedRecord]] = field(default_factory=list[tuple[Incoming, MappedRecord]])
+    filtered: list[Incoming] = field(default_factory=list[Incoming])
+    letters: list[Letter] = field(default_factory=list[Letter])
+    known: dict[bytes, Known] = field(default_factory=dict[bytes, Known])
+    ledger: Ledger = Ledger()
+
+    @property
+    def changed_ids(self) -> list[bytes]:
+        """Records among the mapped whose earlier version may have made rows."""
+        return [record.id for record, _ in self.mapped if record.id in self.known]
+
+
+@cache
+def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], Any]:
+    fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(names)]
+    return msgspec.json.Decoder(msgspec.defstruct("Key", fields)).decode
+
+
+class Judge:
+    """Reads keys and digests of one stream's records, compares them with the store, and maps what differs."""
+
+    def __init__(self, source: str, stream: str, key: tuple[str, ...], mapping: PullMapping) -> None:
+        self.source = source
+        self.stream = stream
+        self.mapping = mapping
+        self._names = key
+        self._read_key = _key_reader(key)
+        # A changed mapping makes every digest new, so that records are mapped again.
+        self._seed = int.from_bytes(mapping.fingerprint[:8], "big")
+
+    def incoming(self, records: Sequence[bytes], rejected: Sequence[Rejected]) -> list[Incoming]:
+        """Name and digest what was read."""
+        found = [self._incoming(raw) for raw in records]
+        return found + [self._named(entry.key, entry.raw, entry.reason) for entry in rejected]
+
+    def _incoming(self, raw: bytes) -> Incoming:
+        try:
+            held = self._read_key(raw)
+            values = [getattr(held, f"f{index}") for index in range(len(self._names))]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return self._nameless(raw, f"the record is not readable JSON: {error}")
+        for name, value in zip(self._names, values, strict=True):
+            if value is None or value == "" or isinstance(value, (dict, list)):
+                return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
+        return self._named(":".join(map(str, values)), raw)
+
+    def _named(self, key: str, raw: bytes, reason: str | None = None) -> Incoming:
+        return Incoming(entity_id(self.source, self.stream, key), key, raw, xxh3_128_digest(raw, seed=self._seed), reason)
+
+    def _nameless(self, raw: bytes, reason: str) -> Incoming:
+        return self._named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)
+
+    def judge(self, transaction: Transaction, incoming: Sequence[Incoming], run_id: bytes) -> Verdict:
+        """Compare with the store, and map what is new or differs. Of a key that occurs twice the last one counts."""
+        latest = {record.id: record for record in incoming}
+        verdict = Verdict(known=look_up(transaction, latest))
+        # A record superseded within its own batch changes nothing by itself.
+        counts = dict.fromkeys(("new", "changed", "unchanged", "filtered", "dead"), 0)
+        counts["unchanged"] = len(incoming) - len(latest)
+        for record in latest.values():
+            counts[self._judge(record, verdict, run_id)] += 1
+        verdict.ledger = Ledger(read=len(incoming), **counts)
+        return verdict
+
+    def _judge(self, record: Incoming, verdict: Verdict, run_id: bytes) -> str:
+        known = verdict.known.get(record.id)
+        if known and known.digest == record.digest and known.state != "dead":
+            return "unchanged" if known.state == "ok" else "filtered"
+        if record.reason is not None:
+            verdict.letters.append(Letter(record, record.reason, "$", ""))
+            return "dead"
+        try:
+            mapped = self.mapping(record.raw, record.key, record.id, run_id)
+        except MappingError as error:
+            verdict.letters.append(Letter(record, str(error), error.path, error.site))
+            return "dead"
+        if mapped is None:
+            verdict.filtered.append(record)
+            return "filtered"
+        verdict.mapped.append((record, mapped))
+        return "changed" if known and known.state == "ok" else "new"
+
+
+def look_up(transaction: Transaction, ids: Mapping[bytes, Incoming]) -> dict[bytes, Known]:
+    """Return what the store knows of records."""
+    rows = transaction.query_in("SELECT id, digest, state, version, first_seen FROM records WHERE id {keys}", ids)
+    return {row[0]: Known(*row[1:]) for row in rows}

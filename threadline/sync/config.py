@@ -1,0 +1,267 @@
+"""threadline.yaml: which systems there are, when they are synchronised, and what is pushed where.
+
+An entry that cannot be used becomes a `Problem`; the others work. Credentials never stand in the file: they come from
+the environment (`THREADLINE_<SOURCE>_<FIELD>`) or, under Airflow, from the connection named like the source.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from threadline.sdk.contract import Connector, Settings, Stream, Target
+from threadline.sdk.errors import ConfigError
+from threadline.sdk.registry import connector_class
+from threadline.sdk.yamlfile import Document, Location, nearest, read_yaml
+from threadline.sync.views import Problem
+
+DEFAULT_FILE = "threadline.yaml"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_TOP = ("database", "region", "references", "sources", "targets")
+_SOURCE = ("connector", "schedule", "settings", "streams")
+_TARGET = ("system", "push", "schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One system of threadline.yaml: `streams` maps the names of its streams to their mapping files."""
+
+    name: str
+    connector: str
+    schedule: str | None
+    settings: Mapping[str, Any]
+    streams: Mapping[str, str]
+    at: str
+    """"file:line" of the entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEntry:
+    """One receiver: pushes go through the connector of source `system`, as its push mappings say."""
+
+    name: str
+    system: str
+    mappings: tuple[str, ...]
+    schedule: str | None
+    at: str
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The objects that it takes, as the mapping files are named."""
+        return tuple(name.removesuffix(".yaml").rsplit("/", 1)[-1] for name in self.mappings)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that threadline.yaml says."""
+
+    path: Path
+    database: str
+    region: str | None
+    references: Mapping[str, str]
+    sources: Mapping[str, Source]
+    targets: Mapping[str, TargetEntry]
+    problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file: relative paths in it begin there."""
+        return self.path.parent
+
+    def source(self, name: str) -> Source:
+        """Return a source; ConfigError when there is none, or its entry has a problem."""
+        return cast("Source", self._entry(name, "source", self.sources))
+
+    def target(self, name: str) -> TargetEntry:
+        """Return a target; ConfigError when there is none, or its entry has a problem."""
+        return cast("TargetEntry", self._entry(name, "target", self.targets))
+
+    def _entry(self, name: str, what: str, entries: Mapping[str, Source | TargetEntry]) -> Source | TargetEntry:
+        if name in entries:
+            return entries[name]
+        for problem in self.problems:
+            if problem.entry == f"{what} {name}":
+                raise ConfigError(problem.message)
+        raise ConfigError(f"{self.path} has no {what} named {name!r}{nearest(name, entries)}")
+
+
+def config_path(path: Path | None = None) -> Path:
+    """Return where threadline.yaml is: as given, THREADLINE_CONFIG, or in the working folder."""
+    return path or Path(os.environ.get("THREADLINE_CONFIG") or DEFAULT_FILE)
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read threadline.yaml; ConfigError when it is not there, not YAML, or its top level is wrong."""
+    chosen = config_path(path)
+    if not chosen.is_file():
+        raise ConfigError(
+            f"no settings file at {chosen}: give one with --config or THREADLINE_CONFIG, or make {DEFAULT_FILE} (docs/configuration.md)"
+        )
+    document = read_yaml(chosen)
+    top = document.check_keys((), document.value or {}, _TOP, "threadline.yaml")
+    problems: list[Problem] = []
+    sources: dict[str, Source] = {}
+    for name, entry in _entries(document, top, "sources"):
+        try:
+            sources[name] = _source(document, name, entry)
+        except ConfigError as error:
+            problems.append(Problem(entry=f"source {name}", message=str(error)))
+    targets: dict[str, TargetEntry] = {}
+    for name, entry in _entries(document, top, "targets"):
+        try:
+            targets[name] = _target(document, name, entry, sources, top.get("sources"))
+        except ConfigError as error:
+            problems.append(Problem(entry=f"target {name}", message=str(error)))
+    return Config(
+        chosen.absolute(), _database(chosen, top.get("database")), _text(document, top, "region"), _references(document, top), sources, targets,
+        tuple(problems),
+    )  # fmt: skip
+
+
+def _entries(document: Document, top: Mapping[str, Any], block: str) -> Iterator[tuple[str, Any]]:
+    value = top.get(block)
+    if value is not None and not isinstance(value, dict):
+        raise document.error((block,), f"`{block}` is a mapping of names to entries")
+    for name, entry in cast("dict[str, Any]", value or {}).items():
+        if not _NAME.fullmatch(name):
+            raise document.error((block, name), f"{name!r} is no usable name: small letters, digits and _, beginning with a letter")
+        yield name, entry
+
+
+def _text(document: Document, keys: Mapping[str, Any], name: str, at: Location = ()) -> str | None:
+    value = keys.get(name)
+    if value is not None and not isinstance(value, str):
+        raise document.error((*at, name), f"`{name}` must be a text")
+    return value
+
+
+def _database(path: Path, value: str | None) -> str:
+    url = os.environ.get("THREADLINE_DATABASE_URL") or value or "sqlite:///.threadline/threadline.db"
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(f"{prefix}/"):
+        return f"{prefix}{(path.parent / url.removeprefix(prefix)).absolute()}"
+    return url
+
+
+def _references(document: Document, top: Mapping[str, Any]) -> Mapping[str, str]:
+    value = document.check_keys(("references",), top.get("references") or {}, ("order",), "`references`")
+    for name, pattern in value.items():
+        try:
+            re.compile(str(pattern))
+        except re.error as error:
+            raise document.error(("references", name), f"not a regular expression: {error}") from None
+    return {name: str(pattern) for name, pattern in value.items()}
+
+
+def _source(document: Document, name: str, entry: Any) -> Source:
+    at: Location = ("sources", name)
+    keys = document.check_keys(at, entry, _SOURCE, f"source {name}")
+    connector = _text(document, keys, "connector", at)
+    if not connector:
+        raise document.error(at, f"source {name} needs `connector`")
+    try:
+        kind = connector_class(connector)
+    except ConfigError as error:
+        raise document.error((*at, "connector"), str(error)) from None
+    given = keys.get("settings") or {}
+    settings = document.check_keys((*at, "settings"), given, kind.settings_type().model_fields, f"the settings of {name} ({connector})")
+    _check_settings(document, at, name, kind, settings)
+    streams = _streams(document, at, keys.get("streams"), kind, settings)
+    return Source(name, connector, _schedule(document, keys, at), settings, streams, document.at(at))
+
+
+def _schedule(document: Document, keys: Mapping[str, Any], at: Location) -> str | None:
+    schedule = _text(document, keys, "schedule", at)
+    if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != 5:
+        raise document.error((*at, "schedule"), f"{schedule!r} is no cron expression: five fields, such as */5 * * * *, or @hourly")
+    return schedule
+
+
+def credential_fields(kind: type[Connector[Any]]) -> Mapping[str, str]:
+    """Return the credentials of a connector: settings field -> part of an Airflow connection (login, password, extra.<key>)."""
+    found: dict[str, str] = {}
+    for name, info in kind.settings_type().model_fields.items():
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and extra.get("credential"):
+            found[name] = str(extra.get("connection"))
+    return found
+
+
+def variable(source: str, setting: str) -> str:
+    """Return the environment variable that holds a credential."""
+    return f"THREADLINE_{source}_{setting}".upper()
+
+
+def _check_settings(document: Document, at: Location, name: str, kind: type[Connector[Any]], settings: Mapping[str, Any]) -> None:
+    credentials = credential_fields(kind)
+    for key in settings:
+        if key in credentials:
+            raise document.error((*at, "settings", key), f"`{key}` is a credential and must not stand in a file: set {variable(name, key)}")
+    try:
+        kind.settings_type().model_validate(settings)
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            location = problem["loc"]
+            if not location or location[0] not in credentials:
+                where = ".".join(str(part) for part in location)
+                raise document.error(
+                    (*at, "settings", *location), f"source {name}: {where or kind.name}: {_plain(problem['msg'])}"
+                ) from None
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Field required", "must be given")
+
+
+def _streams(document: Document, at: Location, value: Any, kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Mapping[str, str]:
+    offered = {stream.name: stream.mapping for stream in offered_streams(kind, settings)}
+    if value is None:
+        return offered
+    place = (*at, "streams")
+    chosen = document.check_keys(place, value, offered, f"`streams` of a {kind.name} source")
+    result: dict[str, str] = {}
+    for name, entry in chosen.items():
+        keys = document.check_keys((*place, name), entry or {}, ("mapping",), f"stream {name}")
+        result[name] = _text(document, keys, "mapping", (*place, name)) or offered[name]
+    return result
+
+
+def offered_streams(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Sequence[Stream]:
+    """Return the streams of a source with these settings (credentials are not needed)."""
+    partial = kind.settings_type().model_construct(None, **_parsed(kind.settings_type(), settings))
+    return kind(partial).available_streams()
+
+
+def _parsed(kind: type[Settings], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Parse each setting by itself, so that nested models are models although credentials are missing."""
+    from pydantic import TypeAdapter
+
+    return {name: TypeAdapter(kind.model_fields[name].annotation).validate_python(value) for name, value in settings.items()}
+
+
+def _target(document: Document, name: str, entry: Any, sources: Mapping[str, Source], named: Any) -> TargetEntry:
+    at: Location = ("targets", name)
+    keys = document.check_keys(at, entry, _TARGET, f"target {name}")
+    system = _text(document, keys, "system", at)
+    if not system:
+        raise document.error(at, f"target {name} needs `system`: the source whose connector and credentials it uses")
+    if system not in sources:
+        broken = isinstance(named, dict) and system in named
+        hint = "has a problem of its own" if broken else f"is not there{nearest(system, sources)}"
+        raise document.error((*at, "system"), f"target {name}: source {system!r} {hint}")
+    kind = connector_class(sources[system].connector)
+    if not issubclass(kind, Target):
+        raise document.error((*at, "system"), f"target {name}: the connector {kind.name} takes no pushes")
+    mappings = keys.get("push")
+    if not isinstance(mappings, list) or not mappings or not all(isinstance(item, str) for item in cast("list[Any]", mappings)):
+        raise document.error(at, f"target {name} needs `push`: a list of push mappings, such as {kind.name}/push/{kind.objects[0].name}")
+    target = TargetEntry(name, system, tuple(cast("list[str]", mappings)), _schedule(document, keys, at), document.at(at))
+    known = [item.name for item in kind.objects]
+    for item in target.objects:
+        if item not in known:
+            raise document.error((*at, "push"), f"target {name}: {kind.name} takes no {item!r}{nearest(item, known)}")
+    return target

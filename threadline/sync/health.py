@@ -1,0 +1,130 @@
+"""How the syncs are: read from the ledger of runs, the dead letters and the outbox."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from threadline.sdk.contract import Target
+from threadline.sdk.registry import connector_class
+from threadline.store.database import Row, Transaction, moment
+from threadline.sync.config import Config, Source, TargetEntry
+from threadline.sync.views import Health, Ledger, StreamHealth, TargetHealth
+
+_DAY = timedelta(hours=24)
+_HOURS = 24
+
+
+def health(transaction: Transaction, config: Config) -> Health:
+    """Return the state of every stream and target of threadline.yaml."""
+    now = transaction.now()
+    runs = _runs(transaction, now - _DAY)
+    open_dead = {(source, stream): count for source, stream, count in transaction.query(_OPEN_DEAD)}
+    streams = [
+        _stream(transaction, source, name, runs.get((source.name, name), []), open_dead.get((source.name, name), 0), now)
+        for source in config.sources.values()
+        for name in source.streams
+    ]
+    targets = [_target(transaction, config, target, name, now) for target in config.targets.values() for name in target.objects]
+    return Health(as_of=now, streams=tuple(streams), targets=tuple(targets), problems=config.problems)
+
+
+_OPEN_DEAD = "SELECT source, stream, count(*) FROM dead_letters WHERE state = 'open' GROUP BY source, stream"
+_RUN = 'id, state, started, ended, "read", "new", changed, unchanged, filtered, dead, error'
+
+
+def _runs(transaction: Transaction, since: datetime) -> dict[tuple[str, str], list[Row]]:
+    rows = transaction.query(f"SELECT source, stream, {_RUN} FROM runs WHERE kind = 'pull' AND started >= ? ORDER BY started", [since])  # noqa: S608
+    found: dict[tuple[str, str], list[Row]] = {}
+    for source, stream, *run in rows:
+        found.setdefault((source, stream), []).append(tuple(run))
+    return found
+
+
+def _last(transaction: Transaction, kind: str, source: str, stream: str | None, *states: str) -> Row | None:
+    where = " AND stream = ?" if stream else ""
+    marks = ", ".join("?" for _ in states)
+    rows = transaction.query(
+        f"SELECT {_RUN} FROM runs WHERE kind = ? AND source = ?{where} AND state IN ({marks}) ORDER BY started DESC LIMIT 1",  # noqa: S608
+        [kind, source, *([stream] if stream else []), *states],
+    )
+    return rows[0] if rows else None
+
+
+def _stream(transaction: Transaction, source: Source, name: str, runs: list[Row], open_dead: int, now: datetime) -> StreamHealth:
+    success = _last(transaction, "pull", source.name, name, "done")
+    latest = _last(transaction, "pull", source.name, name, "done", "failed", "lost")
+    last_success = moment(success[3]) if success else None
+    failed = latest is not None and latest[1] != "done"
+    ledger = Ledger(*(sum(run[column] for run in runs) for column in range(4, 10)))
+    # Between a batch and the note of it nothing is open: a run under way balances too.
+    missing = ledger.missing
+    interval = seconds_between(source.schedule, now)
+    lag = (now - last_success).total_seconds() if last_success else None
+    return StreamHealth(
+        source=source.name, stream=name, connector=source.connector, schedule=source.schedule, interval=interval,
+        state=_state(failed=failed, missing=missing, lag=lag, interval=interval), last_success=last_success, lag=lag,
+        error=latest[10] if failed and latest else None, failed_at=moment(latest[3]) if failed and latest else None,
+        ledger=ledger, open_dead=open_dead, rate=_rate(runs, now),
+    )  # fmt: skip
+
+
+def _state(*, failed: bool, missing: int, lag: float | None, interval: float | None) -> Any:
+    if failed:
+        return "failed"
+    if missing:
+        return "unbalanced"
+    if lag is None:
+        return "never"
+    return "late" if interval and lag > 2 * interval else "fresh"
+
+
+def _rate(runs: list[Row], now: datetime) -> tuple[float, ...]:
+    """Return records per minute for each of the last 24 hours, oldest first."""
+    hours = [0.0] * _HOURS
+    for run in runs:
+        started = moment(run[2])
+        if started:
+            age = int((now - started).total_seconds() // 3600)
+            hours[_HOURS - 1 - min(max(age, 0), _HOURS - 1)] += run[4] / 60
+    return tuple(hours)
+
+
+def seconds_between(schedule: str | None, now: datetime) -> float | None:
+    """Return the time between two runs of a cron schedule; None where there is none, or it cannot be told."""
+    if schedule is None:
+        return None
+    from croniter import croniter
+
+    try:
+        times = croniter(schedule, now)
+        coming = [times.get_next(float) for _ in range(3)]
+    except ValueError:
+        return None
+    return max(later - earlier for earlier, later in pairwise(coming))
+
+
+_OUTBOX = "SELECT state, count(*), min(created_at), max(changed_at) FROM outbox WHERE target = ? AND object = ? AND {when} GROUP BY state"
+
+
+def _target(transaction: Transaction, config: Config, target: TargetEntry, name: str, now: datetime) -> TargetHealth:
+    kind = connector_class(config.sources[target.system].connector)
+    assert issubclass(kind, Target)  # noqa: S101 - the configuration has checked it
+    repeat = next(item.repeat for item in kind.objects if item.name == name)
+    recent = _states(transaction.query(_OUTBOX.format(when="changed_at >= ?"), [target.name, name, now - _DAY]))
+    ever = _states(transaction.query(_OUTBOX.format(when="1 = 1"), [target.name, name]))
+    waiting = [ever[state] for state in ("pending", "inflight", "unknown") if state in ever]
+    oldest = min((moment(row[2]) or now for row in waiting), default=None)
+    latest = _last(transaction, "push", target.name, None, "done", "failed")
+    failed = latest is not None and latest[1] == "failed"
+    dead = ever["dead"][1] if "dead" in ever else 0
+    state = "failed" if failed else "waiting" if waiting else "fresh" if latest else "never"
+    return TargetHealth(
+        target=target.name, object=name, connector=kind.name, state=state, last_push=moment(ever["done"][3]) if "done" in ever else None,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        oldest_waiting=(now - oldest).total_seconds() if oldest else None, done=recent["done"][1] if "done" in recent else 0,
+        waiting=sum(row[1] for row in waiting), dead=dead, error=latest[10] if failed and latest else None, repeat=repeat,
+    )  # fmt: skip
+
+
+def _states(rows: list[Row]) -> Mapping[str, Row]:
+    return {row[0]: row for row in rows}

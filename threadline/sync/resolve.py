@@ -1,0 +1,83 @@
+"""Follows the change log: threads what is new, and says which threads and profiles changed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from threadline.journey.references import Finder
+from threadline.journey.threads import rethread
+from threadline.model.ids import new_ulid
+from threadline.store import schema
+from threadline.store.database import Database, Transaction
+from threadline.sync.apply import log
+
+_AT_ONCE = 5_000
+"""Changes in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the change log."""
+
+    txid: int
+    seq: int
+    entity_type: str
+    entity_id: bytes
+
+
+def changes_after(transaction: Transaction, consumer: str, kinds: Iterable[str], limit: int = _AT_ONCE) -> list[Change]:
+    """Return the next changes for a reader of the log: in commit order, and none that an open transaction could still precede."""
+    rows = transaction.query("SELECT txid, seq FROM consumers WHERE name = ?", [consumer])
+    txid, seq = rows[0] if rows else (0, 0)
+    horizon = transaction.commit_horizon()
+    gate, parameters = ("", []) if horizon is None else (" AND txid < ?", [horizon])
+    found = transaction.query(
+        f"SELECT txid, seq, entity_type, entity_id FROM changes WHERE (txid > ? OR (txid = ? AND seq > ?)){gate} ORDER BY txid, seq LIMIT ?",  # noqa: S608 - one of two texts above
+        [txid, txid, seq, *parameters, limit],
+    )
+    wanted = set(kinds)
+    changes = [Change(*row) for row in found]
+    return [change for change in changes if change.entity_type in wanted] or changes[-1:]
+
+
+def advance(transaction: Transaction, consumer: str, changes: list[Change]) -> None:
+    """Note that a reader has dealt with these changes, in the transaction that holds their effects."""
+    transaction.upsert(schema.CONSUMERS, [(consumer, changes[-1].txid, changes[-1].seq)])
+
+
+_READ = ("party", "profile", "interaction", "case", "order", "order_item", "preference")
+
+
+def resolve(database: Database, finder: Finder) -> int:
+    """Thread everything that changed since the last time; return how many threads changed."""
+    run_id = new_ulid()
+    count = 0
+    while True:
+        with database.write() as transaction:
+            transaction.lock("resolve")
+            changes = changes_after(transaction, "resolve", _READ)
+            if not changes:
+                return count
+            entities, profiles = _touched(transaction, changes)
+            threads = rethread(transaction, entities, finder)
+            entries = [("thread", thread, "changed") for thread in sorted(threads)]
+            entries += [("profile.ready", profile, "changed") for profile in sorted(profiles)]
+            log(transaction, entries, run_id, transaction.now())
+            advance(transaction, "resolve", changes)
+            count += len(threads)
+
+
+def _touched(transaction: Transaction, changes: list[Change]) -> tuple[set[bytes], set[bytes]]:
+    """Return the entities to thread anew, and the profiles that look different."""
+    by_type: dict[str, set[bytes]] = {kind: set() for kind in _READ}
+    for change in changes:
+        by_type.setdefault(change.entity_type, set()).add(change.entity_id)
+    entities = by_type["interaction"] | by_type["case"] | by_type["order"]
+    entities |= {row[0] for row in transaction.query_in('SELECT "order" FROM order_items WHERE id {keys}', by_type["order_item"])}
+    parties = by_type["party"] | {
+        row[0] for row in transaction.query_in("SELECT party FROM preferences WHERE id {keys}", by_type["preference"])
+    }
+    profiles = by_type["profile"] | {row[0] for row in transaction.query_in("SELECT profile FROM memberships WHERE party {keys}", parties)}
+    # Order numbers count within one customer, so a customer's entities are threaded anew when profiles merge or split.
+    moved = transaction.query_in("SELECT party FROM memberships WHERE profile {keys}", by_type["profile"])
+    rows = transaction.query_in("SELECT entity FROM related_parties WHERE role = 'customer' AND party {keys}", {row[0] for row in moved})
+    return entities | {row[0] for row in rows}, profiles

@@ -1,0 +1,79 @@
+"""What a scheduler, the command line and the tests call: one stream pulled, threads resolved, one target pushed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from threadline.journey.references import Finder
+from threadline.mapping.library import pull_mapping, push_mapping
+from threadline.sdk.contract import Target
+from threadline.sdk.errors import ConfigError
+from threadline.sdk.registry import connector_class
+from threadline.store.database import open_database
+from threadline.sync import config as configuration
+from threadline.sync import pull as pulling
+from threadline.sync import push as pushing
+from threadline.sync.batch import Judge
+from threadline.sync.config import Config
+from threadline.sync.connect import open_connector
+from threadline.sync.push import Outgoing, PushCounts
+from threadline.sync.resolve import resolve as resolve_changes
+from threadline.sync.views import Ledger
+
+
+def judge_of(config: Config, source: str, stream: str, connector: Any) -> Judge:
+    """Compile a stream's mapping; ConfigError when source, stream or mapping is not there or not right."""
+    entry = config.source(source)
+    if stream not in entry.streams:
+        raise ConfigError(f"source {source} has no stream {stream!r}; it has: {', '.join(entry.streams)}")
+    offered = pulling.stream_of(connector, stream)
+    mapping = pull_mapping(entry.streams[stream], source, folder=config.folder, region=config.region, functions=connector.functions)
+    return Judge(source, stream, offered.key, mapping)
+
+
+def pull_stream(
+    config: Config,
+    source: str,
+    stream: str,
+    *,
+    credentials: Mapping[str, str] | None = None,
+    full: bool = False,
+    progress: pulling.Progress | None = None,
+) -> Ledger:
+    """Pull what changed in one stream."""
+    with open_connector(config.source(source), credentials) as connector:
+        judge = judge_of(config, source, stream, connector)
+        with open_database(config.database, create=True) as database:
+            return pulling.pull(database, connector, judge, full=full, progress=progress)
+
+
+def resolve(config: Config) -> int:
+    """Thread what changed; return how many threads did."""
+    with open_database(config.database, create=True) as database:
+        return resolve_changes(database, Finder(config.references.get("order")))
+
+
+def push_target(
+    config: Config, target: str, *, credentials: Mapping[str, str] | None = None, progress: pushing.Progress | None = None
+) -> PushCounts:
+    """Push what is due at one target."""
+    entry = config.target(target)
+    with open_connector(config.source(entry.system), credentials) as connector, open_database(config.database, create=True) as database:
+        return pushing.push(database, connector, outgoing(config, target), progress)
+
+
+def outgoing(config: Config, target: str) -> list[Outgoing]:
+    """Compile a target's push mappings."""
+    entry = config.target(target)
+    kind = connector_class(config.source(entry.system).connector)
+    assert issubclass(kind, Target)  # noqa: S101 - the configuration has checked it
+    found: list[Outgoing] = []
+    for name, object_name in zip(entry.mappings, entry.objects, strict=True):
+        mapping = push_mapping(name, folder=config.folder, region=config.region, functions=kind.functions)
+        item = next(item for item in kind.objects if item.name == object_name)
+        found.append(Outgoing(target, entry.system, item, mapping))
+    return found
+
+
+def credential_fields(config: Config, source: str) -> Mapping[str, str]:
+    """Return a source's credentials: settings field -> part of an Airflow connection."""
+    return configuration.credential_fields(connector_class(config.source(source).connector))
