@@ -52,7 +52,8 @@ def failure(response: requests.Response) -> ConnectorError:
     """Say what a response of status 300 and above means; a RecordError is about the rows of a collection."""
     error = next(iter(_errors(response)), ApiError())
     code = error.error_code
-    where = f"Salesforce answered {response.status_code} {code} to {response.request.method} {urlsplit(response.url).path}"
+    answer = f"{response.status_code} {code}".rstrip()
+    where = f"Salesforce answered {answer} to {response.request.method} {urlsplit(response.url).path}"
     if code == "REQUEST_LIMIT_EXCEEDED" and "Concurrent" not in error.message:
         return RetryableError(f"{where}: the org's API requests of the last 24 hours are spent", retry_after=REQUESTS_SPENT)
     if code in PASSING:

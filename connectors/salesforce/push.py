@@ -21,6 +21,7 @@ _REASONS = {
     "DUPLICATES_DETECTED": "a duplicate rule found the contact under another Id: merge or link them in Salesforce, then replay",
     "ENTITY_IS_DELETED": "the contact has been deleted in Salesforce",
     "INVALID_CROSS_REFERENCE_KEY": "the contact does not exist in Salesforce, or the user may not see it",
+    "INVALID_FIELD_FOR_INSERT_UPDATE": "give the user edit access to these fields, then replay",
     "REQUIRED_FIELD_MISSING": "the push mapping must give these fields",
 }
 

@@ -19,10 +19,21 @@ from threadline.testing.story import Event, Garbled, Moved, Opened, Person, Regi
 LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-@pytest.fixture
-def sandbox() -> Iterator[SalesforceSandbox]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[SalesforceSandbox]:
     with SalesforceSandbox() as running:
         yield running
+
+
+@pytest.fixture
+def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
+    """An org without records or memory; starting a server for each test would take most of the time."""
+    server.shelf._db.execute("DELETE FROM shelf")
+    server.expire_sessions()
+    for kept in (server.calls, server.fail_next, server.row_faults, server._spent):
+        kept.clear()
+    server.late, server.batch_size, server.limit_per_minute = timedelta(), 2_000, 10_000
+    return server
 
 
 @pytest.fixture
@@ -227,10 +238,11 @@ class TestPull:
         assert len(set(numbers(pages))) == len(numbers(pages)) == 6
         assert sum("/Soap/" in path for _, path in sandbox.calls) == 3
 
-    def test_a_user_that_no_session_serves_is_a_config_error(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+    def test_a_user_that_no_session_serves_is_a_config_error(
+        self, salesforce: Salesforce, sandbox: SalesforceSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         salesforce.check()
-        sandbox.expire_sessions()
-        sandbox.authorized = lambda request: request.url.path.startswith("/services/Soap/")  # type: ignore[method-assign]
+        monkeypatch.setattr(sandbox, "authorized", lambda request: request.url.path.startswith("/services/Soap/"))
         with pytest.raises(ConfigError, match="401 INVALID_SESSION_ID"):
             salesforce.check()
 
@@ -306,10 +318,12 @@ class TestPull:
         with pytest.raises(ConfigError, match="no stream named 'leads'; salesforce has: contacts, cases"):
             Salesforce(SalesforceSettings()).pull("leads", None)
 
-    def test_a_proxy_that_eats_the_date_is_named(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+    def test_a_proxy_that_eats_the_date_is_named(
+        self, salesforce: Salesforce, sandbox: SalesforceSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert sandbox._server
-        sandbox._server.config.date_header = False
-        sandbox._server.server_state.default_headers = []
+        monkeypatch.setattr(sandbox._server.config, "date_header", False)
+        monkeypatch.setattr(sandbox._server.server_state, "default_headers", [])
         with pytest.raises(ConfigError, match="readable Date header"):
             list(salesforce.pull("contacts", None))
 

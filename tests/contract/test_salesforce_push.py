@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,11 +22,22 @@ PROFILE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OTHER = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
 
 
-@pytest.fixture
-def sandbox() -> Iterator[SalesforceSandbox]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[SalesforceSandbox]:
     with SalesforceSandbox() as running:
-        running.tell(Registered(datetime(2026, 1, 2, tzinfo=UTC), "salesforce", ANA, ("name", "phone")))
         yield running
+
+
+@pytest.fixture
+def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
+    """An org without records or memory; starting a server for each test would take most of the time."""
+    server.shelf._db.execute("DELETE FROM shelf")
+    server.expire_sessions()
+    for kept in (server.calls, server.fail_next, server.row_faults, server._spent):
+        kept.clear()
+    server.late, server.batch_size, server.limit_per_minute = timedelta(), 2_000, 10_000
+    server.tell(Registered(datetime(2026, 1, 2, tzinfo=UTC), "salesforce", ANA, ("name", "phone")))
+    return server
 
 
 @pytest.fixture
@@ -203,3 +214,18 @@ def test_what_the_push_mapping_writes_is_read_back_as_the_same_person(salesforce
     assert made[PROFILE]["identifiers"] == {"salesforce_contact": contact_id(ANA), "threadline": PROFILE, "phone": "+4930901820"}
     assert "family_name" not in made[OTHER]
     assert made[OTHER]["identifiers"].items() >= {"threadline": OTHER, "email": "bo@example.org", "phone": "+4930901821"}.items()
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ({"Id": "003"}, "MALFORMED_ID"),
+        ({"Id": contact_id(ANA)[:15] + "AAA"}, "MALFORMED_ID"),
+        ({"Id": contact_id(ANA), "IsEmailBounced": True}, "INVALID_FIELD_FOR_INSERT_UPDATE for IsEmailBounced: give the user edit access"),
+        ({"Id": contact_id(ANA), "LastName": ""}, "REQUIRED_FIELD_MISSING for LastName"),
+    ],
+)
+def test_a_row_that_salesforce_refuses_is_dead(salesforce: Salesforce, row: dict[str, Any], code: str) -> None:
+    receipt = push(salesforce, Intent("i1", "contact", {"Threadline_Id__c": PROFILE, **row}))["i1"]
+    assert receipt.status == "dead"
+    assert f"Salesforce answered {code}" in (receipt.reason or "")

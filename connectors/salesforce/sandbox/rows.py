@@ -56,7 +56,8 @@ def write(org: Org, body: bytes, name: str, key: str, fault: Faults) -> list[Doc
     if not 0 < len(call.records) <= MOST or call.all_or_none:
         raise CallError(400, "INVALID_INPUT", f"records must be 1 to {MOST}; this stand-in takes allOrNone false only")
     rows = [_typed(sobject, record) for record in call.records]
-    return [_result(org, sobject, row, key, fault()) for row in rows]
+    batch = _Batch(org, sobject, key)
+    return [batch.result(row, fault()) for row in rows]
 
 
 def _typed(sobject: SObject, record: Document) -> Document:
@@ -92,56 +93,76 @@ def _fits(field: Field, value: Any) -> bool:
     return True
 
 
-def _result(org: Org, sobject: SObject, row: Document, key: str, fault: Document | None) -> Document:
-    upsert = key != "Id"
-    try:
-        identity = _find(org, sobject, row, key)
-        new = org.get(sobject.name, identity) is None
-        _check(org, sobject, row, identity, new=new)
-    except RowError as error:
-        fault = fault or error.error
-    else:
-        if fault is None:
-            org.save(sobject.name, identity, row | {"Id": identity}, org.now(), INTEGRATION_USER)
-            org.shelf.put("pushed", identity, {"Id": identity})
-            errors: list[Document] = []
-            return {"id": identity, "success": True, "errors": errors} | ({"created": new} if upsert else {})
-    return {"success": False, "errors": [fault]} | ({"created": False} if upsert else {})
+class _Batch:
+    """The rows of one call, one after the other: each sees what those before it wrote."""
+
+    def __init__(self, org: Org, sobject: SObject, key: str) -> None:
+        self._org, self._sobject, self._key = org, sobject, key
+        self._values: dict[str, Document] = {
+            record["Id"]: {name: record[name] for name in EXTERNAL_IDS if name in record} for record in org.all(sobject.name)
+        }
+
+    def result(self, row: Document, fault: Document | None) -> Document:
+        """Write a row, unless a fault is wanted, and say what became of it."""
+        upsert = self._key != "Id"
+        try:
+            identity = self._find(row)
+            new = identity not in self._values
+            self._check(row, identity, new=new)
+        except RowError as error:
+            fault = fault or error.error
+        else:
+            if fault is None:
+                self._write(identity, row)
+                errors: list[Document] = []
+                return {"id": identity, "success": True, "errors": errors} | ({"created": new} if upsert else {})
+        return {"success": False, "errors": [fault]} | ({"created": False} if upsert else {})
+
+    def _write(self, identity: str, row: Document) -> None:
+        self._org.save(self._sobject.name, identity, row | {"Id": identity}, self._org.now(), INTEGRATION_USER)
+        self._org.shelf.put("pushed", identity, {"Id": identity})
+        self._values.setdefault(identity, {}).update({name: row[name] for name in EXTERNAL_IDS if name in row})
+
+    def _holders(self, name: str, value: str) -> list[str]:
+        return [identity for identity, values in self._values.items() if values.get(name) == value]
+
+    def _find(self, row: Document) -> str:
+        if self._key == "Id":
+            identity = row.get("Id") or ""
+            full = with_suffix(identity[:15]) if len(identity) in (15, 18) else ""
+            if not full.isalnum() or (len(identity) == 18 and full != identity):
+                raise RowError("MALFORMED_ID", f"malformed id {identity}", "Id")
+            if full not in self._values:
+                raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+            return full
+        if "Id" in row:
+            raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an upsert by another field", "Id")
+        value = row.get(self._key)
+        if not value:
+            raise RowError("MISSING_ARGUMENT", f"{self._key} not specified")
+        matches = self._holders(self._key, value)
+        if len(matches) > 1:
+            message = f"{self._key}: more than one record found for external id field: [{', '.join(matches)}]"
+            raise RowError("DUPLICATE_EXTERNAL_ID", message)
+        return matches[0] if matches else record_id(self._sobject.prefix, number_of(value))
+
+    def _check(self, row: Document, identity: str, *, new: bool) -> None:
+        if self._sobject.name == "Contact" and not row.get("LastName") and (new or "LastName" in row):
+            raise RowError("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", "LastName")
+        for name, value in row.items():
+            field = self._sobject.field(name)
+            if field and value is not None and name != "Id":
+                _check_value(field, value)
+        for name in EXTERNAL_IDS:
+            others = [held for held in self._holders(name, row[name]) if held != identity] if row.get(name) else []
+            if others:
+                raise RowError("DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {others[0]}", name)
 
 
-def _find(org: Org, sobject: SObject, row: Document, key: str) -> str:
-    if key == "Id":
-        identity = row.get("Id") or ""
-        full = with_suffix(identity[:15]) if len(identity) in (15, 18) else ""
-        if not full.isalnum() or (len(identity) == 18 and full != identity):
-            raise RowError("MALFORMED_ID", f"malformed id {identity}", "Id")
-        if org.get(sobject.name, full) is None:
-            raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-        return full
-    if "Id" in row:
-        raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an upsert by another field", "Id")
-    if not row.get(key):
-        raise RowError("MISSING_ARGUMENT", f"{key} not specified")
-    matches = [record["Id"] for record in org.all(sobject.name) if record[key] == row[key]]
-    if len(matches) > 1:
-        raise RowError("DUPLICATE_EXTERNAL_ID", f"{key}: more than one record found for external id field: [{', '.join(matches)}]")
-    return matches[0] if matches else record_id(sobject.prefix, number_of(str(row[key])))
-
-
-def _check(org: Org, sobject: SObject, row: Document, identity: str, *, new: bool) -> None:
-    if sobject.name == "Contact" and not row.get("LastName") and (new or "LastName" in row):
-        raise RowError("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", "LastName")
-    for name, value in row.items():
-        field = sobject.field(name)
-        if value is None or field is None or name == "Id":
-            continue
-        if not field.writable:
-            raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {name}.", name)
-        if field.length and len(value) > field.length:
-            raise RowError("STRING_TOO_LONG", f"{name}: data value too large: {value} (max length={field.length})", name)
-        if field.type == "email" and not _EMAIL.fullmatch(value):
-            raise RowError("INVALID_EMAIL_ADDRESS", f"{name}: invalid email address: {value}", name)
-    for name in EXTERNAL_IDS:
-        holders = [held["Id"] for held in org.all(sobject.name) if row.get(name) and held.get(name) == row[name]]
-        if any(holder != identity for holder in holders):
-            raise RowError("DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {holders[0]}", name)
+def _check_value(field: Field, value: Any) -> None:
+    if not field.writable:
+        raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {field.name}.", field.name)
+    if field.length and len(value) > field.length:
+        raise RowError("STRING_TOO_LONG", f"{field.name}: data value too large: {value} (max length={field.length})", field.name)
+    if field.type == "email" and not _EMAIL.fullmatch(value):
+        raise RowError("INVALID_EMAIL_ADDRESS", f"{field.name}: invalid email address: {value}", field.name)
