@@ -1,0 +1,1 @@
+"""The web face: pages for people, JSON for systems, from the same views."""
