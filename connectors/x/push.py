@@ -1,10 +1,11 @@
 """Public replies. X has neither idempotency keys nor external ids, so a repeated one is looked for in our own timeline."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.x.api import XApi
-from connectors.x.session import LimitedError, RefusedError
+from connectors.x.session import RefusedError
 from connectors.x.text import LIMIT, same_text, shorten, weight
 from threadline.sdk import JSON, Intent, Receipt, RecordError
 
@@ -29,37 +30,40 @@ def compose(payload: Mapping[str, JSON]) -> Reply:
     if not text:
         raise RecordError("a reply needs a text", path="$.text")
     answered = str(payload.get("in_reply_to_tweet_id") or "")
-    if not (answered.isascii() and answered.isdigit()):
-        raise RecordError("the post to reply to must be the number of a post on X", path="$.in_reply_to_tweet_id")
+    if not re.fullmatch("[0-9]{1,19}", answered):
+        raise RecordError("the post to reply to must be the id of a post on X, up to 19 digits", path="$.in_reply_to_tweet_id")
     reference = str(payload.get("reference") or "")[-REFERENCE_LENGTH:]
     mark = f" (ref {reference})" if reference else ""
     return Reply(shorten(text, LIMIT - weight(mark)) + mark, answered)
 
 
 def push_reply(api: XApi, intent: Intent) -> Receipt:
-    """Post one reply, unless an earlier attempt did."""
+    """Post one reply, unless an earlier attempt did.
+
+    RetryableError when X is limited or out of reach: so are the replies after this one, and they are not tried.
+    """
     try:
         reply = compose(intent.payload)
     except RecordError as error:
         return Receipt(intent.id, "dead", reason=f"{error.path}: {error}")
     try:
-        earlier = find_reply(api, reply) if intent.attempt > 1 else None
-    except LimitedError as limited:
-        return Receipt(intent.id, "unknown", reason=str(limited))
+        return Receipt(intent.id, "done", _post_once(api, reply, intent.attempt))
+    except RefusedError as refused:
+        return Receipt(intent.id, "dead", reason=str(refused))
+
+
+def _post_once(api: XApi, reply: Reply, attempt: int) -> str:
+    earlier = find_reply(api, reply) if attempt > 1 else None
     if earlier:
-        return Receipt(intent.id, "done", earlier)
-    return _post(api, intent.id, reply)
-
-
-def _post(api: XApi, intent: str, reply: Reply) -> Receipt:
+        return earlier
     try:
-        return Receipt(intent, "done", api.create_reply(reply.text, reply.in_reply_to_tweet_id))
-    except LimitedError as limited:
-        return Receipt(intent, "retry", reason=str(limited))
+        return api.create_reply(reply.text, reply.in_reply_to_tweet_id)
     except RefusedError as refused:
         # A timeline may show a post late: X then refuses the second copy, and by now the first can be found.
         earlier = find_reply(api, reply) if refused.duplicate else None
-        return Receipt(intent, "done", earlier) if earlier else Receipt(intent, "dead", reason=str(refused))
+        if not earlier:
+            raise
+        return earlier
 
 
 def find_reply(api: XApi, reply: Reply) -> str | None:

@@ -35,10 +35,6 @@ class RefusedError(ConfigError):
         self.duplicate = duplicate
 
 
-class LimitedError(RetryableError):
-    """The quota of an endpoint is used up: the request was not taken."""
-
-
 class XSession(requests.Session):
     """A session whose calls raise a ConnectorError instead of answering with an error status."""
 
@@ -62,7 +58,7 @@ class XSession(requests.Session):
         route = (str(request.method), urlsplit(str(request.url)).path)
         wait = self._open_again.get(route, 0.0) - time.monotonic()
         if wait > 0:
-            raise LimitedError(f"X: no calls to {route[0]} {route[1]} are left in this window", retry_after=wait)
+            raise RetryableError(f"X: no calls to {route[0]} {route[1]} are left in this window", retry_after=wait)
         options["timeout"] = options.get("timeout") or TIMEOUT
         try:
             response = super().send(request, **options)
@@ -71,8 +67,8 @@ class XSession(requests.Session):
         reset = seconds_until_reset(response.headers)
         try:
             _raise_for_problem(response, reset)
-        except LimitedError as limited:
-            self._open_again[route] = time.monotonic() + (limited.retry_after or 0)
+        except RetryableError as error:
+            self._open_again[route] = time.monotonic() + (error.retry_after or 0)
             raise
         if reset and response.headers.get("x-rate-limit-remaining") == "0":
             self._open_again[route] = time.monotonic() + reset
@@ -118,14 +114,15 @@ def _raise_for_problem(response: requests.Response, reset: float | None) -> None
         )
     if status == 429:
         wait = USAGE_CAP_WAIT if kind == "usage-capped" else reset or retry_after(response.headers)
-        raise LimitedError(f"{where}: {problem.get('title', 'rate limit reached')}", retry_after=wait)
+        raise RetryableError(f"{where}: {problem.get('title', 'rate limit reached')}", retry_after=wait)
     if status == 402 or (status == 403 and kind in APP_PROBLEMS):
         raise ConfigError(
             f"{where}: {problem.get('title', 'Forbidden')} ({kind or 'no type'}); the app needs credits, a plan that includes the "
             "endpoint, and the permission 'Read and write and Direct message' from before its access token was made"
         )
-    if status in (400, 403, 404):
+    # Without a problem document it is not X that answers: the address is wrong, not the request.
+    if status in (400, 403, 404) and "title" in problem:
         # X's 403 details are fixed sentences; those of other problems may repeat what was sent.
-        said = str(problem.get("detail" if status == 403 else "title", "no reason given"))
+        said = str(problem.get("detail") if status == 403 else problem["title"])
         raise RefusedError(f"{where}: {said}", duplicate=status == 403 and "duplicate" in said.lower())
     raise_for_status(response, "X")

@@ -371,6 +371,13 @@ def test_an_app_without_permission_is_a_config_error_that_says_which(sandbox: XS
         drain(x, "direct_messages")
 
 
+def test_a_404_from_something_else_than_x_blames_the_address(sandbox: XSandbox) -> None:
+    connector = connect(sandbox, base_url=f"{sandbox.url}/proxy")
+    with pytest.raises(ConfigError, match="404 to GET /proxy/2/users/me: check the address"):
+        connector.check()
+    connector.close()
+
+
 def test_nothing_that_was_said_or_kept_secret_is_logged(sandbox: XSandbox, x: X, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     write(sandbox, range(1))

@@ -137,8 +137,9 @@ def test_a_duplicate_under_another_post_is_dead(sandbox: XSandbox, x: X) -> None
 UNPOSTABLE: list[tuple[dict[str, Any], str]] = [
     ({"text": "  "}, r"\$.text: a reply needs a text"),
     ({"text": None}, r"\$.text: a reply needs a text"),
-    ({"in_reply_to_tweet_id": None}, r"\$.in_reply_to_tweet_id: .* number of a post"),
-    ({"in_reply_to_tweet_id": "1/../../2"}, r"\$.in_reply_to_tweet_id: .* number of a post"),
+    ({"in_reply_to_tweet_id": None}, r"\$.in_reply_to_tweet_id: .* id of a post"),
+    ({"in_reply_to_tweet_id": "1/../../2"}, r"\$.in_reply_to_tweet_id: .* id of a post"),
+    ({"in_reply_to_tweet_id": "9" * 20}, r"\$.in_reply_to_tweet_id: .* id of a post"),
     ({"in_reply_to_tweet_id": "17"}, "403 .* deleted or not visible"),
 ]
 
@@ -151,22 +152,24 @@ def test_a_reply_that_cannot_be_posted_is_dead_and_the_next_one_goes_out(sandbox
     assert done.status == "done"
 
 
-def test_above_the_rate_limit_nothing_is_sent_and_nothing_is_lost(sandbox: XSandbox, x: X) -> None:
-    x.check()
-    limited = JSONResponse({"title": "Too Many Requests"}, 429, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": "99999999999"})
-    sandbox.fail_next.append(limited)
-    receipts = push(x, intent(sandbox), intent(sandbox, reference="OTHERREF"))
-    assert [receipt.status for receipt in receipts] == ["retry", "retry"]
-    assert posts_sent(sandbox) == 1
-    assert sandbox.pushed("reply") == []
-
-
-def test_an_unknown_fate_stays_unknown_while_the_timeline_cannot_be_read(sandbox: XSandbox, x: X) -> None:
-    push(x, intent(sandbox, attempt=2, in_reply_to_tweet_id="99999999999999999", text="not there"))
+def test_above_the_rate_limit_nothing_more_is_sent(sandbox: XSandbox, x: X) -> None:
+    push(x, intent(sandbox))
     sandbox.fail_next.append(JSONResponse({"title": "Too Many Requests"}, 429, {"x-rate-limit-reset": "99999999999"}))
-    (receipt,) = push(x, intent(sandbox, attempt=2))
-    assert receipt.status == "unknown"
-    assert sandbox.pushed("reply") == []
+    with pytest.raises(RetryableError, match="429 to POST") as caught:
+        push(x, intent(sandbox, reference="OTHERREF"))
+    assert caught.value.retry_after
+    with pytest.raises(RetryableError, match="no calls to POST /2/tweets are left"):
+        push(x, intent(sandbox, reference="OTHERREF"), intent(sandbox, reference="THIRDREF"))
+    assert posts_sent(sandbox) == 2
+    assert len(sandbox.pushed("reply")) == 1
+
+
+def test_nothing_is_written_while_the_timeline_cannot_be_read(sandbox: XSandbox, x: X) -> None:
+    push(x, intent(sandbox, attempt=2))
+    sandbox.fail_next.append(JSONResponse({"title": "Too Many Requests"}, 429, {"x-rate-limit-reset": "99999999999"}))
+    with pytest.raises(RetryableError, match="429 to GET"):
+        push(x, intent(sandbox, attempt=2, reference="OTHERREF"))
+    assert posts_sent(sandbox) == 1
 
 
 def test_an_app_that_may_not_write_stops_the_push(sandbox: XSandbox, x: X) -> None:

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.x.sandbox_lists import InvalidParameter, Listed, listing
-from connectors.x.sandbox_records import OWN_USER, direct_message, garbled, post, post_position, user
+from connectors.x.sandbox.lists import InvalidParameter, Listed, listing
+from connectors.x.sandbox.records import OWN_USER, direct_message, garbled, post, post_position, user
+from connectors.x.sandbox.signature import SignatureCheck
 from connectors.x.session import VENDOR_HOST
-from connectors.x.signature import SignatureCheck
 from connectors.x.text import LIMIT, weight
 from threadline.testing.sandbox import Document, HttpSandbox
 from threadline.testing.story import Event, Garbled, Posted, Registered
