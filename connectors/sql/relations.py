@@ -1,0 +1,154 @@
+"""Tables and queries of the settings, looked up in the database: every identifier in SQL comes from here, quoted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnClause,
+    ColumnElement,
+    Connection,
+    FromClause,
+    MetaData,
+    Table,
+    bindparam,
+    cast,
+    column,
+    false,
+    inspect,
+    literal,
+    literal_column,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.engine import Inspector
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
+from sqlalchemy.sql.sqltypes import DATETIME, NullType
+from sqlalchemy.types import TypeEngine
+
+from connectors.sql.settings import ReadStream, WriteTable
+from threadline.sdk import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a stream is read from: a table, or a query as a subquery."""
+
+    setting: str
+    origin: FromClause
+    columns: Mapping[str, ColumnElement[Any]]
+    """What is read, in order."""
+    key: tuple[str, ...]
+    changed_at: str | None
+    dialect: str
+
+    def plain(self, name: str) -> ColumnElement[Any]:
+        """Return a column without SQLAlchemy's conversions: they would fail for a whole page, ours fail for one row."""
+        return type_coerce(self.columns[name], NullType())
+
+    def bind(self, name: str, value: Any) -> ColumnElement[Any]:
+        """Give a column's value back to the driver as it came from there."""
+        parameter: ColumnElement[Any] = bindparam(None, value, type_=NullType(), unique=True)
+        # SQL Server compares DATETIME (1/300 s) with a parameter in more digits than it gives out: a row would exceed itself.
+        coarse = self.dialect == "mssql" and type(self.type_of(name)) is DATETIME
+        return cast(parameter, self.type_of(name)) if coarse else parameter
+
+    def type_of(self, name: str) -> TypeEngine[Any]:
+        """Return a column's declared type: no type for a query's."""
+        return self.columns[name].type
+
+
+def readable(connection: Connection, setting: str, stream: ReadStream, schema: str | None) -> Relation:
+    """Look a stream's table or query up; ConfigError names what is missing and what there is."""
+    origin = reflect(connection, setting, stream.table, schema) if stream.table else _subquery(connection, setting, str(stream.query))
+    available = {each.name: each for each in origin.columns}
+    needed = [*stream.key, *([stream.changed_at] if stream.changed_at else [])]
+    wanted = dict.fromkeys([*needed, *(stream.columns or available)])
+    _require(setting, wanted, available)
+    ordered = {name: each for name, each in available.items() if name in wanted}
+    relation = Relation(setting, origin, ordered, stream.key, stream.changed_at, connection.dialect.name)
+    _require_keys(connection, relation)
+    return relation
+
+
+def writable(connection: Connection, setting: str, write: WriteTable, schema: str | None) -> Table:
+    """Look a write's table up; an insert's key must be unique there, or a repeated push could write a row twice."""
+    table = reflect(connection, setting, write.table, schema)
+    _require(setting, [*write.key, *write.columns], table.columns.keys())
+    if write.mode == "insert" and not any(set(unique) == set(write.key) for unique in _unique_keys(inspect(connection), table)):
+        raise ConfigError(
+            f"{setting}: {write.table} has no unique constraint on {', '.join(write.key)}; "
+            "create one, or a repeated push could insert a row twice"
+        )
+    return table
+
+
+def reflect(connection: Connection, setting: str, name: str, schema: str | None) -> Table:
+    """Read a table's columns from the database's catalogue; ConfigError with the nearest names when it is not there."""
+    try:
+        return Table(name, MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
+    except NoSuchTableError:
+        inspector = inspect(connection)
+        known = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+        within = f" in schema {schema}" if schema else ""
+        raise ConfigError(f"{setting}: no table or view named {name!r}{within}{_instead(name, known)}") from None
+
+
+def _subquery(connection: Connection, setting: str, query: str) -> FromClause:
+    # A colon would begin a parameter.
+    selected = text(query.strip().rstrip(";").replace(":", r"\:"))
+    shape = selected.columns().subquery("records")
+    try:
+        everything: ColumnElement[Any] = literal_column("*")
+        names = list(connection.execute(select(everything).select_from(shape).where(false())).keys())
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        # Nothing has been read yet, so the database's words can only quote the query.
+        reason = str(error.orig).partition("\n")[0]
+        raise ConfigError(f"{setting}: the database refuses the query: {reason}") from None
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"{setting}: the query returns {', '.join(sorted(doubled))} twice; name each column differently with AS")
+    columns: list[ColumnClause[Any]] = [column(name) for name in names]
+    return selected.columns(*columns).subquery("records")
+
+
+def _require(setting: str, wanted: Iterable[str], available: Iterable[str]) -> None:
+    known = list(available)
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"{setting}: no column named {name!r}{_instead(name, known)}")
+
+
+def _instead(name: str, known: Sequence[str]) -> str:
+    folded = {each.lower(): each for each in known}
+    near = [folded[each] for each in get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; there are: {', '.join(sorted(known)[:20])}" if known else "; there are none that this user may see"
+
+
+def _require_keys(connection: Connection, relation: Relation) -> None:
+    """Refuse rows that nothing identifies: they could be neither found again nor told apart."""
+    for name in relation.key:
+        element = relation.columns[name]
+        if isinstance(element, Column) and not element.nullable:
+            continue
+        if connection.execute(select(literal(1)).select_from(relation.origin).where(element.is_(None)).limit(1)).first():
+            raise ConfigError(
+                f"{relation.setting}: rows have no value in the key column {name!r}; "
+                "choose a key that every row has, or leave them out with a query (... WHERE ... IS NOT NULL)"
+            )
+
+
+def _unique_keys(inspector: Inspector, table: Table) -> Iterable[Sequence[str | None]]:
+    yield [each.name for each in table.primary_key]
+    for constraint in inspector.get_unique_constraints(table.name, table.schema):
+        yield constraint["column_names"]
+    for index in inspector.get_indexes(table.name, table.schema):
+        partial = any(option.endswith("_where") for option in index.get("dialect_options", {}))
+        if index["unique"] and not partial:
+            yield index["column_names"]

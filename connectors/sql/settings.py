@@ -1,0 +1,60 @@
+"""What threadline.yaml says about a database: which tables are read, which may be written, and by which columns."""
+
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from threadline.sdk import Settings, credential
+
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class ReadStream(Settings):
+    """One stream: a table or view, or the rows of a SELECT."""
+
+    table: str | None = Field(None, description="table or view that is read")
+    query: str | None = Field(None, description="instead of a table: one SELECT, without ORDER BY")
+    key: Names = Field(description="columns that identify a row: unique together, never NULL")
+    changed_at: str | None = Field(None, description="column that moves with every change; without it every pull reads all rows")
+    columns: Names | None = Field(None, description="columns to read; all when not given (key and changed_at are always read)")
+    mapping: str | None = Field(None, description="shipped mapping file; sql/<stream> when not given")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("give either table or query")
+        return self
+
+
+class WriteTable(Settings):
+    """One object: a table that rows are inserted into once, or whose rows are updated."""
+
+    table: str = Field(description="table that is written")
+    mode: Literal["insert", "update"] = Field(description="insert a row once, or update the row that is there")
+    key: Names = Field(description="columns of the record that identify the row; for insert they need a unique constraint")
+    columns: Names = Field(description="the only other columns that a push may write")
+
+
+class SqlSettings(Settings):
+    """A database and what of it is read and written."""
+
+    url: SecretStr = credential(
+        "database URL with user and password: postgresql://user:password@host:5432/shop (SQLAlchemy's form, or an Airflow connection's)",
+        connection="uri",
+    )
+    schema_name: str | None = Field(None, description="schema of the tables; the user's default schema when not given")
+    page_size: int = Field(1000, ge=2, le=50_000, description="rows in one SELECT")
+    overlap: float = Field(60, ge=0, description="seconds read again: no transaction may take longer from its first change to its commit")
+    time_zone: str = Field("UTC", description="zone of timestamps that carry none, as an IANA name")
+    streams: dict[str, ReadStream] = Field(default_factory=dict, description="what is read, by stream name")
+    writes: dict[str, WriteTable] = Field(default_factory=dict, description="what is written, by object name")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"no time zone named {name!r}; write an IANA name such as Europe/Berlin") from None
+        return name
