@@ -50,7 +50,10 @@ def _raise_what_passes(response: requests.Response, *_: Any, **__: Any) -> None:
 
 
 def _raise_too_recent(response: requests.Response, *_: Any, **__: Any) -> None:
-    if response.status_code in (400, 422) and _error_body(response).get("error") == "StartTimeTooRecent":
+    if response.status_code not in (400, 422):
+        return
+    body = _error_body(response)
+    if body.get("error") == "StartTimeTooRecent" or "too recent" in str(body.get("description")).lower():
         raise TooRecentError
 
 
@@ -89,8 +92,11 @@ class Client:
 
         return retrying(once)
 
-    def write(self, call: Callable[[Any], Any]) -> Any:
-        """Make one zenpy call, without retries; RefusalError when Zendesk says no to its content."""
+    def write(self, call: Callable[[Any], Any], expected: str) -> Any:
+        """Make one zenpy call, without retries, and return the record of the zenpy class that is `expected`.
+
+        RefusalError when Zendesk says no to what is written.
+        """
         zenpy = self.zenpy
         from zenpy.lib.exception import APIException, ZenpyException
 
@@ -102,8 +108,8 @@ class Client:
             raise network_error(error, SYSTEM, self.http.base_url) from None
         except ZenpyException:
             written = None
-        # zenpy hands back the bare response when it cannot make a record of it.
-        if written is None or isinstance(written, requests.Response):
+        # zenpy makes the best of any answer: it may hand back another record, a text, or the bare response.
+        if type(written).__name__ != expected:
             raise RetryableError("Zendesk answered with something that is not the record written")
         return written
 

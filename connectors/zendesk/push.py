@@ -72,12 +72,13 @@ def users(client: Client, intents: Sequence[Intent]) -> Iterator[Receipt]:
 
 def _users_by_job(client: Client, intents: Sequence[Intent]) -> Iterator[Receipt]:
     """Yield a receipt for each user of whom a job says that all went well."""
+    payloads = [intent.payload for intent in intents]
     try:
-        job = retrying(lambda: client.write(lambda zenpy: _write_users(zenpy, [intent.payload for intent in intents])))
+        job = retrying(lambda: client.write(lambda zenpy: _write_users(zenpy, payloads), "JobStatus"))
     except RefusalError:
         # 403: bulk imports are off, as they are in a new account. Anything else the single calls will say better.
         return
-    rows = _results(client, str(getattr(job, "id", "")))
+    rows = _results(client, str(job.id))
     failed = [row for row in rows if row.error or not row.success]
     if len(rows) != len(intents) or any(row.index is None for row in failed):
         return
@@ -102,19 +103,21 @@ def _results(client: Client, job: str) -> list[_Row]:
 
 
 def _one_user(client: Client, intent: Intent) -> Receipt:
-    payload = intent.payload
     try:
-        try:
-            user = retrying(lambda: client.write(lambda zenpy: _write_user(zenpy, payload)))
-        except RefusalError as refused:
-            if "name" in payload or "name" not in refused.fields:
-                raise
-            # Only a new user needs a name. Zendesk names unknown senders by their address, too.
-            name = str(payload.get("email") or payload.get("phone") or "").partition("@")[0]
-            user = retrying(lambda: client.write(lambda zenpy: _write_user(zenpy, {**payload, "name": name})))
+        return Receipt(intent.id, "done", remote_id=_upsert(client, intent.payload))
     except RefusalError as refused:
         return _refused(intent, refused)
-    return Receipt(intent.id, "done", remote_id=str(user.id))
+
+
+def _upsert(client: Client, payload: Mapping[str, Any]) -> str:
+    try:
+        return str(retrying(lambda: client.write(lambda zenpy: _write_user(zenpy, payload), "User")).id)
+    except RefusalError as refused:
+        if "name" in payload or "name" not in refused.fields:
+            raise
+    # Only a new user needs a name. Zendesk names unknown senders by their address, too.
+    name = str(payload.get("email") or payload.get("phone") or "").partition("@")[0]
+    return _upsert(client, {**payload, "name": name})
 
 
 def _write_user(zenpy: Any, payload: Mapping[str, Any]) -> Any:
@@ -148,12 +151,13 @@ def _comment(client: Client, intent: Intent, marks: dict[int, dict[str, str]]) -
     ticket_id, comment = _comment_payload(intent.payload)
     if ticket_id not in marks:
         marks[ticket_id] = _marks(client, ticket_id)
-    own = {MARKER: intent.id, REFERENCE: intent.payload.get("reference")}
-    own = {name: str(mark) for name, mark in own.items() if mark}
+    own = {MARKER: intent.id}
+    if intent.payload.get("reference"):
+        own[REFERENCE] = str(intent.payload["reference"])
     for mark in own.values():
         if mark in marks[ticket_id]:
             return marks[ticket_id][mark]
-    written = client.write(lambda zenpy: _write_comment(zenpy, ticket_id, comment, own))
+    written = client.write(lambda zenpy: _write_comment(zenpy, ticket_id, comment, own), "TicketAudit")
     identity = _comment_id(written.audit.to_dict()["events"])
     marks[ticket_id] |= dict.fromkeys(own.values(), identity)
     return identity

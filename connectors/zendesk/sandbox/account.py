@@ -59,9 +59,10 @@ class Account:
         if "phone" in known:
             known["shared_phone_number"] = False
         held = self._user_of(person, event.at, **known)
+        fields = {"x_handle": person.handle} if "handle" in event.knows else {}
         if event.preferred_channel:
-            known["user_fields"] = {**held["user_fields"], "preferred_channel": event.preferred_channel}
-        self._change_user(held, known, stamp(event.at))
+            fields["preferred_channel"] = event.preferred_channel
+        self._change_user(held, {**known, "user_fields": {**held["user_fields"], **fields}}, stamp(event.at))
         self.shelf.put("told", told, {})
 
     def _open(self, event: Opened) -> None:

@@ -24,6 +24,10 @@ def _error(status: int, error: str, description: str, **more: Any) -> JSONRespon
     return JSONResponse({"error": error, "description": description, **more}, status_code=status)
 
 
+def _outside_exports(document: Record) -> Record:
+    return {name: value for name, value in document.items() if name != "generated_timestamp"}
+
+
 def _not_found() -> JSONResponse:
     return _error(404, "RecordNotFound", "Not found")
 
@@ -129,6 +133,7 @@ class ZendeskSandbox(HttpSandbox):
         if len(ids) > 100:
             return _error(400, "TooManyValues", "Too many values: ids must have fewer than 100 items")
         found = [document for one in ids if (document := self.shelf.get(kind, one)) and document.get("status") != "deleted"]
+        found = [_outside_exports(document) for document in found]
         return JSONResponse({f"{kind}s": found, "next_page": None, "previous_page": None, "count": len(found)})
 
     async def _write_user(self, request: Request) -> Response:
@@ -191,8 +196,7 @@ class ZendeskSandbox(HttpSandbox):
                 ticket, audit = self.account.write_comment(held, given["comment"], given.get("metadata") or {})
             except InvalidRecordError as invalid:
                 return _error(422, "RecordInvalid", "Record validation errors", details=invalid.details)
-        shown = {name: value for name, value in ticket.items() if name != "generated_timestamp"}
-        return JSONResponse({"ticket": shown, "audit": audit})
+        return JSONResponse({"ticket": _outside_exports(ticket), "audit": audit})
 
     async def _audits(self, request: Request) -> Response:
         return self._list(request, "audits", lambda audit: [audit])
