@@ -89,17 +89,8 @@ def _statement(fields: Sequence[str], sobject: str, until: str, start: str | Non
         conditions += [f"SystemModstamp >= {at}", f"(SystemModstamp > {at} OR Id > {_quoted(after.id)})"]
     elif start:
         conditions.append(f"SystemModstamp >= {_literal(start)}")
-    clauses = (
-        "SELECT",
-        ", ".join(fields),
-        "FROM",
-        sobject,
-        "WHERE",
-        " AND ".join(conditions),
-        "ORDER BY SystemModstamp, Id LIMIT",
-        str(PAGE),
-    )
-    return " ".join(clauses)
+    where = " AND ".join(conditions)
+    return " ".join(("SELECT", ", ".join(fields), "FROM", sobject, "WHERE", where, f"ORDER BY SystemModstamp, Id LIMIT {PAGE}"))
 
 
 def _quoted(value: str) -> str:

@@ -219,14 +219,13 @@ class TestPull:
         assert pages[-1].cursor is not None
         assert datetime.fromisoformat(pages[-1].cursor["modstamp"]) <= datetime.now(UTC)
 
-    def test_the_bound_stays_when_a_scan_is_resumed(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
-        tell(sandbox, [registered(number) for number in range(4)])
-        sandbox.batch_size = 2
-        first = next(iter(salesforce.pull("contacts", None)))
-        tell(sandbox, [registered(9)])
-        rest = list(salesforce.pull("contacts", first.cursor))
-        assert set(numbers(rest)) == {contact_id(person(number)) for number in (2, 3, 9)}
-        assert {"modstamp": (first.cursor or {})["until"]} in [page.cursor for page in rest[:-1]]
+    def test_a_resumed_scan_keeps_its_bound_and_a_new_one_follows(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+        tell(sandbox, [registered(number, LONG_AGO + timedelta(hours=number)) for number in range(4)])
+        bound = (LONG_AGO + timedelta(hours=2)).isoformat()
+        inside = {"modstamp": LONG_AGO.isoformat(), "id": contact_id(person(0)), "until": bound}
+        old, new = salesforce.pull("contacts", inside)
+        assert (numbers([old]), old.cursor) == ([contact_id(person(1)), contact_id(person(2))], {"modstamp": bound})
+        assert numbers([new]) == [contact_id(person(2)), contact_id(person(3))]
 
     def test_an_expired_session_is_renewed_in_the_middle_of_a_scan(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
         tell(sandbox, [registered(number) for number in range(6)])
