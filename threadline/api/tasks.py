@@ -93,7 +93,7 @@ def _dead_letters(health: Health) -> Iterator[Task]:
         yield Task(
             "cut",
             "bad",
-            f"{_amount(records, 'record')} could not be used. See why, correct the mapping, then replay.",
+            f"{count(sum(records.values()), 'record')} of {_where(records, 'streams')} could not be used. See why, correct the mapping, then replay.",
             f"{_shares(records)}Each is kept as it was read, and blocks no other.",
             "threadline dead list",
         )
@@ -102,7 +102,7 @@ def _dead_letters(health: Health) -> Iterator[Task]:
         yield Task(
             "cut",
             "bad",
-            f"{_amount(pushes, 'push', 'pushes')} will not be tried again. See why, correct it, then replay.",
+            f"{count(sum(pushes.values()), 'push', 'pushes')} to {_where(pushes, 'targets')} will not be tried again. See why, correct it, then replay.",
             f"{_shares(pushes)}Each is kept with the answer that it got.",
             "threadline dead list",
         )
@@ -145,9 +145,8 @@ def _names(items: list[Item]) -> str:
     return listed(names) if len(names) <= _NAMED else f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
 
 
-def _amount(shares: dict[str, int], noun: str, plural: str | None = None) -> str:
-    where = next(iter(shares)) if len(shares) == 1 else f"{len(shares)} {'streams' if plural is None else 'targets'}"
-    return f"{count(sum(shares.values()), noun, plural)} {'of' if plural is None else 'to'} {where}"
+def _where(shares: dict[str, int], kind: str) -> str:
+    return next(iter(shares)) if len(shares) == 1 else f"{len(shares)} {kind}"
 
 
 def _shares(shares: dict[str, int]) -> str:
