@@ -5,7 +5,7 @@ what threadline finds with what there is to find.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import cycle, islice
@@ -62,10 +62,10 @@ class Company:
     seed: int
     until: datetime
     systems: Systems
-    people: tuple[Person, ...]
-    customers: tuple[Customer, ...]
-    events: tuple[Event, ...]
-    truth: Truth
+    people: tuple[Person, ...] = field(repr=False)
+    customers: tuple[Customer, ...] = field(repr=False)
+    events: tuple[Event, ...] = field(repr=False)
+    truth: Truth = field(repr=False)
 
     @property
     def agents(self) -> tuple[Person, ...]:
@@ -112,7 +112,7 @@ def trickle(company: Company, at: datetime) -> list[Event]:
 
 
 def _day(desk: Desk, earliest: float, latest: float) -> datetime:
-    return desk.until - SPAN + timedelta(days=desk.rng.uniform(earliest, latest))
+    return desk.awake(desk.until - SPAN + timedelta(days=desk.rng.uniform(earliest, latest)))
 
 
 def _plan_registers(desk: Desk, cast: Sequence[Customer]) -> None:
@@ -186,7 +186,7 @@ def _live_block(company: Company, block: int) -> list[Event]:
         rng,
         company.systems.by_role(),
         company.agents,
-        begin,
+        begin + timedelta(seconds=1),
         begin + BLOCK,
         numbers=_numbers_after(company.events, block),
         records=_records(company.events),

@@ -87,6 +87,10 @@ class Record:
     preferred: str | None = None
 
 
+def _office_is_open(at: datetime) -> bool:
+    return at.weekday() < 5 and at.hour in _OPENING_HOURS
+
+
 class Desk:
     """Plays scripts from `now` until `until`; `pace` 1 keeps office hours, anything else shrinks the waiting and keeps none."""
 
@@ -108,12 +112,11 @@ class Desk:
         self.until = until
         self.events: list[Event] = []
         self.matters: list[Matter] = []
-        self.messaged: set[int] = set()
-        """Numbers of customers with whom direct messages were exchanged: X keeps these in one conversation each."""
         self._systems = systems
         self._numbers = numbers or Numbers()
         self._records = dict(records or {})
         self._pace = pace
+        self._messaged: set[int] = set()
         self._agenda: list[tuple[datetime, int, Script]] = []
         self._planned = 0
 
@@ -138,17 +141,26 @@ class Desk:
 
     def later(self, shortest: float, longest: float) -> datetime:
         """Return a time after so many hours at which customers are awake."""
-        at = self._after(shortest, longest)
-        while self._pace == 1 and at.hour not in _WAKING_HOURS:
-            at += timedelta(minutes=self.rng.uniform(30, 120))
+        return self.awake(self._after(shortest, longest))
+
+    def awake(self, at: datetime) -> datetime:
+        """Return that time, or one on the next morning when it is at night."""
+        if self._pace == 1 and at.hour not in _WAKING_HOURS:
+            at = self._next(at, lambda then: then.hour in _WAKING_HOURS)
         return at
 
     def at_work(self, shortest: float, longest: float) -> datetime:
         """Return a time after so many hours at which agents work."""
         at = self._after(shortest, longest)
-        while self._pace == 1 and (at.weekday() >= 5 or at.hour not in _OPENING_HOURS):
-            at += timedelta(minutes=self.rng.uniform(20, 60))
+        if self._pace == 1 and not _office_is_open(at):
+            at = self._next(at, _office_is_open)
         return at
+
+    def _next(self, at: datetime, fits: Callable[[datetime], bool]) -> datetime:
+        hour = at.replace(minute=0, second=0)
+        while not fits(hour):
+            hour += timedelta(hours=1)
+        return hour + timedelta(hours=self.rng.triangular(0, 4, 0.5))
 
     def _after(self, shortest: float, longest: float) -> datetime:
         return self.now + self._pace * timedelta(hours=self.rng.uniform(shortest, longest))
@@ -217,10 +229,15 @@ class Desk:
         person = matter.customer.known["social"].person
         answers = None if direct else matter.post
         self._write(Posted(at, self._systems["social"], person, direction, self._numbers.post, text, direct, answers), matter)
-        if direct:
-            self.messaged.add(person.number)
-        else:
+        if not direct:
             matter.post = self._numbers.post
+
+    def claim_direct_messages(self, matter: Matter) -> bool:
+        """Take a customer's direct messages for this matter, if no other has: they are one conversation for ever."""
+        number = matter.customer.person.number
+        free = number not in self._messaged
+        self._messaged.add(number)
+        return free
 
     def open_case(
         self,

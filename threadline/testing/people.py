@@ -65,14 +65,14 @@ FICTION_NUMBERS: Mapping[str, tuple[tuple[str, int], ...]] = {
 _LATIN = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "đ": "d", "ð": "d", "'": "", " ": ""})
 
 CROWD: tuple[tuple[tuple[Role, ...], int], ...] = (
-    (("orders", "mail"), 15),
+    (("orders", "mail"), 14),
     (("orders",), 14),
     (("orders", "mail", "tickets"), 14),
     (("orders", "tickets"), 13),
     (("orders", "mail", "crm"), 7),
     (("orders", "mail", "tickets", "crm"), 6),
-    (("orders", "tickets", "social"), 8),
-    (("orders", "crm", "social"), 7),
+    (("orders", "tickets", "social"), 10),
+    (("orders", "tickets", "crm", "social"), 5),
     (("orders", "mail", "tickets", "crm", "social"), 5),
     (("tickets", "crm"), 3),
     (("mail",), 3),
@@ -257,8 +257,10 @@ def _acquaintance(
     if "social" in roles:
         spelled = person.handle.title() if rng.random() < 0.3 else person.handle
         known["social"] = Known(replace(person, handle=spelled), ("name", "handle"))
-        if not stranger:
-            _tell_handle(rng, known)
+    if "social" in roles and "tickets" in known and not stranger:
+        # Only the ticket system has a place for handles; agents fill it in, some later than others.
+        record = known["tickets"]
+        known["tickets"] = Known(record.person, (*record.fields, "handle"), ("handle",) if rng.random() < 0.3 else ())
     return known
 
 
@@ -278,11 +280,3 @@ def _in_tickets(rng: random.Random, person: Person, *, has_phone_elsewhere: bool
     if has_phone_elsewhere and dice < 0.08:
         return Known(noted, ("name", "phone"))
     return Known(noted, ("name", "email", "phone") if dice > 0.75 else ("name", "email"))
-
-
-def _tell_handle(rng: random.Random, known: dict[Role, Known]) -> None:
-    holders: list[Role] = [role for role in REGISTERS if role in known]
-    for role in rng.sample(holders, min(len(holders), rng.choice((1, 1, 2)))):
-        record = known[role]
-        learned = ("handle",) if rng.random() < 0.3 else ()
-        known[role] = Known(record.person, (*record.fields, "handle"), learned)

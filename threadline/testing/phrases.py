@@ -5,6 +5,7 @@ mentioned), {item} what was ordered, {given} the customer's first name, {agent} 
 """
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ def say(rng: random.Random, templates: Sequence[str], words: Words) -> str:
     mine = rng.choice(("my order {}", "order {}", "my order no. {}", "my order ({})")).format(order) if order else "my order"
     yours = rng.choice(("your order {}", "order {}")).format(order) if order else "your order"
     text = rng.choice(templates).format(order=order, my_order=mine, your_order=yours, item=words.item, given=words.given, agent=words.agent)
-    return text[0].upper() + text[1:]
+    return re.sub(r"(^|[.?!] )([a-z])", lambda start: start[1] + start[2].upper(), text)
 
 
 def letter(rng: random.Random, body: str, words: Words) -> str:
@@ -89,11 +90,11 @@ DIRECT_REPLIES = (
     "Thank you, {given}! I have found {order} and will take care of it. /{agent}",
     "Got it. {order} is on my desk now, you will hear from us. /{agent}",
 )
-CALLS = ("Call: {my_order}", "Phone call about the {item}", "Complaint by phone, {my_order}")
+CALLS = ("Call: order {order}", "Phone call about the {item}", "Complaint by phone, {order}")
 CALL_NOTES = (
-    "Customer called about {my_order} and asked for a supervisor. Problem with the {item}. Promised to call back within a day.",
-    "Phone call, eight minutes. Wants to know the state of {my_order}. Has written before. Sounded disappointed.",
-    "Called from abroad, bad line. Asks for written confirmation about {my_order}.",
+    "Customer called about {order} and asked for a supervisor. Problem with the {item}. Promised to call back within a day.",
+    "Phone call, eight minutes. Wants to know the state of {order}. Sounded disappointed.",
+    "Called from abroad, bad line. Asks for written confirmation about {order}.",
 )
 GENERAL_CALLS = ("Call: advice on the {item}", "Phone call: club membership", "Call: delivery address")
 GENERAL_CALL_NOTES = (

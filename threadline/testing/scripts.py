@@ -101,8 +101,7 @@ def _with_number(matter: Matter, text: str) -> str:
 def posts(desk: Desk, matter: Matter) -> Script:
     """The customer mentions the company in public, or asks in a direct message; most are answered."""
     words = matter.words()
-    number = matter.customer.person.number
-    direct = number not in desk.messaged and desk.rng.random() < 0.2
+    direct = desk.rng.random() < 0.2 and desk.claim_direct_messages(matter)
     desk.post(matter, "inbound", say(desk.rng, matter.topic.asks if direct else matter.topic.posts, words), direct=direct)
     if desk.rng.random() < 0.6:
         yield desk.at_work(0.2, 4)
@@ -116,8 +115,7 @@ def complaint(desk: Desk, matter: Matter) -> Script:
     desk.post(matter, "inbound", say(desk.rng, matter.topic.posts, words))
     yield desk.at_work(0.2, 3)
     desk.post(matter, "outbound", say(desk.rng, phrases.PUBLIC_REPLIES, words))
-    number = matter.customer.person.number
-    if number not in desk.messaged and desk.rng.random() < 0.6:
+    if desk.rng.random() < 0.6 and desk.claim_direct_messages(matter):
         yield desk.later(0.2, 5)
         desk.post(matter, "inbound", say(desk.rng, phrases.DIRECT_MESSAGES, words), direct=True)
         yield desk.at_work(0.2, 3)
@@ -166,7 +164,8 @@ def _to_customer(desk: Desk, text: str, words: Words) -> str:
 
 
 def call(desk: Desk, matter: Matter) -> Script:
-    """The customer calls, and an agent writes a case into the CRM."""
+    """The customer calls when somebody is there, and an agent writes a case into the CRM."""
+    yield desk.at_work(0, 1)
     words = matter.words()
     subjects, notes = (phrases.CALLS, phrases.CALL_NOTES) if matter.order else (phrases.GENERAL_CALLS, phrases.GENERAL_CALL_NOTES)
     text = say(desk.rng, notes, words)
@@ -184,7 +183,7 @@ def journey(desk: Desk, matter: Matter, route: tuple[Role, ...], *, stays_open: 
     case = 0
     texts = matter.topic.asks
     for role in route:
-        yield desk.later(2, 14)
+        yield desk.at_work(2, 8) if role == "crm" else desk.later(2, 14)
         if role == "tickets":
             case = _open_ticket(desk, matter, texts)
         elif role == "social":

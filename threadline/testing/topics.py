@@ -30,10 +30,10 @@ class Topic:
 LATE = Topic(
     subjects=("Where is {my_order}?", "{my_order} has not arrived", "Parcel overdue", "Delivery of the {item}"),
     asks=(
-        '{my_order} should have been here last week, and the tracking page has said "in transit" ever since. Do you know where it is?',
+        '{my_order} should have been here by now, and the tracking page has said "in transit" ever since. Do you know where it is?',
         "I am still waiting for {my_order}. The carrier tells me to ask you. We leave for the hills on Friday and I need the {item}.",
-        "the tracking of {my_order} has not moved for five days. What happened? I was at home on both days that it was promised.",
-        "could you please check {my_order}? The confirmation promised three working days, and that was some time ago.",
+        "the tracking of {my_order} has not moved since it left your warehouse. What happened? I was at home all day.",
+        "could you please check {my_order}? The confirmation promised next-day delivery.",
     ),
     nudges=(
         "I have asked about {my_order} before and only heard that you would look into it. Has anybody done so?",
@@ -41,8 +41,8 @@ LATE = Topic(
         "no parcel, no news. I would like to know by tomorrow whether {my_order} is coming at all.",
     ),
     posts=(
-        'is there anybody home? {order} has been "in transit" for more than a week and nobody tells me anything.',
-        "third try: where is {order}? I have a tent booked for the weekend, but it seems it is on holiday without me.",
+        'is there anybody home? {order} has been "in transit" for days and nobody tells me anything.',
+        "once more: where is {order}? I have a tent booked for the weekend, but it seems it is on holiday without me.",
         "Waiting for {order} from Nordlicht feels longer than the Pacific Crest Trail. Any news?",
         "the tracking for {order} is stuck. Can you please look into it?",
     ),
@@ -67,7 +67,7 @@ DAMAGED = Topic(
         "there is a crack in the {item} that came with {my_order}. I have not used it yet.",
     ),
     nudges=(
-        "I reported the damaged {item} from {my_order} some days ago and would like to know whether I get a replacement.",
+        "I reported the damaged {item} from {my_order} earlier and would like to know whether I get a replacement.",
         "any decision about the damage on {my_order}? I have sent everything that you asked for.",
         "I am still left with a broken {item}. Please have a look at {my_order}.",
     ),
@@ -119,13 +119,13 @@ WRONG = Topic(
 REFUND = Topic(
     subjects=("Refund for {my_order}", "Still no money back", "Return of the {item}", "{my_order} returned"),
     asks=(
-        "I sent {my_order} back because the {item} did not fit. When will I get my money?",
-        "the return of {my_order} reached you according to the tracking, but there is no refund on my account yet.",
-        "how long does a refund take? {my_order} is back with you since last week.",
+        "I have sent {my_order} back because the {item} did not fit. When will I get my money?",
+        "the return of {my_order} was scanned this morning. Do I have to do anything else to get my money back?",
+        "how long does a refund take? {my_order} is on its way back to you.",
         "I would like to return the {item} from {my_order}. It has not been used. Could you send me a label?",
     ),
     nudges=(
-        "still no refund for {my_order}. Your shop says fourteen days at most.",
+        "still no refund for {my_order}. Your shop says that it takes a day.",
         "could you please tell me the state of the refund for {my_order}? I have asked before.",
         "my bank has seen nothing from you. It is about the return of {my_order}.",
     ),
@@ -176,71 +176,81 @@ ORDER_TOPICS = (LATE, DAMAGED, WRONG, REFUND, MISSING)
 
 GENERAL_TOPICS = (
     Topic(
-        subjects=("Question about the {item}", "Is the {item} right for me?", "{item}: a question before I buy"),
+        subjects=("Question about the {item}", "{item}: a question before I buy"),
         asks=(
             "does the {item} stand a whole day of Scottish rain, or is it rather for dry cold?",
-            "I am 1.93 m tall. Would you recommend the {item}, or is there something longer?",
-            "how much does the {item} weigh in real life? The page gives two different numbers.",
-            "will the {item} be in stock again before the summer holidays?",
+            "I am 1.93 m tall and go to the mountains in all weathers. Would you recommend the {item}?",
         ),
         posts=(
-            "will the {item} be back in stock before summer?",
-            "quick one: can the {item} go into the washing machine?",
             "Torn between the {item} and doing nothing at all. Nordlicht, convince me.",
+            "Would you take the {item} to Scotland in October?",
         ),
         answers=(
             "good question! We have used the {item} on the Hardangervidda for a week, and it did all that we asked of it.",
-            "the {item} is back in stock at the end of the month. I can put your name on the list.",
-            "yes, that works. Wash it at 30 degrees without softener, and let it dry in the shade.",
+            "yes, with a clear conscience. And if it does not suit you, you have a hundred days to send it back.",
         ),
     ),
     Topic(
-        subjects=("Cannot log in", "My customer account", "Password link does not arrive", "Please change my address"),
+        subjects=("Is the {item} in stock?", "Stock of the {item}"),
+        asks=(
+            "will the {item} be in stock again before the summer holidays?",
+            "since when is the {item} sold out? I nearly had it in my cart.",
+        ),
+        posts=("Will the {item} be back in stock before summer?", "Blink, and the {item} is sold out again. When is the next chance?"),
+        answers=(
+            "the {item} is back in stock at the end of the month. I can put your name on the list.",
+            "we have found a few in our shop in Kiel. Shall I reserve one for you?",
+        ),
+    ),
+    Topic(
+        subjects=("Washing the {item}", "Care instructions"),
+        asks=("the label has come off: how do I wash the {item}?", "may the {item} go into the dryer?"),
+        posts=("Quick one: can the {item} go into the washing machine?", "My {item} smells of campfire. Wash it or frame it?"),
+        answers=(
+            "wash it at 30 degrees without softener, and let it dry in the shade.",
+            "by hand is best, lukewarm, and never in the dryer.",
+        ),
+    ),
+    Topic(
+        subjects=("Cannot log in", "My customer account", "Password link does not arrive"),
         asks=(
             "I cannot log in any more. The link for a new password never arrives, not even in the spam folder.",
-            "I have moved. Could you please change the address in my account? The form does not take my street's name.",
             "your shop says that my account does not exist, but I have been a customer since 2019.",
         ),
-        posts=(
-            "your login page sends me round in circles. Is it only me?",
-            "the shop is down again? I get a blank page at checkout.",
-        ),
+        posts=("Your login page sends me round in circles. Is it only me?", "I get a blank page at checkout. Is the shop down again?"),
         answers=(
             "I have reset your account by hand. Please try the link that you get in a few minutes.",
             "thank you, that was on our side, and it is repaired. Please try again.",
-            "your details are up to date now. You need not do anything else.",
         ),
     ),
     Topic(
-        subjects=("Repair of an old {item}", "Spare part for the {item}", "Warranty?"),
+        subjects=("Repair of an old {item}", "Spare part for the {item}"),
         asks=(
             "my {item} has served me for six years, and now a buckle is gone. Do you sell spare parts?",
             "do you repair things? The {item} is too good to be thrown away.",
-            "is a worn sole covered by the warranty, or is that simply life?",
         ),
         posts=(
-            "do you sell spare buckles for the {item}? Mine met a rock.",
-            "who can mend a {item}? Asking before I reach for the gaffer tape.",
+            "Do you sell spare buckles for the {item}? Mine met a rock.",
+            "Who can mend a {item}? Asking before I reach for the gaffer tape.",
         ),
         answers=(
             "we repair nearly everything. Send it to our workshop in Kiel; you get an estimate before we begin.",
             "the spare part costs 4.50 euros, and fitting it takes two minutes. Shall I send you one?",
-            "wear is not covered, but our workshop does that for a fair price. I have attached the list.",
         ),
     ),
     Topic(
-        subjects=("Opening hours in Kiel", "Do you deliver to Norway?", "Gift voucher", "Newsletter"),
-        asks=(
-            "is the shop in Kiel open on the Saturday before Easter?",
-            "do you deliver to Norway, and who pays the customs?",
-            "I have a gift voucher from 2022. Can it still be used?",
-            "please take me off the newsletter. I like you, but not twice a week.",
-        ),
-        posts=("is the shop in Kiel open on Saturday?", "do you deliver to Norway these days?"),
+        subjects=("Opening hours in Kiel", "Are you open on Saturday?"),
+        asks=("is the shop in Kiel open on the Saturday before Easter?", "until when can I come to the shop in Kiel on a weekday?"),
+        posts=("Is the shop in Kiel open on Saturday?", "How late can I drop by in Kiel today?"),
+        answers=("we are here from ten to six, and on Saturdays until four.", "from ten to six, and there is always coffee."),
+    ),
+    Topic(
+        subjects=("Do you deliver to Norway?", "Shipping abroad"),
+        asks=("do you deliver to Norway, and who pays the customs?", "can you send the {item} to my sister in Tromsø?"),
+        posts=("Do you deliver to Norway these days?", "Any plans to ship the {item} to Norway?"),
         answers=(
-            "thank you for asking: we are here from ten to six, and on Saturdays until four.",
-            "yes, we do. Shipping takes about five days, and there is nothing left for you to pay on delivery.",
-            "of course. I have taken care of it.",
+            "yes, we do. It takes about five days, and there is nothing left to pay on delivery.",
+            "with pleasure. Choose Norway at checkout.",
         ),
     ),
     Topic(
@@ -252,11 +262,8 @@ GENERAL_TOPICS = (
         posts=(
             "Spent the weekend on the Kungsleden with the {item}. Dry feet, happy human. Thank you, Nordlicht!",
             "Best advice in town: the people at Nordlicht told me NOT to buy the expensive one.",
-            "please keep repairing old gear. Got my {item} back, better than new.",
+            "Please keep repairing old gear. Got my {item} back, better than new.",
         ),
-        answers=(
-            "that makes our day. We have read it out at breakfast.",
-            "thank you for such kind words. See you on the trail!",
-        ),
+        answers=("that makes our day. We have read it out at breakfast.", "thank you for such kind words. See you on the trail!"),
     ),
 )
