@@ -14,7 +14,7 @@ MAX_REFERENCES = 100
 
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
 _BARE_ID = re.compile(r"[^<>\s,;]{1,900}@[^<>\s,;]{1,900}")
-_ADDRESS = re.compile(r"[^\s@<>\x00-\x1f]{1,254}(?:@[^\s@<>\x00-\x1f]{1,254})+")
+_ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\ufffd]{1,254}(?:@[^\s@<>\x00-\x1f\ufffd]{1,254})+")
 _DELIVERY_AGENTS = ("mailer-daemon", "postmaster", "mail-daemon")
 
 

@@ -4,6 +4,7 @@ Folders are opened with EXAMINE and bodies fetched with BODY.PEEK, so that nothi
 """
 
 import logging
+import socket
 import ssl
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -188,6 +189,8 @@ def _connect(library: Any, settings: EmailSettings, where: str) -> Any:
     timeout = library.SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
     context = None if settings.tls == "none" else tls_context(settings)
     client = library.IMAPClient(host, port, ssl=settings.tls == "tls", ssl_context=context, timeout=timeout)
+    # A search goes out in two writes, of which Nagle's delay would hold back the second.
+    client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Otherwise times come without a zone, in that of this machine.
     client.normalise_times = False
     if settings.tls == "starttls":

@@ -13,15 +13,16 @@ _SUPERSETS = {
 }  # fmt: skip
 _ALIASES = {"x-sjis": "cp932", "iso-8859-8-i": "iso8859-8", "unicode-1-1-utf-7": "utf-7", "utf8mb4": "utf-8", "x-gbk": "gb18030"}
 # Codecs that take quadratic time, or that read escapes rather than text.
-_REFUSED = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}
+_REFUSED = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
 
+_UNSAFE = re.compile("[\0\ud800-\udfff]")
 _WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)[ \t]+(?==\?)")
 
 
 def clean(text: str) -> str:
     """Replace what JSON or PostgreSQL cannot hold: lone surrogates and NUL."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "�")
+    return _UNSAFE.sub("�", text)
 
 
 def guess(data: bytes) -> str:

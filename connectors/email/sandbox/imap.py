@@ -20,6 +20,7 @@ from pymap.exceptions import AppendFailure
 from pymap.flags import FlagOp
 from pymap.imap import IMAPServer
 from pymap.interfaces.message import CachedMessage
+from pymap.mime import MessageContent
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.response import ResponseCode
 from pymap.parsing.specials import ObjectId
@@ -33,6 +34,13 @@ from connectors.email.sandbox.store import Kept, MailStore
 
 def _names(flags: Iterable[Flag]) -> tuple[str, ...]:
     return tuple(sorted(bytes(flag).decode("ascii") for flag in flags))
+
+
+class _Unthreaded:
+    """Gives each mail a thread of its own: pymap's grouping parses header fields, and fails on broken ones."""
+
+    def add(self, content: MessageContent) -> ObjectId:
+        return ObjectId.random_thread_id()
 
 
 class KeptMailbox(MailboxData):  # type: ignore[misc]
@@ -95,10 +103,11 @@ class KeptMailboxes(MailboxSet):  # type: ignore[misc]
     def __init__(self, store: MailStore) -> None:
         super().__init__()
         self._store = store
+        self._threads = _Unthreaded()
         self._inbox = self._kept("INBOX")
 
     def _kept(self, name: str) -> KeptMailbox:
-        return KeptMailbox(self._store, name, self._content_cache, self._thread_cache)
+        return KeptMailbox(self._store, name, self._content_cache, self._threads)
 
     async def load(self) -> None:
         """Take over what the store holds, anew where it was renumbered."""
