@@ -18,7 +18,7 @@ class Task:
     tone: Literal["bad", "warn"]
     title: str
     safe: str
-    command: str
+    command: str | None = None
     said: str | None = None
 
 
@@ -93,7 +93,8 @@ def _dead_letters(health: Health) -> Iterator[Task]:
         yield Task(
             "cut",
             "bad",
-            f"{count(sum(records.values()), 'record')} of {_where(records, 'streams')} could not be used. See why, correct the mapping, then replay.",
+            f"{count(sum(records.values()), 'record')} of {_where(records, 'streams')} could not be used. "
+            "See why, correct the mapping, then replay.",
             f"{_shares(records)}Each is kept as it was read, and blocks no other.",
             "threadline dead list",
         )
@@ -102,7 +103,8 @@ def _dead_letters(health: Health) -> Iterator[Task]:
         yield Task(
             "cut",
             "bad",
-            f"{count(sum(pushes.values()), 'push', 'pushes')} to {_where(pushes, 'targets')} will not be tried again. See why, correct it, then replay.",
+            f"{count(sum(pushes.values()), 'push', 'pushes')} to {_where(pushes, 'targets')} will not be tried again. "
+            "See why, correct it, then replay.",
             f"{_shares(pushes)}Each is kept with the answer that it got.",
             "threadline dead list",
         )
@@ -118,9 +120,8 @@ def _unbalanced(stream: StreamHealth) -> Task:
     return Task(
         "warn",
         "warn",
-        f"{name_of(stream)} does not balance: {what}. Pull it again, and report it.",
-        "The source still holds them; a pull stores what is missing and changes nothing else.",
-        f"threadline pull {name_of(stream)}",
+        f"{name_of(stream)} does not balance: {what}. Report it, with the log of its last runs.",
+        "This is a fault of threadline. What was stored stays; only these records are in doubt.",
     )
 
 
