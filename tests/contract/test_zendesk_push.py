@@ -1,6 +1,7 @@
 """Users and comments that are written to Zendesk arrive there once, whatever happens on the way."""
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -279,3 +280,40 @@ def test_no_secret_and_no_text_in_the_logs(zendesk: Zendesk, sandbox: ZendeskSan
     push(zendesk, user(email="ana@example.org"))
     for secret in (sandbox.secrets["token"], "It has still not come", "ana@example.org"):
         assert secret not in caplog.text
+
+
+# the way there
+
+
+def test_pages_that_are_not_zendesks_own_are_told_apart(zendesk: Zendesk, sandbox: ZendeskSandbox) -> None:
+    sandbox.fail_next.append(Response("<html>No such page</html>", status_code=404))
+    receipt = push(zendesk, user(email="ana@example.org"))["I1"]
+    assert (receipt.status, receipt.reason) == ("dead", "Zendesk answered 404 Not Found")
+    sandbox.fail_next.append(Response("Welcome to the proxy"))
+    assert push(zendesk, user(email="ana@example.org"))["I1"].status == "done"
+
+
+def test_a_job_that_takes_too_long_is_asked_for_again_later(
+    zendesk: Zendesk, sandbox: ZendeskSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.zendesk.push.JOB_PATIENCE", 0.0)
+    with pytest.raises(RetryableError, match="is not done after"):
+        push(zendesk, *many(2))
+
+
+def test_an_account_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    connector = Zendesk(ZendeskSettings.model_validate({"base_url": "http://127.0.0.1:1", "email": "a@b.example", "token": "x"}))
+    with pytest.raises(RetryableError, match=r"Zendesk at 127\.0\.0\.1:1 cannot be reached"):
+        push(connector, user())
+    connector.close()
+
+
+def test_reading_does_without_zenpy_and_writing_says_how_to_get_it(
+    zendesk: Zendesk, sandbox: ZendeskSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "zenpy", None)
+    zendesk.check()
+    assert len(read(zendesk, "comments")) == 1
+    with pytest.raises(ConfigError, match=r"pip install 'threadline\[zendesk\]'"):
+        push(zendesk, user())
