@@ -25,8 +25,9 @@ from sqlalchemy.pool import NullPool
 
 from threadline.sdk import ConfigError, RetryableError
 
-_DRIVERS = {"postgres": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 _PACKAGES = {"psycopg": "'threadline[postgres]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+_TAKE_CONNECT_TIMEOUT = {"psycopg", "psycopg2", "pymysql", "mysqldb"}
 _UTC_SESSION = {"postgresql": "SET TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'", "mariadb": "SET time_zone = '+00:00'"}
 """Otherwise times with a zone would be shown in the session's, and the same row would read differently after a change of it."""
 _UTC_CLOCK = {
@@ -69,8 +70,10 @@ class Database:
 
     @cached_property
     def _engine(self) -> Engine:
+        # Without it, a host that drops packets would hold a worker for minutes.
+        waits = self.url.drivername.partition("+")[2] in _TAKE_CONNECT_TIMEOUT and "connect_timeout" not in self.url.query
         try:
-            engine = create_engine(self.url, poolclass=NullPool)
+            engine = create_engine(self.url, poolclass=NullPool, connect_args={"connect_timeout": 10} if waits else {})
         except NoSuchModuleError:
             raise ConfigError(f"url: no database kind {self.url.drivername!r}; use postgresql, mysql, mariadb, mssql or sqlite") from None
         except ImportError as error:

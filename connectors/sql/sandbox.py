@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
     RowMapping,
@@ -212,15 +211,12 @@ def _code(codes: Mapping[str, str], word: str) -> str:
 
 
 def _garble(connection: Connection, told: Garbled) -> None:
-    """An impossible date, a text for a price, an unknown status, a broken address, a name in Latin-1: in turn, by number."""
+    """An impossible date, a text for a price, an unknown status, an unknown channel, a name in Latin-1: in turn, by number."""
     kind, order_no, customer_no = told.number % GARBLED_KINDS, f"G{told.number:06}", 10 * FIRST_CUSTOMER + told.number
     if kind != 2 and kind != 3 and connection.dialect.name != "sqlite":
         raise ValueError(f"{connection.dialect.name} checks its types: it can hold the garbled records 2 and 3 (of 5) only")
     if kind in (3, 4):
-        if connection.execute(select(customers.c.customer_no).where(customers.c.customer_no == customer_no)).first() is None:
-            latin1 = cast("ColumnElement[str]", literal_column("CAST(x'4AFC7267656E' AS TEXT)"))
-            name, email = ("Jens", "jens(at)example") if kind == 3 else (latin1, None)
-            connection.execute(insert(customers).values(customer_no=customer_no, first_name=name, email=email, entered_on=_moment(told.at)))
+        _garble_customer(connection, customer_no, kind, told.at)
         return
     if connection.execute(select(orders.c.order_no).where(orders.c.order_no == order_no)).first():
         return
@@ -229,6 +225,17 @@ def _garble(connection: Connection, told: Garbled) -> None:
     if kind == 1:
         price = type_coerce("auf Anfrage", String)
         connection.execute(insert(order_lines).values(order_no=order_no, line_no=1, article_no="X-1", quantity=1, unit_price=price))
+
+
+def _garble_customer(connection: Connection, customer_no: int, kind: int, at: datetime) -> None:
+    if connection.execute(select(customers.c.customer_no).where(customers.c.customer_no == customer_no)).first():
+        return
+    values: dict[str, Any] = {"customer_no": customer_no, "entered_on": _moment(at)}
+    if kind == 3:
+        values |= {"first_name": "Jens", "preferred_channel": "FAX"}
+    else:
+        values["first_name"] = literal_column("CAST(x'4AFC7267656E' AS TEXT)")
+    connection.execute(insert(customers).values(values))
 
 
 _WRITERS: Mapping[type[Any], Callable[..., None]] = {Registered: _register, Ordered: _order, Moved: _move, Garbled: _garble}

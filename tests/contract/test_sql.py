@@ -156,6 +156,14 @@ def on_sqlite(tmp_path: Path) -> Iterator[Place]:
     place.close()
 
 
+@pytest.fixture
+def on_mariadb(mariadb_server: sa.URL) -> Iterator[Place]:
+    url = fresh(mariadb_server)
+    place = Place(url, sa.create_engine(url))
+    yield place
+    place.close()
+
+
 def decoded(page: Page) -> list[dict[str, Any]]:
     return [msgspec.json.decode(record) for record in page.records]
 
@@ -598,6 +606,35 @@ def test_sqlite_times_in_both_spellings_are_seen(on_sqlite: Place) -> None:
     cursor = last_cursor(sql.pull("t", None))
     on_sqlite.run("INSERT INTO t VALUES (2, strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', 'now')), (3, datetime('now', '+1 second'))")
     assert {record["id"] for record in records(sql.pull("t", cursor))} >= {2, 3}
+
+
+@pytest.mark.slow
+def test_mariadb_instants_spans_and_zero_dates(on_mariadb: Place) -> None:
+    on_mariadb.run(
+        """CREATE TABLE t (id int PRIMARY KEY, instant timestamp(6) NULL, local datetime(6), day date,
+           span time, flag bool, price decimal(8,2))""",
+        "SET time_zone = '+05:00'",
+        "INSERT INTO t VALUES (1, '2026-07-01 15:00:00.5', '2026-07-01 12:00:00.5', '2026-07-01', '26:00:01', true, 7)",
+        "SET sql_mode = ''",
+        "INSERT INTO t VALUES (2, null, '0000-00-00', '0000-00-00', null, null, null)",
+    )
+    declared = {"t": {"table": "t", "key": ["id"], "changed_at": "instant"}}
+    one, none = records(on_mariadb.sql(streams=declared, time_zone="Europe/Berlin").pull("t", None))
+    assert one == {
+        "id": 1, "instant": "2026-07-01T10:00:00.500000Z", "local": "2026-07-01T10:00:00.500000Z", "day": "2026-07-01",
+        "span": "26:00:01", "flag": 1, "price": "7.00",
+    }  # fmt: skip
+    assert (none["instant"], none["local"], none["day"]) == (None, None, None)
+
+
+@pytest.mark.slow
+def test_mariadb_refusals_are_told_from_silence(on_mariadb: Place) -> None:
+    url = sa.make_url(on_mariadb.url)
+    for wrong in (url.set(password="s3cret"), url.set(database="nothing_here")):
+        with pytest.raises(ConfigError, match="refused the connection"):
+            Sql(SqlSettings.model_validate({"url": wrong.render_as_string(hide_password=False)})).check()
+    with pytest.raises(RetryableError, match="cannot be reached"):
+        Sql(SqlSettings.model_validate({"url": url.set(port=9).render_as_string(hide_password=False)})).check()
 
 
 NOTE = {"order_no": "A-1", "note_text": "Where is it?"}
