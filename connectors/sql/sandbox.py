@@ -39,6 +39,7 @@ class SqlSandbox(Sandbox):
     """
 
     name: ClassVar[str] = "sql"
+    role = "orders"
 
     def __init__(self, folder: Path | None = None, url: str | None = None) -> None:
         super().__init__(folder)

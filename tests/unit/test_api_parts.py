@@ -111,7 +111,7 @@ def test_a_stream_that_never_synced_says_so():
     task = tasks(Health(as_of=NOW, streams=(failed,), targets=(), problems=()))[0]
     assert task.title == "shop.orders stopped: no good sync yet. Correct the cause, then pull again."
     assert task.safe.startswith("Last tried at 02:14 UTC.")
-    assert (task.command, task.said) == ("threadline pull shop.orders", "refused")
+    assert (task.command, task.said) == ("threadline pull shop --stream orders", "refused")
 
 
 def test_many_late_streams_are_one_task():

@@ -68,7 +68,7 @@ def _stopped(streams: list[StreamHealth]) -> Task:
         f"{_names(streams)} stopped: {f'last good sync {duration(max(lags))} ago' if lags else 'no good sync yet'}. "
         "Correct the cause, then pull again.",
         f"{f'Last tried at {clock(tried)} UTC. ' if tried else ''}The cursor is held: the next run reads on where the last good one ended.",
-        f"threadline pull {name_of(streams[0])}",
+        f"threadline pull {streams[0].source} --stream {streams[0].stream}",
         said=streams[0].error,
     )
 
@@ -82,7 +82,7 @@ def _refused(targets: list[TargetHealth]) -> Task:
         f"{_names(targets)} {'takes' if len(targets) == 1 else 'take'} no pushes"
         f"{f': the oldest waits for {duration(longest)}' if longest else ''}. Correct the cause, then push again.",
         f"{count(waiting, 'push', 'pushes')} kept, in order.",
-        f"threadline push {name_of(targets[0])}",
+        f"threadline push {targets[0].target}",
         said=targets[0].error,
     )
 
@@ -134,7 +134,7 @@ def _late(streams: list[StreamHealth]) -> Iterator[Task]:
             f"{_names(streams)} {'is' if len(streams) == 1 else 'are'} late: no good sync for {duration(longest)}. "
             "See that the scheduler runs, or pull by hand.",
             "Nothing failed: the runs that were due did not end, or did not start.",
-            f"threadline pull {name_of(streams[0])}",
+            f"threadline pull {streams[0].source} --stream {streams[0].stream}",
         )
 
 

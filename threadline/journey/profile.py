@@ -85,14 +85,14 @@ def _load_identifiers(transaction: Transaction, home: Mapping[bytes, Profile]) -
 def _load_preferences(transaction: Transaction, home: Mapping[bytes, Profile]) -> None:
     columns = ", ".join(_PREFERENCE_FIELDS)
     rows = transaction.query_in(
-        f"SELECT party, set_at, id, {columns} FROM preferences WHERE party {{keys}}",  # noqa: S608 - names above
+        f"SELECT party, set_at, id, source, {columns} FROM preferences WHERE party {{keys}}",  # noqa: S608 - names above
         home,
     )
     # The wish expressed last counts; one without a time is older than all others.
-    for party, _, _, *values in sorted(rows, key=lambda row: (str(row[1] or ""), row[2])):
+    for party, _, _, source, *values in sorted(rows, key=lambda row: (str(row[1] or ""), row[2])):
         held = {name: value for name, value in zip(_PREFERENCE_FIELDS, values, strict=True) if value is not None}
         if held:
-            home[party].preference = held
+            home[party].preference = held | {"source": source}
 
 
 def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any]:
@@ -113,5 +113,6 @@ def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any
     if "formatted_name" not in document:
         document["formatted_name"] = profile.name
     if profile.preference:
-        document["preference"] = dict(profile.preference)
+        held = dict(profile.preference)
+        document["preference"] = held | {"elsewhere": held.pop("source") != here}
     return document

@@ -11,7 +11,7 @@ import msgspec
 
 from threadline.mapping.convert import EXACT, Converter, converters, to_text
 from threadline.mapping.errors import MappingError, shown
-from threadline.mapping.language import MISSING, WHOLE, Condition, Expression, Path
+from threadline.mapping.language import MISSING, PRESENT, WHOLE, Condition, Expression, Path
 from threadline.mapping.shape import Shape, dig
 from threadline.model.money import Money
 from threadline.sdk.errors import ConfigError
@@ -110,7 +110,7 @@ class Code:
         tests: list[str] = []
         for path, wanted in condition.tests:
             value = self.read(path, base, shape)
-            if wanted is MISSING:
+            if wanted == PRESENT:
                 tests.append(f"({value} is not None and {value} != '' and {value} is not False)")
             elif wanted is None:
                 tests.append(f"({value} is None or {value} == '')")

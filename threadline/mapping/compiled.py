@@ -82,12 +82,13 @@ class PushMapping:
         shape = Shape()
         if tree.when:
             note_condition(shape, tree.when)
-        for expression in tree.fields.values():
+        written = {**tree.fields, **tree.address}
+        for expression in written.values():
             note(shape, expression, "any")
         code = Code(shape, region, functions)
         if tree.when:
             code.put(f"if not ({code.condition(tree.when)}): return None")
-        pairs = [f"({code.constant(tuple(name.split('.')))}, {code.value(value, 'any')})" for name, value in tree.fields.items()]
+        pairs = [f"({code.constant(tuple(name.split('.')))}, {code.value(value, 'any')})" for name, value in written.items()]
         self._decode = msgspec.json.Decoder(shape.struct() if not shape.whole else Any).decode
         self._apply = code.function("r, raw", f"[{', '.join(pairs)}]")
 
@@ -105,6 +106,10 @@ class PushMapping:
                     here = here.setdefault(name, {})
                 here[path[-1]] = value
         return result
+
+    def compared(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of a record decides whether it is due again: not how the target finds it."""
+        return {name: value for name, value in record.items() if name not in self.tree.address}
 
 
 def row_columns(entity: type[msgspec.Struct]) -> list[str]:

@@ -59,7 +59,7 @@ def read_push(document: Document) -> Tree:
     """Read `mappings/<system>/push/<object>.yaml`."""
     reader = Reader(document)
     head = _mapping(document, reader)
-    keys = reader.keys((), head, _COMMON, "a push mapping", required=("source", "target", "fields"))
+    keys = reader.keys((), head, (*_COMMON, "address"), "a push mapping", required=("source", "target", "fields"))
     if keys["source"] not in DOCUMENTS:
         raise reader.error(("source",), f"no canonical document named {keys['source']!r}{nearest(str(keys['source']), DOCUMENTS)}")
     if "extensions" in keys:
@@ -71,6 +71,7 @@ def read_push(document: Document) -> Tree:
         version=_version(reader, keys),
         when=reader.condition(("when",), keys["when"]) if "when" in keys else None,
         fields=reader.expressions(("fields",), keys["fields"]),
+        address=reader.expressions(("address",), keys.get("address")),
         examples=reader.examples(("examples",), keys.get("examples")),
     )
 

@@ -15,6 +15,7 @@ from threadline.sdk.yamlfile import Document, Location, nearest
 Path: TypeAlias = tuple[str, ...]
 WHOLE: Path = ("$",)
 MISSING = object()
+PRESENT = "*"
 
 _VERBS = (
     "from", "as", "currency", "lookup", "otherwise", "default", "optional", "when", "where", "take", "template", "each", "call",
@@ -23,7 +24,7 @@ _VERBS = (
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`when`: each path must be there (`wanted` MISSING: any value but false), be missing (None), or be one of `wanted`."""
+    """`when`: each path must be there (`wanted` PRESENT: any value but false), be missing (None), or be one of `wanted`."""
 
     tests: tuple[tuple[Path, Any], ...]
 
@@ -111,6 +112,7 @@ class Tree:
     parties: tuple[PartyBlock, ...] = ()
     children: Mapping[str, ChildBlock] = field(default_factory=dict[str, ChildBlock])
     extensions: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
+    address: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
     examples: tuple[Example, ...] = ()
 
 
@@ -144,7 +146,7 @@ class Reader:
     def condition(self, at: Location, value: Any) -> Condition:
         """Read a `when`."""
         if not isinstance(value, dict):
-            return Condition(((self.path(at, value), MISSING),))
+            return Condition(((self.path(at, value), PRESENT),))
         tests: list[tuple[Path, Any]] = []
         for key, wanted in cast("dict[str, Any]", value).items():
             if isinstance(wanted, dict):

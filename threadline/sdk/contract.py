@@ -4,6 +4,7 @@ Lifecycle, as the engine promises it: a connector is constructed from validated 
 then `check`, `pull` or `push` are called, each from one thread at a time, then `close`.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -188,11 +189,25 @@ def split_records(body: bytes, *path: str) -> list[bytes]:
     """
     try:
         value = _decoder(path).decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if (records := _split_leniently(body, path)) is not None:
+            return records
         raise RetryableError(f"the response is not the expected JSON ({'.'.join(path) or 'an array'}): {error}") from None
     for _ in path:
         value = value.value
     return [bytes(raw) for raw in cast("list[msgspec.Raw]", value)]
+
+
+def _split_leniently(body: bytes, path: tuple[str, ...]) -> list[bytes] | None:
+    # One record with half a surrogate pair, or nested too deeply, must not hold up its page: the standard
+    # library reads it, and the record alone is refused later, with its bytes.
+    try:
+        value = json.loads(body)
+        for name in path:
+            value = value[name]
+        return [json.dumps(record).encode() for record in value] if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 encode_record = msgspec.json.Encoder().encode

@@ -86,7 +86,7 @@ class Judge:
     def incoming(self, records: Sequence[bytes], rejected: Sequence[Rejected]) -> list[Incoming]:
         """Name and digest what was read."""
         found = [self._incoming(raw) for raw in records]
-        return found + [self._named(entry.key, entry.raw, entry.reason) for entry in rejected]
+        return found + [self.named(entry.key, entry.raw, entry.reason) for entry in rejected]
 
     def _incoming(self, raw: bytes) -> Incoming:
         try:
@@ -97,13 +97,14 @@ class Judge:
         for name, value in zip(self._names, values, strict=True):
             if value is None or value == "" or isinstance(value, (dict, list)):
                 return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
-        return self._named(":".join(map(str, values)), raw)
+        return self.named(":".join(map(str, values)), raw)
 
-    def _named(self, key: str, raw: bytes, reason: str | None = None) -> Incoming:
+    def named(self, key: str, raw: bytes, reason: str | None = None) -> Incoming:
+        """Name and digest a record whose key is known; with a reason it is dead already."""
         return Incoming(entity_id(self.source, self.stream, key), key, raw, xxh3_128_digest(raw, seed=self._seed), reason)
 
     def _nameless(self, raw: bytes, reason: str) -> Incoming:
-        return self._named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)
+        return self.named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)
 
     def judge(self, transaction: Transaction, incoming: Sequence[Incoming], run_id: bytes) -> Verdict:
         """Compare with the store, and map what is new or differs. Of a key that occurs twice the last one counts."""

@@ -94,8 +94,11 @@ def config_path(path: Path | None = None) -> Path:
     return path or Path(os.environ.get("THREADLINE_CONFIG") or DEFAULT_FILE)
 
 
-def load_config(path: Path | None = None) -> Config:
-    """Read threadline.yaml; ConfigError when it is not there, not YAML, or its top level is wrong."""
+def load_config(path: Path | None = None, *, entries: bool = True) -> Config:
+    """Read threadline.yaml; ConfigError when it is not there, not YAML, or its top level is wrong.
+
+    Without `entries` no source and target is looked at, and no connector imported: enough to read the store.
+    """
     chosen = config_path(path)
     if not chosen.is_file():
         raise ConfigError(
@@ -105,13 +108,13 @@ def load_config(path: Path | None = None) -> Config:
     top = document.check_keys((), document.value or {}, _TOP, "threadline.yaml")
     problems: list[Problem] = []
     sources: dict[str, Source] = {}
-    for name, entry in _entries(document, top, "sources"):
+    for name, entry in _entries(document, top, "sources") if entries else ():
         try:
             sources[name] = _source(document, name, entry)
         except ConfigError as error:
             problems.append(Problem(entry=f"source {name}", message=str(error)))
     targets: dict[str, TargetEntry] = {}
-    for name, entry in _entries(document, top, "targets"):
+    for name, entry in _entries(document, top, "targets") if entries else ():
         try:
             targets[name] = _target(document, name, entry, sources, top.get("sources"))
         except ConfigError as error:

@@ -1,6 +1,6 @@
 """Pulls one stream: page by page, each batch and its cursor in one transaction, by one effective writer."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
 from threadline.store import schema
 from threadline.store.database import Database, Transaction
 from threadline.sync.apply import Writer
-from threadline.sync.batch import Judge, Verdict
+from threadline.sync.batch import Incoming, Judge, Verdict
 from threadline.sync.views import Ledger
 
 BATCH = 1_000
@@ -22,15 +22,16 @@ Progress = Callable[[Ledger], None]
 _encode = msgspec.json.Encoder().encode
 
 
-class Superseded(RetryableError):
+class SupersededError(RetryableError):
     """Another run of the same stream has begun since; this one commits nothing more."""
 
 
 class Run:
     """One pull of one stream: its token says that it is the one that may write."""
 
-    def __init__(self, database: Database, source: str, stream: str) -> None:
+    def __init__(self, database: Database, source: str, stream: str, kind: str = "pull") -> None:
         self.database = database
+        self.kind = kind
         self.source = source
         self.stream = stream
         self.id = new_ulid()
@@ -53,7 +54,7 @@ class Run:
                 [now, *place],
             )
             counts = (0,) * 6
-            transaction.insert(schema.RUNS, [(self.id, "pull", *place, "running", now, None, *counts, None)])
+            transaction.insert(schema.RUNS, [(self.id, self.kind, *place, "running", now, None, *counts, None)])
         return msgspec.json.decode(cursor) if cursor else None
 
     def commit(self, transaction: Transaction, ledger: Ledger, cursor: Cursor | None) -> None:
@@ -71,7 +72,7 @@ class Run:
             [*given, transaction.now(), self.source, self.stream, self.token],
         )
         if not moved:
-            raise Superseded(f"{self.source}.{self.stream} is being pulled by a later run; this one stops")
+            raise SupersededError(f"{self.source}.{self.stream} is being pulled by a later run; this one stops")
 
     def end(self, state: str, error: str | None = None) -> None:
         """Note how the run ended."""
@@ -112,21 +113,20 @@ def pull(database: Database, connector: Connector[Any], judge: Judge, *, full: b
     writer = Writer(judge, run.id)
     with recorded(run):
         for page in batches(connector.pull(judge.stream, None if full else cursor)):
-            write(run, writer, page)
+            write(run, writer, judge.incoming(page.records, page.rejected), page.cursor)
             if progress:
                 progress(run.ledger)
     return run.ledger
 
 
-def write(run: Run, writer: Writer, page: Page) -> None:
+def write(run: Run, writer: Writer, incoming: Sequence[Incoming], cursor: Cursor | None) -> None:
     """Judge and apply one batch, in one transaction with its cursor."""
-    incoming = writer.judge.incoming(page.records, page.rejected)
     with run.database.read() as view:
         verdict = writer.judge.judge(view, incoming, run.id)
     with run.database.write() as transaction:
         if touches(verdict):
             writer.apply(transaction, verdict)
-        run.commit(transaction, verdict.ledger, page.cursor)
+        run.commit(transaction, verdict.ledger, cursor)
 
 
 def touches(verdict: Verdict) -> bool:
@@ -168,4 +168,4 @@ def stream_of(connector: Connector[Any], name: str) -> Stream:
     )
 
 
-__all__ = ["BATCH", "Progress", "Run", "Superseded", "batches", "pull", "recorded", "stream_of", "write"]
+__all__ = ["BATCH", "Progress", "Run", "SupersededError", "batches", "pull", "recorded", "stream_of", "write"]

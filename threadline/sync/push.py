@@ -54,6 +54,11 @@ class Outgoing:
         return f"push {self.target} {self.object.name} {self.mapping.fingerprint.hex()}"
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """The kinds of change that may make something due."""
+        return ("profile.ready",) if self.mapping.tree.source == "profile" else ("thread",)
+
+    @property
     def is_state(self) -> bool:
         """Whether the object holds a state that each push replaces; otherwise it is an event, which happens once."""
         return self.object.repeat == "upsert"
@@ -79,7 +84,8 @@ def push(database: Database, connector: Connector[Any], outgoing: Sequence[Outgo
     except BaseException as error:
         _end(database, run, counts, "failed", f"ended by {type(error).__name__}")
         raise
-    counts.waiting = _waiting(database, outgoing)
+    with database.read() as transaction:
+        counts.waiting = waiting(transaction, outgoing[0].target)
     _end(database, run, counts, "done", None)
     return counts
 
@@ -103,11 +109,10 @@ def _end(database: Database, run: bytes, counts: PushCounts, state: str, error: 
 def plan(database: Database, outgoing: Outgoing, run_id: bytes) -> int:
     """Turn what changed into intents; return how many. An intent is due when the record to push differs from the last one."""
     planned = 0
-    wanted = ("profile.ready",) if outgoing.mapping.tree.source == "profile" else ("thread",)
     while True:
         with database.write() as transaction:
             transaction.lock(f"push {outgoing.target}")
-            changes = changes_after(transaction, outgoing.consumer, wanted)
+            changes = changes_after(transaction, outgoing.consumer, outgoing.reads)
             if not changes:
                 return planned
             rows = list(_intents(transaction, outgoing, changes))
@@ -126,19 +131,20 @@ def _documents(transaction: Transaction, outgoing: Outgoing, changes: list[Chang
 
 
 def _intents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]) -> Iterator[Row]:
-    made: dict[bytes, tuple[str, str, str | None]] = {}
+    made: dict[bytes, tuple[bytes, str, str, str | None]] = {}
     for document in _documents(transaction, outgoing, changes):
         try:
             payload = outgoing.mapping(document)
         except MappingError as error:
-            made[parse_id(document["id"]) or b""] = ("{}", "dead", f"{error.site}: {error.path}: {error}")
+            reason = f"{error.site}: {error.path}: {error}"
+            made[parse_id(document["id"]) or b""] = (xxh3_128_digest(reason.encode()), "{}", "dead", reason)
             continue
         if payload is not None:
-            made[parse_id(document["id"]) or b""] = (encode_json(payload).decode(), "pending", None)
+            digest = xxh3_128_digest(encode_json(outgoing.mapping.compared(payload)))
+            made[parse_id(document["id"]) or b""] = (digest, encode_json(payload).decode(), "pending", None)
     last = _last(transaction, outgoing, made)
     now = transaction.now()
-    for position, (entity, (payload, state, reason)) in enumerate(made.items()):
-        digest = xxh3_128_digest(f"{payload}{reason or ''}".encode())
+    for position, (entity, (digest, payload, state, reason)) in enumerate(made.items()):
         if entity in last and not outgoing.due_again(digest, *last[entity]):
             continue
         # An intent that still waits is replaced: the target needs the newest state, not each step.
@@ -218,7 +224,6 @@ def _settle(transaction: Transaction, receipt: Receipt, attempt: int) -> None:
     )
 
 
-def _waiting(database: Database, outgoing: Sequence[Outgoing]) -> int:
-    with database.read() as transaction:
-        rows = transaction.query(f"SELECT count(*) FROM outbox WHERE target = ? AND state IN {_WAITING}", [outgoing[0].target])  # noqa: S608 - a constant
-    return int(rows[0][0])
+def waiting(transaction: Transaction, target: str) -> int:
+    """Return how many intents of a target wait."""
+    return int(transaction.query(f"SELECT count(*) FROM outbox WHERE target = ? AND state IN {_WAITING}", [target])[0][0])  # noqa: S608 - a constant

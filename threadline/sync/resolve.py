@@ -44,17 +44,27 @@ def advance(transaction: Transaction, consumer: str, changes: list[Change]) -> N
     transaction.upsert(schema.CONSUMERS, [(consumer, changes[-1].txid, changes[-1].seq)])
 
 
-_READ = ("party", "profile", "interaction", "case", "order", "order_item", "preference")
+def unread(transaction: Transaction, consumer: str, kinds: Iterable[str]) -> int:
+    """Return how many changes of these kinds a reader has not dealt with yet."""
+    rows = transaction.query("SELECT txid, seq FROM consumers WHERE name = ?", [consumer])
+    txid, seq = rows[0] if rows else (0, 0)
+    found = transaction.query_in(
+        "SELECT count(*) FROM changes WHERE (txid > ? OR (txid = ? AND seq > ?)) AND entity_type {keys}", kinds, [txid, txid, seq]
+    )
+    return int(found[0][0])
+
+
+READ = ("party", "profile", "interaction", "case", "order", "order_item", "preference")
 
 
 def resolve(database: Database, finder: Finder) -> int:
-    """Thread everything that changed since the last time; return how many threads changed."""
+    """Thread everything that changed since the last time; return how many threads and profiles changed."""
     run_id = new_ulid()
     count = 0
     while True:
         with database.write() as transaction:
             transaction.lock("resolve")
-            changes = changes_after(transaction, "resolve", _READ)
+            changes = changes_after(transaction, "resolve", READ)
             if not changes:
                 return count
             entities, profiles = _touched(transaction, changes)
@@ -63,12 +73,12 @@ def resolve(database: Database, finder: Finder) -> int:
             entries += [("profile.ready", profile, "changed") for profile in sorted(profiles)]
             log(transaction, entries, run_id, transaction.now())
             advance(transaction, "resolve", changes)
-            count += len(threads)
+            count += len(threads) + len(profiles)
 
 
 def _touched(transaction: Transaction, changes: list[Change]) -> tuple[set[bytes], set[bytes]]:
     """Return the entities to thread anew, and the profiles that look different."""
-    by_type: dict[str, set[bytes]] = {kind: set() for kind in _READ}
+    by_type: dict[str, set[bytes]] = {kind: set() for kind in READ}
     for change in changes:
         by_type.setdefault(change.entity_type, set()).add(change.entity_id)
     entities = by_type["interaction"] | by_type["case"] | by_type["order"]

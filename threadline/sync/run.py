@@ -8,7 +8,7 @@ from threadline.mapping.library import pull_mapping, push_mapping
 from threadline.sdk.contract import Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
-from threadline.store.database import open_database
+from threadline.store.database import Transaction, open_database
 from threadline.sync import config as configuration
 from threadline.sync import pull as pulling
 from threadline.sync import push as pushing
@@ -16,6 +16,7 @@ from threadline.sync.batch import Judge
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
 from threadline.sync.push import Outgoing, PushCounts
+from threadline.sync.resolve import READ, unread
 from threadline.sync.resolve import resolve as resolve_changes
 from threadline.sync.views import Ledger
 
@@ -47,7 +48,7 @@ def pull_stream(
 
 
 def resolve(config: Config) -> int:
-    """Thread what changed; return how many threads did."""
+    """Thread what changed; return how many threads and profiles did."""
     with open_database(config.database, create=True) as database:
         return resolve_changes(database, Finder(config.references.get("order")))
 
@@ -77,3 +78,12 @@ def outgoing(config: Config, target: str) -> list[Outgoing]:
 def credential_fields(config: Config, source: str) -> Mapping[str, str]:
     """Return a source's credentials: settings field -> part of an Airflow connection."""
     return configuration.credential_fields(connector_class(config.source(source).connector))
+
+
+def backlog(config: Config, transaction: Transaction) -> int:
+    """Return how much is left to do with what was pulled: changes not yet joined or planned, and pushes that wait."""
+    count = unread(transaction, "resolve", READ)
+    for target in config.targets:
+        count += pushing.waiting(transaction, target)
+        count += sum(unread(transaction, one.consumer, one.reads) for one in outgoing(config, target))
+    return count

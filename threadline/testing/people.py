@@ -8,11 +8,9 @@ import random
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
-from threadline.testing.story import Person
+from threadline.testing.story import Person, Role
 
-Role: TypeAlias = Literal["mail", "tickets", "crm", "social", "orders"]
 """What a system is for; which name it has in threadline.yaml is the caller's choice."""
 REGISTERS: tuple[Role, ...] = ("orders", "tickets", "crm")
 """The systems that keep a record of a person; the others only see an address or a handle."""

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from threadline.testing.story import Event
+from threadline.testing.story import Event, Role
 
 Document = dict[str, Any]
 
@@ -35,6 +35,7 @@ class Shelf:
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._db.execute("CREATE TABLE IF NOT EXISTS shelf (kind TEXT, id TEXT, seq INTEGER, body BLOB, PRIMARY KEY (kind, id))")
         self._db.execute("CREATE INDEX IF NOT EXISTS shelf_by_seq ON shelf (kind, seq)")
+        self._db.execute("CREATE INDEX IF NOT EXISTS shelf_in_order ON shelf (seq)")
         if path:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = OFF")
@@ -94,10 +95,12 @@ class Sandbox(ABC):
     """A stand-in for one system.
 
     `folder` keeps its state between starts (None: in memory). `settings` and `secrets` are what the connector needs to
-    reach it while it runs: the entries for threadline.yaml, and the credentials by field name.
+    reach it while it runs: the entries for threadline.yaml, and the credentials by field name. `role` is the part that
+    the system plays in a make-believe company.
     """
 
     name: ClassVar[str]
+    role: ClassVar[Role]
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+Role: TypeAlias = Literal["mail", "tickets", "crm", "social", "orders"]
+"""What a system is for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

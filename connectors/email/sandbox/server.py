@@ -39,6 +39,7 @@ class EmailSandbox(Sandbox):
     """
 
     name: ClassVar[str] = "email"
+    role = "mail"
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(folder)

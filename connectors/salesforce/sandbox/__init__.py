@@ -29,6 +29,7 @@ class SalesforceSandbox(HttpSandbox):
     """The org `threadline.my`; `late` stamps changes that long before they become visible, `row_faults` refuses the next rows."""
 
     name = "salesforce"
+    role = "crm"
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(folder)

@@ -25,6 +25,7 @@ class XSandbox(HttpSandbox):
     """X as the account @threadline_care sees it."""
 
     name = "x"
+    role = "social"
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(folder)

@@ -39,6 +39,7 @@ class ZendeskSandbox(HttpSandbox):
     """
 
     name = "zendesk"
+    role = "tickets"
     exports_per_minute: int = 10_000
     kept_back: int = 0
     bulk_imports: bool = True

@@ -1,0 +1,28 @@
+"""What all commands share: the settings file chosen, and the option for machines."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from threadline.sync.config import Config, load_config
+
+JSON: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for machines")]
+
+
+class _Chosen:
+    """The settings file given before the command."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+
+    def set(self, path: Path | None) -> None:
+        """Remember what --config says."""
+        self._path = path
+
+    def load(self, *, entries: bool = True) -> Config:
+        """Read the settings."""
+        return load_config(self._path, entries=entries)
+
+
+CONFIG = _Chosen()

@@ -1,0 +1,64 @@
+"""Exit codes, and the one message that a command ends with when it cannot do its work."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
+
+DONE = 0
+NEEDS_A_PERSON = 1
+"""The command ran, and found or left something that a person must look at."""
+USAGE = 2
+CONFIGURATION = 3
+"""A setting, a credential or a file must change first."""
+TEMPORARY = 4
+"""The same command may work later."""
+UNFORESEEN = 70
+INTERRUPTED = 130
+
+
+def explained(command: Callable[..., Any], *, debug: bool) -> int:
+    """Run a command; print what went wrong in one message, and return the exit code."""
+    try:
+        command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE if end.code is None else NEEDS_A_PERSON
+    except KeyboardInterrupt:
+        return say("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has enough of it.
+        sys.stdout = None
+        return DONE
+    except ConfigError as error:
+        return say(str(error), CONFIGURATION)
+    except RetryableError as error:
+        wait = f" (it asks to wait {error.retry_after:.0f} s)" if error.retry_after else ""
+        return say(f"{error}{wait}", TEMPORARY)
+    except ConnectorError as error:
+        return say(str(error), NEEDS_A_PERSON)
+    except Exception as error:
+        if debug:
+            raise
+        # The text of an unforeseen error may quote a record or a secret: only its kind is shown.
+        where = _where(error)
+        return say(f"unforeseen {type(error).__name__} in {where}: please report it; THREADLINE_DEBUG=1 shows everything", UNFORESEEN)
+    return DONE
+
+
+def say(message: str, code: int) -> int:
+    """Print an error's message; return the code."""
+    print(f"threadline: {message}", file=sys.stderr)
+    return code
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with a code; what there is to say has been said."""
+    raise SystemExit(code)
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "?"

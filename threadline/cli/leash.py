@@ -1,0 +1,132 @@
+"""Keep a command on a leash: it ends, with everything that it started, when its holder ends or lets go.
+
+`python leash.py HOLDER COMMAND...` runs the command while the process HOLDER is the leash's parent. On SIGTERM, and when
+the holder is gone (also by SIGKILL), the command's whole tree gets SIGTERM and, GRACE seconds later, SIGKILL.
+The exit status is the command's, or 128 + the signal that ended it.
+
+Run as a file: it imports only the standard library, so that it stands within a moment.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+GRACE = 4.0
+"""Seconds that a tree may take to end by itself."""
+_TICK = 0.1
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def hold(holder: int, command: Sequence[str]) -> int:
+    """Run `command` until it ends by itself or must end; return its exit status when nothing of it is left."""
+    released: list[int] = []
+
+    def release(number: int, _frame: FrameType | None) -> None:
+        released.append(number)
+
+    signal.signal(signal.SIGTERM, release)
+    # A terminal's Ctrl-C reaches the whole group; the holder decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    if os.getppid() != holder:
+        return 0
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_as_child)  # noqa: PLW1509, S603 - one thread, our own command
+    status = None
+    while status is None and not released and os.getppid() == holder:
+        time.sleep(_TICK)
+        status = _reap(child.pid)
+    return _end_tree(child.pid, status)
+
+
+def _as_child() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Should the leash itself be killed, the command at least is told.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _reap(child: int) -> int | None:
+    """Collect every ended process below; return the status of `child` when it was among them."""
+    status = None
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == child:
+                code = os.waitstatus_to_exitcode(ended[1])
+                status = code if code >= 0 else 128 - code
+    except ChildProcessError:
+        pass
+    return status
+
+
+def _end_tree(child: int, status: int | None) -> int:
+    _signal_tree(signal.SIGTERM)
+    patience = time.monotonic() + GRACE
+    while _tree():
+        time.sleep(_TICK)
+        if time.monotonic() > patience:
+            _signal_tree(signal.SIGKILL)
+        ended = _reap(child)
+        status = ended if status is None else status
+    return status or 0
+
+
+def _signal_tree(number: int) -> None:
+    for pid in _tree():
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _tree() -> list[int]:
+    """Every living process below this one. Linux hands orphans to the leash, so that none is missed."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for pid, parent in _processes():
+        children[parent].append(pid)
+    found: list[int] = []
+    waiting = [os.getpid()]
+    while waiting:
+        below = children[waiting.pop()]
+        found += below
+        waiting += below
+    return found
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    """Every process that is not a zombie, with its parent."""
+    for pid, parent, state in _proc() if sys.platform == "linux" else _ps():
+        if not state.startswith("Z"):
+            yield int(pid), int(parent)
+
+
+def _proc() -> Iterator[tuple[str, str, str]]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            # The name stands in parentheses and may hold anything; state and parent follow it.
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        yield folder.name, parent, state
+
+
+def _ps() -> Iterator[tuple[str, str, str]]:
+    listing = subprocess.run(["/bin/ps", "-axo", "pid=,ppid=,stat="], capture_output=True, text=True, check=False)
+    for line in listing.stdout.splitlines():
+        pid, parent, state = line.split()[:3]
+        yield pid, parent, state
+
+
+if __name__ == "__main__":
+    sys.exit(hold(int(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,93 @@
+"""`threadline connectors` and `threadline check`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from threadline.cli.context import CONFIG
+from threadline.cli.exits import CONFIGURATION, NEEDS_A_PERSON, TEMPORARY, leave
+from threadline.cli.output import print_json, print_table, working
+from threadline.sdk.contract import Target
+from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
+from threadline.sdk.registry import connector_class, installed
+from threadline.sync.config import Config
+from threadline.sync.connect import open_connector
+from threadline.sync.run import judge_of, outgoing
+
+
+def list_connectors(*, json: bool) -> None:
+    """Print the installed connectors."""
+    found: list[dict[str, Any]] = []
+    for name in installed():
+        try:
+            kind = connector_class(name)
+        except ConfigError as error:
+            found.append({"name": name, "about": str(error), "streams": [], "objects": [], "sandbox": False})
+            continue
+        objects = [item.name for item in kind.objects] if issubclass(kind, Target) else []
+        streams = [stream.name for stream in kind.streams]
+        found.append({"name": name, "about": kind.about, "streams": streams, "objects": objects, "sandbox": kind.sandbox is not None})
+    if json:
+        print_json(found)
+        return
+    rows = [(item["name"], ", ".join(item["streams"]) or "as declared", ", ".join(item["objects"]), item["about"]) for item in found]
+    print_table(["connector", "reads", "writes", "what it is"], rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found."""
+
+    entry: str
+    ok: bool
+    message: str
+    code: int = 0
+
+
+def check_sources(name: str | None, *, json: bool) -> None:
+    """Check one source, or everything that threadline.yaml says."""
+    config = CONFIG.load()
+    findings: list[Finding] = []
+    names = [config.source(name).name] if name else list(config.sources)
+    if not name:
+        findings += [Finding(problem.entry, ok=False, message=problem.message, code=CONFIGURATION) for problem in config.problems]
+    with working("checking", quiet=json) as report:
+        for source in names:
+            report(source)
+            findings.append(_check_source(config, source))
+        if not name:
+            findings += [_check_target(config, target) for target in config.targets]
+    if json:
+        print_json([{"entry": item.entry, "ok": item.ok, "message": item.message} for item in findings])
+    else:
+        print_table(["entry", "", "what was found"], [(item.entry, "ok" if item.ok else "FAILS", item.message) for item in findings])
+    leave(max((item.code for item in findings), default=0))
+
+
+def _check_source(config: Config, name: str) -> Finding:
+    source = config.sources[name]
+    try:
+        with open_connector(source) as connector:
+            for stream in source.streams:
+                judge_of(config, name, stream, connector)
+            connector.check()
+    except ConnectorError as error:
+        return _failed(f"source {name}", error)
+    return Finding(f"source {name}", ok=True, message=f"{source.connector} answers; streams: {', '.join(source.streams)}")
+
+
+def _check_target(config: Config, name: str) -> Finding:
+    try:
+        outgoing(config, name)
+    except ConnectorError as error:
+        return _failed(f"target {name}", error)
+    return Finding(
+        f"target {name}", ok=True, message=f"pushes {', '.join(config.targets[name].objects)} through {config.targets[name].system}"
+    )
+
+
+def _failed(entry: str, error: ConnectorError) -> Finding:
+    code = CONFIGURATION if isinstance(error, ConfigError) else TEMPORARY if isinstance(error, RetryableError) else NEEDS_A_PERSON
+    return Finding(entry, ok=False, message=str(error), code=code)
+
+
+__all__ = ["check_sources", "connector_class", "list_connectors"]

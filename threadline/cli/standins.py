@@ -1,0 +1,97 @@
+"""Stand-in systems on loopback: `threadline sandbox`, and the demo's five."""
+
+import signal
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from threadline.cli.output import console, working
+from threadline.sdk.errors import ConfigError
+from threadline.sdk.registry import connector_class, installed, load_object
+from threadline.sync.config import variable
+from threadline.testing.company import Systems, make_company
+from threadline.testing.sandbox import Sandbox
+
+
+def standin(connector: str, folder: Path | None) -> Sandbox:
+    """Make a connector's stand-in; ConfigError when it has none, or lacks a package."""
+    reference = connector_class(connector).sandbox
+    if reference is None:
+        raise ConfigError(f"the connector {connector!r} has no stand-in")
+    try:
+        made: Sandbox = load_object(reference)(folder)
+    except ImportError as error:
+        raise ConfigError(f"the stand-in of {connector!r} needs {error.name}: pip install 'threadline[sandbox]'") from None
+    return made
+
+
+def run_sandboxes(names: list[str], folder: Path | None, seed: int | None) -> None:
+    """Run stand-ins until Ctrl-C."""
+    chosen = names or [name for name in installed() if connector_class(name).sandbox]
+    with ExitStack() as stack:
+        boxes = {name: stack.enter_context(standin(name, folder / name if folder else None)) for name in chosen}
+        if seed is not None:
+            _fill(boxes, seed)
+        console().print("Stand-ins run on loopback. In threadline.yaml:", style="bold")
+        for line in _entries(boxes):
+            console().print(line)
+        console().print("In the environment:", style="bold")
+        for name, box in boxes.items():
+            for field, value in box.secrets.items():
+                console().print(f"export {variable(name, field)}={value}")
+        console(error=True).print("Ctrl-C ends them.")
+        with until_told() as told:
+            told.wait()
+
+
+def _entries(boxes: Mapping[str, Sandbox]) -> list[str]:
+    # JSON is YAML, and shows the settings without a writer of our own.
+    entries = {name: {"connector": name, "settings": dict(box.settings)} for name, box in boxes.items()}
+    return msgspec.json.format(msgspec.json.encode({"sources": entries})).decode().splitlines()
+
+
+def _fill(boxes: Mapping[str, Sandbox], seed: int) -> None:
+    company = make_company(seed, datetime.now(UTC), systems=systems_of(boxes))
+    with working("telling the story"):
+        for event in company.events:
+            if event.system in boxes:
+                boxes[event.system].tell(event)
+
+
+def systems_of(boxes: Mapping[str, Sandbox]) -> Systems:
+    """Say which source plays which part in a company; parts that none plays keep their usual names."""
+    return Systems(**{box.role: name for name, box in boxes.items()})
+
+
+@contextmanager
+def until_told() -> Generator[threading.Event]:
+    """Turn SIGINT and SIGTERM into an event, so that everything is stopped in order."""
+    told = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        told.set()
+
+    before: dict[signal.Signals, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interruptible() -> None:
+    """Let SIGTERM end a command as Ctrl-C does: through every `finally`."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+__all__ = ["interruptible", "run_sandboxes", "standin", "until_told"]

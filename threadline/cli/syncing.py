@@ -1,0 +1,118 @@
+"""`threadline pull`, `push` and `sync`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from threadline.cli.context import CONFIG
+from threadline.cli.exits import CONFIGURATION, NEEDS_A_PERSON, TEMPORARY, leave, say
+from threadline.cli.output import print_json, print_table, working
+from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
+from threadline.sync.config import Config
+from threadline.sync.push import PushCounts
+from threadline.sync.run import pull_stream, push_target, resolve
+from threadline.sync.views import Ledger
+
+_LEDGER = ["read", "new", "changed", "unchanged", "filtered", "dead"]
+
+
+class Outcome:
+    """Collects what was done and what failed, so that one failing stream does not keep the others back."""
+
+    def __init__(self) -> None:
+        self.pulled: list[tuple[str, str, Ledger]] = []
+        self.pushed: list[tuple[str, PushCounts]] = []
+        self.errors: list[tuple[str, ConnectorError]] = []
+        self.code = 0
+
+    def failed(self, what: str, error: ConnectorError) -> None:
+        """Note a failure."""
+        self.errors.append((what, error))
+        code = CONFIGURATION if isinstance(error, ConfigError) else TEMPORARY if isinstance(error, RetryableError) else NEEDS_A_PERSON
+        self.code = max(self.code, code)
+
+    def show(self, *, json: bool) -> None:
+        """Print everything, and end with the code."""
+        if json:
+            print_json(self._document())
+        else:
+            self._tables()
+        for what, error in self.errors:
+            say(f"{what}: {error}", 0)
+        leave(self.code)
+
+    def _document(self) -> dict[str, Any]:
+        return {
+            "pulled": [{"source": source, "stream": stream, **_counts(ledger)} for source, stream, ledger in self.pulled],
+            "pushed": [
+                {"target": target, "sent": counts.sent, "failed": counts.failed, "waiting": counts.waiting}
+                for target, counts in self.pushed
+            ],
+            "errors": [{"what": what, "message": str(error)} for what, error in self.errors],
+        }
+
+    def _tables(self) -> None:
+        if self.pulled:
+            rows = [(f"{source}.{stream}", *_counts(ledger).values()) for source, stream, ledger in self.pulled]
+            print_table(["stream", *_LEDGER], rows, numbers=_LEDGER)
+        if self.pushed:
+            counts = ["sent", "failed", "waiting"]
+            print_table(["target", *counts], [(target, one.sent, one.failed, one.waiting) for target, one in self.pushed], numbers=counts)
+
+
+def _counts(ledger: Ledger) -> dict[str, int]:
+    return {name: getattr(ledger, name) for name in _LEDGER}
+
+
+def pull_source(source: str, streams: Iterable[str] | None, *, full: bool, json: bool) -> None:
+    """Pull one source's streams, and print their ledgers."""
+    config = CONFIG.load()
+    entry = config.source(source)
+    outcome = Outcome()
+    _pull(config, source, list(streams or entry.streams), outcome, full=full, json=json)
+    outcome.show(json=json)
+
+
+def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, full: bool, json: bool) -> None:
+    for stream in streams:
+        with working(f"pulling {source}.{stream}", quiet=json) as report:
+            try:
+                ledger = pull_stream(config, source, stream, full=full, progress=lambda now, report=report: report(f"{now.read:,} read"))  # type: ignore[misc]
+            except ConnectorError as error:
+                outcome.failed(f"{source}.{stream}", error)
+            else:
+                outcome.pulled.append((source, stream, ledger))
+
+
+def push_one(target: str, *, json: bool) -> None:
+    """Join what was pulled, and push to one target."""
+    config = CONFIG.load()
+    config.target(target)
+    outcome = Outcome()
+    resolve(config)
+    _push(config, target, outcome, json=json)
+    outcome.show(json=json)
+
+
+def _push(config: Config, target: str, outcome: Outcome, *, json: bool) -> None:
+    with working(f"pushing to {target}", quiet=json) as report:
+        try:
+            counts = push_target(config, target, progress=lambda now: report(f"{now.sent:,} sent"))
+        except ConnectorError as error:
+            outcome.failed(target, error)
+        else:
+            outcome.pushed.append((target, counts))
+
+
+def sync_all(*, json: bool) -> None:
+    """Pull every source, join, and push to every target."""
+    config = CONFIG.load()
+    outcome = Outcome()
+    for problem in config.problems:
+        outcome.failed(problem.entry, ConfigError(problem.message))
+    for source, entry in config.sources.items():
+        _pull(config, source, list(entry.streams), outcome, full=False, json=json)
+    with working("joining customers and threads", quiet=json):
+        resolve(config)
+    for target in config.targets:
+        _push(config, target, outcome, json=json)
+    outcome.show(json=json)

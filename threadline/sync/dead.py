@@ -1,0 +1,92 @@
+"""Dead letters: looked at, and mapped again when the mapping or the connector was mended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from threadline.model.ids import show_id
+from threadline.sdk.errors import ConfigError
+from threadline.store.database import Database, Transaction, moment, open_database
+from threadline.sync.apply import Writer
+from threadline.sync.config import Config
+from threadline.sync.connect import open_connector
+from threadline.sync.pull import Run, recorded, write
+from threadline.sync.run import judge_of
+from threadline.sync.views import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that could not be used: where it came from, why, and since when."""
+
+    id: str
+    source: str
+    stream: str
+    key: str
+    reason: str
+    path: str
+    site: str
+    first_seen: datetime | None
+    last_seen: datetime | None
+    attempts: int
+    state: str
+
+
+_RAW = "SELECT id, key, raw, site, reason FROM dead_letters WHERE state = 'open' AND source = ? AND stream = ?"
+_COLUMNS = "id, source, stream, key, reason, path, site, first_seen, last_seen, attempts, state"
+
+
+def letters(transaction: Transaction, source: str | None = None, limit: int = 1_000_000) -> list[DeadLetter]:
+    """Return the open dead letters, the newest first."""
+    where, parameters = (" AND source = ?", [source]) if source else ("", [])
+    sql = f"SELECT {_COLUMNS} FROM dead_letters WHERE state = 'open'{where} ORDER BY last_seen DESC, id LIMIT ?"  # noqa: S608 - constants
+    return [_letter(row) for row in transaction.query(sql, [*parameters, limit])]
+
+
+def _letter(row: tuple[Any, ...]) -> DeadLetter:
+    identity, source, stream, key, reason, path, site, first_seen, last_seen, attempts, state = row
+    return DeadLetter(
+        id=show_id(identity), source=source, stream=stream, key=key, reason=reason, path=path, site=site,
+        first_seen=moment(first_seen), last_seen=moment(last_seen), attempts=attempts, state=state,
+    )  # fmt: skip
+
+
+def letter(transaction: Transaction, beginning: str) -> tuple[DeadLetter, bytes]:
+    """Return the letter whose id begins so, and the record's bytes; ConfigError when there is none, or several."""
+    rows = transaction.query(f"SELECT {_COLUMNS}, raw FROM dead_letters")  # noqa: S608 - a constant
+    found = [row for row in rows if show_id(row[0]).startswith(beginning.upper())]
+    if len(found) != 1:
+        what = f"{len(found)} dead letters begin" if found else "no dead letter begins"
+        raise ConfigError(f"{what} with {beginning!r}: `threadline dead list` shows their ids")
+    return _letter(found[0][:-1]), bytes(found[0][-1])
+
+
+def replay(config: Config, chosen: list[DeadLetter]) -> list[tuple[str, str, Ledger]]:
+    """Map letters again, with their bytes as kept; return (source, stream, ledger) of what became of them.
+
+    A record that was read again in the meantime and is good has no open letter: nothing newer is ever overwritten.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in chosen:
+        groups.setdefault((one.source, one.stream), []).append(one.id)
+    with open_database(config.database, create=False) as database:
+        return [(source, stream, _replay(config, database, source, stream, ids)) for (source, stream), ids in groups.items()]
+
+
+def _replay(config: Config, database: Database, source: str, stream: str, ids: list[str]) -> Ledger:
+    with open_connector(config.source(source)) as connector:
+        judge = judge_of(config, source, stream, connector)
+        run = Run(database, source, stream, "replay")
+        run.begin()
+        with recorded(run):
+            with database.read() as transaction:
+                rows = transaction.query(_RAW, [source, stream])
+            wanted = set(ids)
+            # What no mapping line refused is no JSON of the stream: it stays dead until it is read anew (`pull --full`).
+            incoming = [
+                judge.named(key, bytes(raw), None if site else reason)
+                for identity, key, raw, site, reason in rows
+                if show_id(identity) in wanted
+            ]
+            write(run, Writer(judge, run.id), incoming, None)
+    return run.ledger
