@@ -2,22 +2,32 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from threadline.model.ids import show_id
 from threadline.store.database import Transaction
 
 
+class Held(NamedTuple):
+    """An identifier that a party holds in a source; `owner` is the source for ids within one."""
+
+    source: str
+    party: bytes
+    owner: str | None
+    kind: str
+    value: str
+    normalized: str
+
+
 @dataclass(slots=True)
 class Profile:
-    """One customer: values with the sources that say them, the best first; `ids` are the ids within sources."""
+    """One customer: the parties' values with the sources that say them, and their identifiers."""
 
     id: bytes
     parties: list[bytes] = field(default_factory=list[bytes])
     values: dict[str, dict[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
     """Field -> value -> sources."""
-    ids: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
-    """(source, kind, value)."""
+    identifiers: list[Held] = field(default_factory=list[Held])
     preference: Mapping[str, Any] | None = None
 
     def best(self, name: str) -> str | None:
@@ -75,11 +85,11 @@ def _load_identifiers(transaction: Transaction, home: Mapping[bytes, Profile]) -
         "WHERE i.party {keys}",
         home,
     )
-    for party, source, owner, kind, value, normalized in sorted(rows, key=lambda row: tuple(map(str, row))):
-        if owner is None:
-            _note(home[party], kind, normalized, source)
-        else:
-            home[party].ids.append((owner, kind, value))
+    for party, *rest in sorted(rows, key=lambda row: tuple(map(str, row))):
+        held = Held(rest[0], party, *rest[1:])
+        home[party].identifiers.append(held)
+        if held.owner is None:
+            _note(home[party], held.kind, held.normalized, held.source)
 
 
 def _load_preferences(transaction: Transaction, home: Mapping[bytes, Profile]) -> None:
@@ -95,9 +105,16 @@ def _load_preferences(transaction: Transaction, home: Mapping[bytes, Profile]) -
             home[party].preference = held | {"source": source}
 
 
+def _own(profile: Profile, here: str | None) -> list[Held]:
+    """Return the identifiers of the profile's record in a source; of several records, the one with the smallest id counts."""
+    found = sorted((held for held in profile.identifiers if held.source == here), key=lambda held: (held.owner is None, held.value))
+    return [held for held in found if held.party == found[0].party]
+
+
 def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any]:
     """Return the `profile` document of push mappings (docs/mapping.md); `here` is the target's source."""
     roles = profile.values.get("role", {})
+    own = _own(profile, here)
     document: dict[str, Any] = {
         "id": show_id(profile.id),
         # Whoever is an agent anywhere is no customer to be pushed around.
@@ -105,10 +122,15 @@ def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any
         "emails": profile.ranked("email"),
         "phones": profile.ranked("phone"),
         "handles": profile.ranked("handle"),
-        "here": {kind: value for source, kind, value in profile.ids if source == here},
+        "here": {held.kind: held.value for held in own if held.owner == here},
     }
-    for name in (*_PARTY_FIELDS, "email", "phone", "handle"):
+    for name in _PARTY_FIELDS:
         if name != "role" and (value := profile.best(name)) is not None:
+            document[name] = value
+    for name in ("email", "phone", "handle"):
+        # An address that the target has of its own is never replaced by another system's: it may be what joins the records.
+        mine = next((held.normalized for held in own if held.kind == name), None)
+        if value := mine or profile.best(name):
             document[name] = value
     if "formatted_name" not in document:
         document["formatted_name"] = profile.name
