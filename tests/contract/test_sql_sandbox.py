@@ -126,7 +126,7 @@ def test_the_mappings_know_every_code_of_the_shop(shop: SqlSandbox) -> None:
         party = describe(mapping("customers"), pulled(shop, "customers")[100000 + number], "k")
         assert party is not None
         assert party["preferences"]["channel"] == channel
-        written = push({"id": "p", "preference": {"channel": channel}, "here": {"sql_customer": "1"}})
+        written = push({"id": "p", "preference": {"channel": channel, "elsewhere": True}, "here": {"sql_customer": "1"}})
         assert written is not None
         assert written["preferred_channel"] == code
     shop.tell(Ordered(AT, "shop", Person(0, "A", "B", "a0@example.org", "1", "a"), "A-1", ()))
@@ -170,7 +170,7 @@ def test_what_the_push_mappings_make_is_taken_and_comes_back(shop: SqlSandbox) -
         "elsewhere": True,
         "thread": {"here": {"order": {"number": "A-1"}}},
     }
-    profile = {"id": "p1", "preference": {"channel": "sms"}, "here": {"sql_customer": "100007"}}
+    profile = {"id": "p1", "preference": {"channel": "sms", "elsewhere": True}, "here": {"sql_customer": "100007"}}
     for name, document in (("note", interaction), ("preference", profile)):
         payload = push_mapping(f"sql/push/{name}", functions={})(document)
         assert payload is not None
@@ -182,7 +182,8 @@ def test_what_the_push_mappings_make_is_taken_and_comes_back(shop: SqlSandbox) -
     party = describe(mapping("customers"), pulled(shop, "customers")[100007], "100007")
     assert party is not None
     assert (party["preferences"]["channel"], party["preferences"]["set_by"]) == ("sms", "threadline")
-    assert push_mapping("sql/push/note", functions={})({**interaction, "thread": {"here": {}}}) is None
+    for left_out in ({"thread": {"here": {}}}, {"elsewhere": False}):
+        assert push_mapping("sql/push/note", functions={})({**interaction, **left_out}) is None
 
 
 def test_unknown_pushed_objects_are_named(shop: SqlSandbox) -> None:
