@@ -1,7 +1,8 @@
 """A few questions to Airflow's REST API (/api/v2), as the demo and `threadline up` ask them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,11 +11,12 @@ from threadline.sdk.http import Http
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a DAG; `state` is queued, running, success or failed."""
+    """One run of a DAG; `state` is queued, running, success or failed; `started` None while it is queued."""
 
     dag: str
     id: str
     state: str
+    started: datetime | None
 
 
 class AirflowApi:
@@ -36,7 +38,7 @@ class AirflowApi:
     def runs(self, dag: str = "~") -> Sequence[Run]:
         """Return the latest hundred runs, newest first; "~" stands for every DAG."""
         runs = self._get(f"dags/{dag}/dagRuns", order_by="-run_after", limit=100)["dag_runs"]
-        return [Run(run["dag_id"], run["dag_run_id"], run["state"]) for run in runs]
+        return [_run(run) for run in runs]
 
     def tasks(self, run: Run) -> dict[str, str]:
         """Return the state of each task of a run; "none" before it is scheduled."""
@@ -45,8 +47,7 @@ class AirflowApi:
 
     def trigger(self, dag: str) -> Run:
         """Start a run now."""
-        run = self._http.once("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None}).json()
-        return Run(dag, run["dag_run_id"], run["state"])
+        return _run(self._http.once("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None}).json())
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -60,3 +61,8 @@ class AirflowApi:
 
     def _get(self, path: str, **params: str | int) -> Any:
         return self._http.get(f"/api/v2/{path}", params=params).json()
+
+
+def _run(run: Mapping[str, Any]) -> Run:
+    started = run["start_date"]
+    return Run(run["dag_id"], run["dag_run_id"], run["state"], datetime.fromisoformat(started) if started else None)
