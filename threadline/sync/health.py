@@ -56,7 +56,7 @@ def _stream(transaction: Transaction, source: Source, name: str, runs: list[Row]
     latest = _last(transaction, "pull", source.name, name, "done", "failed", "lost")
     last_success = moment(success[3]) if success else None
     failed = latest is not None and latest[1] != "done"
-    ledger = Ledger(*(sum(run[column] for run in runs) for column in range(4, 10)))
+    ledger = Ledger(**{name: sum(run[column] for run in runs) for column, name in enumerate(Ledger.__dataclass_fields__, start=4)})
     # Between a batch and the note of it nothing is open: a run under way balances too.
     missing = ledger.missing
     interval = seconds_between(source.schedule, now)
