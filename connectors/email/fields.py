@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import getaddresses, parsedate_to_datetime
 
-from connectors.email.mime import Fields
-from connectors.email.text import clean, decode_words
+from connectors.email.mime import MAX_FIELD, Fields
+from connectors.email.text import decode_words
 
-MAX_FIELD = 64_000
-"""Characters of one field that are read; address lists are cut there."""
 MAX_REFERENCES = 100
 
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
@@ -28,27 +26,36 @@ class Address:
 
 def text_field(fields: Fields, name: str) -> str:
     """Return the first field of a name, decoded; empty without one."""
-    return decode_words(str(fields.get(name, ""))[:MAX_FIELD]).strip()
+    return decode_words(str(fields.get(name, ""))).strip()
+
+
+def _values(fields: Fields, name: str) -> list[str]:
+    """Return all fields of a name, as far as they are not longer together than one may be."""
+    values: list[str] = []
+    room = MAX_FIELD
+    for value in fields.get_all(name, []):
+        values.append(str(value)[:room])
+        room -= len(values[-1])
+        if room <= 0:
+            break
+    return values
 
 
 def addresses(fields: Fields, name: str) -> list[Address]:
     """Return who stands in all fields of a name; entries without a usable address are left out."""
-    values = [str(value)[:MAX_FIELD] for value in fields.get_all(name, [])]
     try:
-        pairs = getaddresses(values)
+        pairs = getaddresses(_values(fields, name))
     except (RecursionError, ValueError, IndexError):
         # Thousands of nested comments: nothing that a person has written.
         return []
-    return [
-        Address(clean(decode_words(display)).strip() or None, clean(address)) for display, address in pairs if _ADDRESS.fullmatch(address)
-    ]
+    return [Address(decode_words(display).strip() or None, address) for display, address in pairs if _ADDRESS.fullmatch(address)]
 
 
 def message_ids(fields: Fields, name: str) -> list[str]:
     """Return the Message-IDs of a field without brackets, each once, in their order; of a very long list both ends."""
-    value = " ".join(str(value) for value in fields.get_all(name, []))[:MAX_FIELD]
+    value = " ".join(_values(fields, name))
     found = _MESSAGE_ID.findall(value) or _BARE_ID.findall(value)
-    unique = list(dict.fromkeys(clean(each) for each in found))
+    unique = list(dict.fromkeys(found))
     if len(unique) <= MAX_REFERENCES:
         return unique
     return [unique[0], *unique[1 - MAX_REFERENCES :]]
@@ -57,7 +64,7 @@ def message_ids(fields: Fields, name: str) -> list[str]:
 def sent_at(fields: Fields) -> tuple[datetime, str | None] | None:
     """Return the Date field in UTC, and the offset that it was written with (None: "-0000", unknown); None where it is no date."""
     try:
-        written = parsedate_to_datetime(str(fields.get("Date", ""))[:MAX_FIELD])
+        written = parsedate_to_datetime(str(fields.get("Date", "")))
         moment = written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

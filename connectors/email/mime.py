@@ -17,8 +17,11 @@ from threadline.sdk import RecordError
 
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
-MAX_HEADER = 1_000_000
-"""Bytes of one part's header fields."""
+MAX_HEADER = 500_000
+"""Bytes of header fields, those of all parts together."""
+MAX_FIELD = 64_000
+MAX_MIME_FIELD = 4_000
+"""Characters of one field that are read; the standard library takes quadratic time for the parameters of Content-Type."""
 
 Fields = Message
 """Header fields of a part; the values are text, also where the mail holds undeclared 8-bit bytes."""
@@ -63,27 +66,28 @@ class _Delimiter:
     closes: bool
 
 
-def _delimiter(raw: bytes, start: int, end: int, boundaries: list[str]) -> _Delimiter | None:
+def _delimiter(raw: bytes, start: int, end: int, boundaries: list[bytes]) -> _Delimiter | None:
     """Find the first line in a stretch that is a boundary of an open multipart; an inner one wins over an outer of the same text."""
     if not boundaries:
         return None
+    levels = {boundary: level for level, boundary in enumerate(boundaries)}
     for match in _DASHES.finditer(raw, start, end):
-        line = guess(match[0][2:]).rstrip()
-        for level in range(len(boundaries) - 1, -1, -1):
-            if line == boundaries[level]:
-                return _Delimiter(level, match.start(), match.end(), closes=False)
-            if line == boundaries[level] + "--":
-                return _Delimiter(level, match.start(), match.end(), closes=True)
+        line = match[0][2:].rstrip()
+        level = levels.get(line)
+        closes = level is None and line.endswith(b"--")
+        if closes:
+            level = levels.get(line[:-2])
+        if level is not None:
+            return _Delimiter(level, match.start(), match.end(), closes)
     return None
 
 
 def _fields(block: bytes) -> Fields:
-    if len(block) > MAX_HEADER:
-        raise RecordError(f"its header fields take {len(block)} bytes; at most {MAX_HEADER} are read")
     fields = Message()
     for name, value in _PARSER.parsebytes(block).raw_items():
+        longest = MAX_MIME_FIELD if name.lower().startswith("content-") else MAX_FIELD
         readable = guess(str(value).encode("utf-8", "surrogateescape"))
-        fields.set_raw(name, clean(_FOLD.sub("", readable)).strip())
+        fields.set_raw(name, clean(_FOLD.sub("", readable))[:longest].strip())
     return fields
 
 
@@ -104,8 +108,9 @@ def _body(raw: bytes, start: int, end: int) -> bytes:
 class _Splitter:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.boundaries: list[str] = []
+        self.boundaries: list[bytes] = []
         self.entities = 0
+        self.header_bytes = 0
 
     def entities_from(self, start: int | None) -> Iterator[tuple[Fields, Part | None]]:
         """Yield the fields of each entity; with the part that it is, unless it only holds others."""
@@ -131,14 +136,17 @@ class _Splitter:
         end = first.start() if first else len(self.raw)
         cut = _delimiter(self.raw, start, end, self.boundaries)
         if cut:
-            return _fields(self.raw[start : cut.start]), cut.start
-        blank = _BLANK_LINE.match(self.raw, end)
+            end = cut.start
+        self.header_bytes += end - start
+        if self.header_bytes > MAX_HEADER:
+            raise RecordError(f"its header fields take more than {MAX_HEADER} bytes")
+        blank = None if cut else _BLANK_LINE.match(self.raw, end)
         return _fields(self.raw[start:end]), blank.end() if blank else end
 
     def _open(self, boundary: str) -> None:
         if len(self.boundaries) >= MAX_DEPTH:
             raise RecordError(f"its parts are nested more than {MAX_DEPTH} deep")
-        self.boundaries.append(boundary)
+        self.boundaries.append(boundary.encode("utf-8"))
 
     def _next(self, delimiter: _Delimiter | None) -> int | None:
         """Close what a delimiter ends; return where the next entity starts."""

@@ -17,6 +17,8 @@ MARKER = "X-Threadline-Id"
 """Header field of the answers that threadline sends."""
 MAX_TEXT = 1_000_000
 """Characters of a body that a record carries."""
+# No charset takes more bytes for a character, and one character above the limit says that the text was cut.
+_MAX_TEXT_BYTES = 4 * MAX_TEXT + 4
 
 Document = dict[str, Any]
 
@@ -55,10 +57,10 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
     """Read a mail into a record; RecordError for one beyond the bounds of `connectors.email.mime`."""
     parsed = split(mail.raw)
     fields = parsed.fields
-    senders, receivers = addresses(fields, "From"), addresses(fields, "To") + addresses(fields, "Cc")
+    senders, answers_to, to, cc = (addresses(fields, name) for name in ("From", "Reply-To", "To", "Cc"))
     sender = senders[0] if senders else None
     report = is_delivery_report(fields, sender)
-    sides = _sides(sender, receivers, addresses(fields, "Reply-To"), settings)
+    sides = _sides(sender, to + cc, answers_to, settings)
     return {
         "mailbox": mail.mailbox,
         "uidvalidity": mail.uidvalidity,
@@ -66,9 +68,9 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
         **_identity(mail.raw, fields),
         **_times(fields, mail.received_at),
         "from": _person(sender),
-        "reply_to": [_person(each) for each in addresses(fields, "Reply-To")],
-        "to": [_person(each) for each in addresses(fields, "To")],
-        "cc": [_person(each) for each in addresses(fields, "Cc")],
+        "reply_to": [_person(each) for each in answers_to],
+        "to": [_person(each) for each in to],
+        "cc": [_person(each) for each in cc],
         "subject": text_field(fields, "Subject"),
         **_content(parsed),
         "direction": sides.direction,
@@ -136,12 +138,12 @@ def _content(mail: Mail) -> Document:
             attachments.append(_attachment(part, kind))
         else:
             (html if kind == "text/html" else plain).append(_text(part))
-    text = "\n".join(plain).strip()
-    markup = "" if text else "\n".join(html)[:MAX_TEXT]
+    text, markup = "\n".join(plain).strip(), "\n".join(html)
+    chosen = text or markup
     return {
-        "text": (text[:MAX_TEXT] if text or not markup else html_to_text(markup)) or None,
-        "text_cut": len(text) > MAX_TEXT or (not text and sum(map(len, html)) > MAX_TEXT),
-        "html": markup or None,
+        "text": (text[:MAX_TEXT] if text or not markup else html_to_text(markup[:MAX_TEXT])) or None,
+        "text_cut": len(chosen) > MAX_TEXT,
+        "html": None if text else markup[:MAX_TEXT] or None,
         "attachments": attachments,
     }
 
@@ -154,7 +156,7 @@ def _is_attached(part: Part, kind: str) -> bool:
 
 
 def _text(part: Part) -> str:
-    text = clean(decode(part.content(), part.fields.get_content_charset()))
+    text = clean(decode(part.content()[:_MAX_TEXT_BYTES], part.fields.get_content_charset()))
     flowed = str(part.fields.get_param("format", "")).lower() == "flowed"
     return unflow(text) if flowed else text.replace("\r\n", "\n")
 

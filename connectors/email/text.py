@@ -15,6 +15,9 @@ _ALIASES = {"x-sjis": "cp932", "iso-8859-8-i": "iso8859-8", "unicode-1-1-utf-7":
 # Codecs that take quadratic time, or that read escapes rather than text.
 _REFUSED = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
 
+MAX_LAYOUT = 300_000
+"""Characters of HTML; a table of single letters takes eight seconds for each million."""
+
 _UNSAFE = re.compile("[\0\ud800-\udfff]")
 _WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)[ \t]+(?==\?)")
@@ -77,27 +80,33 @@ def decode_words(value: str) -> str:
 
 def unflow(text: str) -> str:
     """Join the soft line breaks of format=flowed (RFC 3676) outside of quotes."""
-    lines: list[str] = []
+    out: list[str] = []
     soft = False
     for line in text.splitlines():
         body = line.removeprefix(" ")
-        if soft and not body.startswith(">"):
-            lines[-1] += body
-        else:
-            lines.append(body)
-        soft = body.endswith(" ") and body != "-- " and not body.startswith(">")
-    return "\n".join(lines)
+        quoted = body.startswith(">")
+        if out and not (soft and not quoted):
+            out.append("\n")
+        out.append(body)
+        soft = body.endswith(" ") and body != "-- " and not quoted
+    return "".join(out)
 
 
 _TAG = re.compile(r"<[^<>]*>")
 
 
 def html_to_text(html: str) -> str:
-    """Render HTML as text with its paragraphs, lists and tables; markup that cannot be laid out still gives its words."""
+    """Render HTML as text with its paragraphs, lists and tables; markup too large or too broken for that still gives its words."""
+    return _laid_out(html) or clean(" ".join(unescape(_TAG.sub(" ", html)).split()))
+
+
+def _laid_out(html: str) -> str:
     from inscriptis import get_text  # type: ignore[import-untyped]
 
+    if len(html) > MAX_LAYOUT:
+        return ""
     try:
         return clean(get_text(html)).strip()
     except Exception:
         # lxml and inscriptis fail in many ways on hostile markup, and none of them may stop a folder.
-        return " ".join(unescape(_TAG.sub(" ", html)).split())
+        return ""

@@ -272,6 +272,13 @@ def test_a_very_long_text_is_cut_and_says_so(sandbox: EmailSandbox) -> None:
     assert html["text"].startswith("word")
 
 
+@pytest.mark.parametrize(
+    "markup", [b"<div>" * 50_000 + b"deep &amp; done", b"<p>" + b"<" * 400_000 + b"deep &amp; done</p>", b"<![ deep &amp; done"]
+)
+def test_markup_that_cannot_be_laid_out_gives_its_words(sandbox: EmailSandbox, markup: bytes) -> None:
+    assert "deep & done" in read(sandbox, FROM + b"Content-Type: text/html\r\n\r\n" + markup)["text"]
+
+
 def nested(depth: int) -> bytes:
     opened = b"".join(b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (level, level + 1) for level in range(depth - 1))
     return FROM + b"Content-Type: multipart/mixed; boundary=b0\r\n\r\n" + opened + b"--b%d\r\n\r\ndeep\r\n" % (depth - 1)
@@ -283,12 +290,12 @@ def test_bounds_of_structure_are_exact(sandbox: EmailSandbox) -> None:
 
     assert read(sandbox, nested(MAX_DEPTH))["text"] == "deep"
     assert read(sandbox, parts(MAX_PARTS - 1))["text"].count("x") == MAX_PARTS - 1
-    (page,) = pull(sandbox, nested(MAX_DEPTH + 1), parts(MAX_PARTS), FROM + b"X: " + b"y" * 1_000_000 + b"\r\n\r\n")
+    (page,) = pull(sandbox, nested(MAX_DEPTH + 1), parts(MAX_PARTS), FROM + b"X: " + b"y" * 500_000 + b"\r\n\r\n")
     assert page.records == []
     assert [rejected.reason.partition(": ")[2][:30] for rejected in page.rejected] == [
         "its parts are nested more than",
         "it has more than 1000 parts",
-        "its header fields take 1000035",
+        "its header fields take more th",
     ]
     assert page.rejected[0].raw == nested(MAX_DEPTH + 1)
 
