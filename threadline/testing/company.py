@@ -12,8 +12,8 @@ from itertools import cycle, islice
 
 from threadline.testing import scripts
 from threadline.testing.desk import Desk, Matter, Numbers, Record, Script, dice, once
-from threadline.testing.people import REGION, REGISTERS, Customer, Role, invent_agents, invent_customers
-from threadline.testing.story import Commented, Event, Moved, Opened, Ordered, Person, Posted, Registered
+from threadline.testing.people import REGION, REGISTERS, Customer, invent_agents, invent_customers
+from threadline.testing.story import Commented, Event, Moved, Opened, Ordered, Person, Posted, Registered, Role
 from threadline.testing.truth import Journey, Truth, find_truth
 
 SPAN = timedelta(days=30)
@@ -29,7 +29,7 @@ _ROUTES: tuple[tuple[Role, ...], ...] = (
 _SMALL_TALK: tuple[tuple[Role, Callable[[Desk, Matter], Script], float], ...] = (
     ("mail", scripts.mails, 0.2),
     ("social", scripts.posts, 0.5),
-    ("tickets", scripts.ticket, 0.8),
+    ("tickets", scripts.ticket, 0.6),
     ("crm", scripts.call, 0.5),
 )
 """What has to do with no order: where, how, and how many of the customers known there do it."""
@@ -164,7 +164,7 @@ def _plan_orders(desk: Desk, cast: Sequence[Customer]) -> None:
 def _channel_for_trouble(desk: Desk, customer: Customer) -> Role | None:
     # A stranger's post about an order would join two profiles in one thread.
     channels: list[Role] = [role for role in customer.known if role != "orders" and not (role == "social" and customer.stranger)]
-    if not channels or desk.rng.random() < 0.5:
+    if not channels or desk.rng.random() < 0.35:
         return None
     return "social" if "social" in channels and desk.rng.random() < 0.5 else desk.rng.choice(channels)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
-from threadline.testing.people import COMPANY_HOST, Customer, Role
+from threadline.testing.people import COMPANY_HOST, Customer
 from threadline.testing.phrases import Words
-from threadline.testing.story import Commented, Event, Garbled, Mailed, Moved, Opened, Ordered, Person, Posted, Registered
+from threadline.testing.story import Commented, Event, Garbled, Mailed, Moved, Opened, Ordered, Person, Posted, Registered, Role
 from threadline.testing.topics import Topic
 
 Script: TypeAlias = Iterator[datetime]

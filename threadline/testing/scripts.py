@@ -5,8 +5,9 @@ Hours are those of the real world; the desk may let them pass faster.
 
 from threadline.testing import phrases, topics
 from threadline.testing.desk import CaseChannel, Desk, Matter, Script
-from threadline.testing.people import Customer, Role
+from threadline.testing.people import Customer
 from threadline.testing.phrases import Words, letter, reply, say
+from threadline.testing.story import Role
 
 
 def pick_topic(desk: Desk, customer: Customer, *, general: bool = False) -> Matter:

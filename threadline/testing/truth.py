@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from threadline.model.identifiers import normalize_email, normalize_handle, normalize_phone
 from threadline.testing.desk import Matter
-from threadline.testing.people import NETWORK, REGION, Customer, Role
-from threadline.testing.story import Commented, Event, Mailed, Person, Posted, Registered
+from threadline.testing.people import NETWORK, REGION, Customer
+from threadline.testing.story import Commented, Event, Mailed, Person, Posted, Registered, Role
 
 Shown = tuple[str, str]
 """An identifier: kind, and value as it is compared."""
