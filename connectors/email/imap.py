@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -197,10 +197,10 @@ def _connect(library: Any, settings: EmailSettings, where: str) -> Any:
         try:
             client.starttls(context)
         except library.exceptions.CapabilityError:
-            client.shutdown()
+            _drop(client)
             raise ConfigError(f"{where} does not offer STARTTLS; check tls and imap_port") from None
         except BaseException:
-            client.shutdown()
+            _drop(client)
             raise
     return client
 
@@ -221,4 +221,10 @@ def _leave(library: Any, client: Any) -> None:
     try:
         client.logout()
     except (library.exceptions.IMAPClientError, OSError):
+        _drop(client)
+
+
+def _drop(client: Any) -> None:
+    # The socket of a session that broke off may be closed already.
+    with suppress(OSError):
         client.shutdown()

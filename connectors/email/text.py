@@ -101,7 +101,7 @@ def html_to_text(html: str) -> str:
 
 
 def _laid_out(html: str) -> str:
-    from inscriptis import get_text  # type: ignore[import-untyped]
+    from inscriptis import get_text
 
     if len(html) > MAX_LAYOUT:
         return ""

@@ -22,6 +22,7 @@ def list_letters(source: str | None, limit: int, *, json: bool) -> None:
 
 
 def why(one: dead.DeadLetter) -> str:
+    """Say why in one line: reason, place in the record, line of the mapping."""
     place = f" at {one.path}" if one.path != "$" else ""
     site = f" ({one.site})" if one.site else ""
     return f"{one.reason}{place}{site}"

@@ -33,11 +33,12 @@ def show_status(*, json: bool) -> None:
     for target in state.targets:
         if target.error:
             say(f"{target.target}.{target.object}: {target.error}", 0)
-    states = [item.state for item in (*state.streams, *state.targets)]
-    leave(NEEDS_A_PERSON if state.problems or set(states) - _GOOD else 0)
+    states = {stream.state for stream in state.streams} | {target.state for target in state.targets}
+    leave(NEEDS_A_PERSON if state.problems or states - _GOOD else 0)
 
 
 def print_streams(state: Health) -> None:
+    """Print the table of streams."""
     numbers = ["read", "new", "changed", "unchanged", "filtered", "dead", "open dead"]
     rows = [
         (
@@ -101,6 +102,7 @@ def print_customer(view: CustomerView) -> None:
 
 
 def print_thread(thread: ThreadView) -> None:
+    """Print one thread, newest entry last."""
     out = console()
     out.print()
     out.print(Text(plain(thread.title or "Thread"), style="bold"), Text(f"{' → '.join(thread.channels)}", style="dim"))

@@ -18,7 +18,7 @@ from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, find, is_push, pull_mapping, push_mapping, run_examples
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
-from threadline.sdk.yamlfile import parse_yaml
+from threadline.sdk.yamlfile import is_mapping, parse_yaml
 from threadline.store.database import open_database
 from threadline.sync.config import Config
 from threadline.sync.raw import stored_records
@@ -71,7 +71,7 @@ def _below(folder: Traversable, prefix: str) -> Iterator[str]:
 def _compile(name: str, folder: Path, region: str | None, source: str | None = None) -> PullMapping | PushMapping:
     shown, text = find(name, folder)
     document = parse_yaml(text, shown)
-    keys: dict[str, Any] = document.value if isinstance(document.value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+    keys: dict[str, Any] = document.value if is_mapping(document.value) else {}
     if is_push(document):
         return push_mapping(name, folder=folder, region=region, functions=_functions(str(keys.get("target", ""))))
     origin = str(keys.get("source", ""))

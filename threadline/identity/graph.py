@@ -100,7 +100,7 @@ def _store(transaction: Transaction, around: Neighbourhood, assigned: dict[bytes
     if not moved:
         return set()
     changed = {profile for _, profile in moved} | {around.profiles[party] for party, _ in moved if party in around.profiles}
-    versions = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", changed))
+    versions: dict[bytes, int] = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", changed))
     now = transaction.now()
     for old, new in redirects.items():
         transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [new, old])

@@ -17,8 +17,14 @@ SELECT t.thread, i.id, i.source, i.external_id, i.channel, i.direction, i.visibi
        m.subject, m.content, m.sender, m.message_id, m."references"
 FROM thread_members t JOIN interactions i ON i.id = t.entity LEFT JOIN messages m ON m.interaction = i.id WHERE t.thread {keys}
 """
-_CASES = "SELECT t.thread, c.source, c.external_id, c.name, c.status, c.creation_date FROM thread_members t JOIN cases c ON c.id = t.entity WHERE t.thread {keys}"
-_ORDERS = "SELECT t.thread, o.source, o.external_id, o.number, o.order_date FROM thread_members t JOIN orders o ON o.id = t.entity WHERE t.thread {keys}"
+_CASES = """
+SELECT t.thread, c.source, c.external_id, c.name, c.status, c.creation_date
+FROM thread_members t JOIN cases c ON c.id = t.entity WHERE t.thread {keys}
+"""
+_ORDERS = """
+SELECT t.thread, o.source, o.external_id, o.number, o.order_date
+FROM thread_members t JOIN orders o ON o.id = t.entity WHERE t.thread {keys}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ def _documents(
 
 
 def _inbound(one: Said) -> dict[str, Any]:
-    references = msgspec.json.decode(one.references) if one.references else []
+    references: list[str] = msgspec.json.decode(one.references) if one.references else []
     return {
         "external_id": one.external_id, "conversation_ref": one.conversation_ref, "message_id": one.message_id, "references": references,
         "subject": one.subject, "sender": one.sender, "visibility": one.visibility,
@@ -113,7 +119,8 @@ def _authors(transaction: Transaction, interactions: list[bytes]) -> dict[bytes,
     """Return the name of who spoke: the customer of an inbound interaction, the agent of an outbound one."""
     rows = transaction.query_in(
         "SELECT r.entity, p.formatted_name FROM related_parties r JOIN interactions i ON i.id = r.entity JOIN parties p ON p.id = r.party "
-        "WHERE r.role = CASE i.direction WHEN 'inbound' THEN 'customer' ELSE 'agent' END AND p.formatted_name IS NOT NULL AND r.entity {keys}",
+        "WHERE r.role = CASE i.direction WHEN 'inbound' THEN 'customer' ELSE 'agent' END AND p.formatted_name IS NOT NULL "
+        "AND r.entity {keys}",
         interactions,
     )
     return dict(sorted(rows))

@@ -84,8 +84,9 @@ def load_members(transaction: Transaction, ids: Iterable[bytes]) -> dict[bytes, 
 
 
 def _interaction(
-    identity: bytes, at: Any, source: str, external_id: str, channel: str, subject: str | None, content: str | None, order_ref: str | None,
-    case: bytes | None, case_label: str | None, conversation: str | None, message_id: str | None, in_reply_to: str | None, references: str | None,
+    identity: bytes, at: Any, source: str, external_id: str, channel: str, subject: str | None, content: str | None,
+    order_ref: str | None, case: bytes | None, case_label: str | None, conversation: str | None,
+    message_id: str | None, in_reply_to: str | None, references: str | None,
 ) -> Member:  # fmt: skip
     messages = ([message_id] if message_id else []) + _list(in_reply_to) + _list(references)
     return Member(
@@ -145,7 +146,8 @@ def customers(transaction: Transaction, members: Mapping[bytes, Member]) -> dict
     """Return the customer's profile of each member that has one; an interaction without a customer takes its case's."""
     cases = {member.case for member in members.values() if member.case}
     rows = transaction.query_in(
-        "SELECT r.entity, m.profile FROM related_parties r JOIN memberships m ON m.party = r.party WHERE r.role = 'customer' AND r.entity {keys}",
+        "SELECT r.entity, m.profile FROM related_parties r JOIN memberships m ON m.party = r.party "
+        "WHERE r.role = 'customer' AND r.entity {keys}",
         {*members, *cases},
     )
     found: dict[bytes, bytes] = dict(sorted(rows, reverse=True))

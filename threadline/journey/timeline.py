@@ -8,6 +8,7 @@ import msgspec
 
 from threadline.journey.profile import Profile, follow, load_profiles
 from threadline.journey.views import CaseView, CustomerHit, CustomerView, Entry, Fact, OrderView, PreferenceView, RecordView, ThreadView
+from threadline.model.entities import Role
 from threadline.model.identifiers import SHARED_KINDS, normalize_email, normalize_handle, normalize_phone
 from threadline.model.ids import parse_id, show_id
 from threadline.model.money import Money
@@ -54,7 +55,10 @@ _BY_SOURCE_ID = (
     "SELECT DISTINCT m.profile, i.type FROM party_identifiers i JOIN memberships m ON m.party = i.party "
     "WHERE i.owner = ? AND (i.value = ? OR i.value_normalized = ?)"
 )
-_BY_ORDER = 'SELECT DISTINCT m.profile FROM orders o JOIN related_parties r ON r.entity = o.id JOIN memberships m ON m.party = r.party WHERE o."number" = ?'
+_BY_ORDER = (
+    "SELECT DISTINCT m.profile FROM orders o JOIN related_parties r ON r.entity = o.id JOIN memberships m ON m.party = r.party "
+    'WHERE o."number" = ?'
+)
 _BY_NAME = (
     "SELECT DISTINCT m.profile FROM parties p JOIN memberships m ON m.party = p.id "
     "WHERE p.role = 'customer' AND lower(p.formatted_name) LIKE ? ESCAPE '\\' LIMIT ?"
@@ -84,11 +88,13 @@ def _hit(profile: Profile, what: str) -> CustomerHit:
 def customer(transaction: Transaction, profile_id: bytes) -> CustomerView | str | None:
     """Show a customer; the id that it was merged into when it was, None when there is none."""
     current = follow(transaction, profile_id)
-    if current is None or (current == profile_id and not (found := load_profiles(transaction, [current]))):
+    if current is None:
         return None
     if current != profile_id:
         return show_id(current)
-    profile = found[current]
+    profile = load_profiles(transaction, [current]).get(current)
+    if profile is None:
+        return None
     entities = {
         row[0]
         for row in transaction.query_in("SELECT entity FROM related_parties WHERE role = 'customer' AND party {keys}", profile.parties)
@@ -130,7 +136,8 @@ SELECT t.thread, t.score, t.reason, c.id, c.source, c.external_id, c.channel, c.
 FROM thread_members t JOIN cases c ON c.id = t.entity WHERE t.thread {keys}
 """
 _ORDERED = """
-SELECT t.thread, t.score, t.reason, o.id, o.source, o.external_id, o.channel, o.order_date, o."number", o.state, o.total_amount, o.total_currency
+SELECT t.thread, t.score, t.reason, o.id, o.source, o.external_id, o.channel, o.order_date, o."number", o.state,
+       o.total_amount, o.total_currency
 FROM thread_members t JOIN orders o ON o.id = t.entity WHERE t.thread {keys}
 """
 
@@ -160,10 +167,11 @@ def _threads(transaction: Transaction, threads: set[bytes]) -> list[ThreadView]:
 
 def _said(row: Row, names: Mapping[bytes, Mapping[str, str]]) -> Entry:
     _, score, reason, identity, source, external_id, channel, direction, visibility, at, subject, content, sender = row
-    role = "customer" if direction == "inbound" else "agent"
+    role: Role = "customer" if direction == "inbound" else "agent"
     return Entry(
         at=_time(at), kind="message", id=show_id(identity), source=source, external_id=external_id, channel=channel, direction=direction,
-        visibility=visibility, author=names.get(identity, {}).get(role) or sender, role=role, title=subject, text=content, score=score, reason=reason,
+        visibility=visibility, author=names.get(identity, {}).get(role) or sender, role=role, title=subject, text=content,
+        score=score, reason=reason,
     )  # fmt: skip
 
 
@@ -178,7 +186,9 @@ def _thread(row: Row, entries: list[Entry]) -> ThreadView:
 def _people(transaction: Transaction, entities: list[bytes]) -> dict[bytes, dict[str, str]]:
     """Return entity -> role -> name, for parties whose name is known in any source of their profile."""
     rows = transaction.query_in("SELECT entity, role, party FROM related_parties WHERE entity {keys}", entities)
-    homes = dict(transaction.query_in("SELECT party, profile FROM memberships WHERE party {keys}", {row[2] for row in rows}))
+    homes: dict[bytes, bytes] = dict(
+        transaction.query_in("SELECT party, profile FROM memberships WHERE party {keys}", {row[2] for row in rows})
+    )
     profiles = load_profiles(transaction, homes.values())
     found: dict[bytes, dict[str, str]] = {}
     for entity, role, party in sorted(rows):

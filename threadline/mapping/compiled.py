@@ -160,7 +160,7 @@ def _note_tree(shape: Shape, tree: Tree, entity: type[Entity]) -> None:
 
 
 def _note_fields(shape: Shape, fields: Mapping[str, Expression], entity: type[Entity]) -> None:
-    kinds = {field.name: field.kind for field in fields_of(entity)}
+    kinds: dict[str, Kind] = {field.name: field.kind for field in fields_of(entity)}
     for name, expression in fields.items():
         note(shape, expression, _CONVERT[kinds[name]])
 
@@ -183,8 +183,8 @@ class _Rows:
 
     def subject(self, tree: Tree, entity: type[Entity]) -> str:
         """Emit the mention of the party that the record is about; a preference without one is an error."""
-        fields = tree.fields if entity is Party else {}
-        extensions = tree.extensions if entity is Party else {}
+        nothing: Mapping[str, Expression] = {}
+        fields, extensions = (tree.fields, tree.extensions) if entity is Party else (nothing, nothing)
         name, found = self._identifiers(tree.identifiers)
         site = next(iter(tree.identifiers.values()))
         self.code.put(f"if not {found}: raise missing({self.code.constant(site)})")
@@ -265,7 +265,8 @@ class _Rows:
 
     def _row(
         self, entity: type[Entity], fields: Mapping[str, Expression], identity: str, external_id: str, *,
-        extensions: Mapping[str, Expression] | None = None, given: Mapping[str, str] | None = None, base: str = "r", shape: Shape | None = None,
+        extensions: Mapping[str, Expression] | None = None, given: Mapping[str, str] | None = None,
+        base: str = "r", shape: Shape | None = None,
     ) -> str:  # fmt: skip
         """Emit a row; return the name of the tuple."""
         known = {

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from threadline.model.identifiers import normalize_email, normalize_handle, normalize_phone
-from threadline.sdk.yamlfile import kind_of
+from threadline.sdk.yamlfile import is_list, kind_of
 
 Converter = Callable[[Any], Any]
 
@@ -112,13 +112,13 @@ def html_to_text(value: Any) -> str:
     """Return the text that a reader of the HTML sees."""
     from inscriptis import get_text
 
-    return get_text(to_text(value)).strip()
+    return str(get_text(to_text(value))).strip()
 
 
 def to_text_list(value: Any) -> list[str] | None:
     """Accept a list of texts, or one text; None for an empty list."""
-    items = value if isinstance(value, list) else [value]
-    return [to_text(item) for item in items if item is not None and item != ""] or None  # pyright: ignore[reportUnknownVariableType]
+    items = value if is_list(value) else [value]
+    return [to_text(item) for item in items if item is not None and item != ""] or None
 
 
 def as_is(value: Any) -> Any:

@@ -1,13 +1,13 @@
 """Reads whole mapping files: the blocks that each target takes, checked against the canonical model."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from threadline.mapping.language import ChildBlock, Expression, PartyBlock, Reader, Tree
 from threadline.model.entities import MAPPED, Entity, Party
 from threadline.model.schema import ENGINE_FIELDS, Field, fields_of
 from threadline.sdk.errors import ConfigError
-from threadline.sdk.yamlfile import Document, Location, nearest
+from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
 
 _COMMON = ("source", "target", "version", "when", "fields", "extensions", "examples")
 DOCUMENTS = ("profile", "interaction")
@@ -29,9 +29,9 @@ def read_pull(document: Document) -> Tree:
     """Read `mappings/<system>/<stream>.yaml`."""
     reader = Reader(document)
     head = _mapping(document, reader)
-    target = head.get("target")
+    target = str(head.get("target"))
     if target not in MAPPED:
-        raise reader.error(("target",), f"no canonical entity named {target!r}{nearest(str(target), MAPPED)}")
+        raise reader.error(("target",), f"no canonical entity named {target!r}{nearest(target, MAPPED)}")
     entity = MAPPED[target]
     blocks = (
         *_COMMON,
@@ -77,9 +77,9 @@ def read_push(document: Document) -> Tree:
 
 
 def _mapping(document: Document, reader: Reader) -> Mapping[str, Any]:
-    if not isinstance(document.value, dict):
+    if not is_mapping(document.value):
         raise reader.error((), "a mapping file is a mapping: it begins with `source:` and `target:`")
-    return cast("dict[str, Any]", document.value)
+    return document.value
 
 
 def _has_identifiers(target: str) -> bool:
@@ -117,9 +117,9 @@ def _identifiers(reader: Reader, at: Location, keys: Mapping[str, Any]) -> Mappi
 def _parties(reader: Reader, value: Any) -> tuple[PartyBlock, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list):
+    if not is_list(value):
         raise reader.error(("parties",), "parties are a list: each begins with `- role:`")
-    return tuple(_party(reader, ("parties", index), entry) for index, entry in enumerate(cast("list[Any]", value)))
+    return tuple(_party(reader, ("parties", index), entry) for index, entry in enumerate(value))
 
 
 def _party(reader: Reader, at: Location, value: Any) -> PartyBlock:

@@ -6,11 +6,11 @@ Nothing here knows how a tree is run: that is `threadline.mapping.codegen`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Formatter
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 from threadline.mapping.convert import converters
 from threadline.sdk.errors import ConfigError
-from threadline.sdk.yamlfile import Document, Location, nearest
+from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
 
 Path: TypeAlias = tuple[str, ...]
 WHOLE: Path = ("$",)
@@ -136,7 +136,7 @@ class Reader:
 
     def path(self, at: Location, value: Any) -> Path:
         """Read a path: "a.b", or a list of names."""
-        names = cast("list[Any]", value) if isinstance(value, list) else str(value).split(".") if isinstance(value, str) else []
+        names: list[Any] = value if is_list(value) else value.split(".") if isinstance(value, str) else []
         if not names or not all(isinstance(name, str) and name for name in names):
             raise self.error(at, "a path is names joined by dots, such as via.channel, or a list of names")
         if "$" in names and len(names) > 1:
@@ -145,10 +145,10 @@ class Reader:
 
     def condition(self, at: Location, value: Any) -> Condition:
         """Read a `when`."""
-        if not isinstance(value, dict):
+        if not is_mapping(value):
             return Condition(((self.path(at, value), PRESENT),))
         tests: list[tuple[Path, Any]] = []
-        for key, wanted in cast("dict[str, Any]", value).items():
+        for key, wanted in value.items():
             if isinstance(wanted, dict):
                 raise self.error((*at, key), "a condition compares with a value, a list of values, or null")
             tests.append((self.path((*at, key), key), wanted))
@@ -206,17 +206,17 @@ class Reader:
         if "lookup" not in verbs:
             return None
         table = verbs["lookup"]
-        if not isinstance(table, dict) or not table:
+        if not is_mapping(table) or not table:
             raise self.error((*at, "lookup"), "a lookup is a mapping of the source's values to canonical ones")
-        return cast("dict[str, Any]", table)
+        return table
 
     def _where(self, at: Location, verbs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if "where" not in verbs:
             return None
         wanted = verbs["where"]
-        if not isinstance(wanted, dict) or not wanted:
+        if not is_mapping(wanted) or not wanted:
             raise self.error((*at, "where"), "`where` says which element: {name: value}")
-        return cast("dict[str, Any]", wanted)
+        return wanted
 
     def _template(self, at: Location, verbs: Mapping[str, Any]) -> tuple[str | Path, ...] | None:
         if "template" not in verbs:
@@ -240,14 +240,15 @@ class Reader:
         """Read a block of names and where their values come from."""
         if value is None:
             return {}
-        if not isinstance(value, dict):
+        if not is_mapping(value):
             raise self.error(at, "must be a mapping of names to where their values come from")
-        return {name: self.expression((*at, name), entry) for name, entry in cast("dict[str, Any]", value).items()}
+        return {name: self.expression((*at, name), entry) for name, entry in value.items()}
 
     def examples(self, at: Location, value: Any) -> tuple[Example, ...]:
         """Read `examples`."""
         found: list[Example] = []
-        for index, entry in enumerate(cast("list[Any]", value) if isinstance(value, list) else []):
+        entries = value if is_list(value) else []
+        for index, entry in enumerate(entries):
             place = (*at, index)
             keys = self.keys(place, entry, ("given", "gives"), "an example")
             if not isinstance(keys.get("given"), dict) or "gives" not in keys:

@@ -13,7 +13,7 @@ from threadline.mapping.language import Example, Tree
 from threadline.model.entities import Party
 from threadline.model.identifiers import identify
 from threadline.sdk.errors import ConfigError
-from threadline.sdk.yamlfile import Document, parse_yaml
+from threadline.sdk.yamlfile import Document, is_list, is_mapping, parse_yaml
 
 _NOBODY = bytes(16)
 
@@ -52,7 +52,7 @@ def push_mapping(name: str, *, folder: Path | None = None, region: str | None = 
 
 def is_push(document: Document) -> bool:
     """Whether a document is a push mapping: its source is a canonical document, not a connector's stream."""
-    return isinstance(document.value, dict) and "." not in str(document.value.get("source", "."))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    return is_mapping(document.value) and "." not in str(document.value.get("source", "."))
 
 
 def describe(mapping: PullMapping, raw: bytes, key: str) -> dict[str, Any] | None:
@@ -116,13 +116,13 @@ def describe_example(mapping: PullMapping | PushMapping, example: Example) -> Ma
 
 def differences(wanted: Any, made: Any, path: str = "") -> list[str]:
     """Compare what an example says with what was made; names that it does not mention are not compared."""
-    if isinstance(wanted, dict) and isinstance(made, dict):
+    if is_mapping(wanted) and is_mapping(made):
         found: list[str] = []
-        for name, value in wanted.items():  # pyright: ignore[reportUnknownVariableType]
-            found += differences(value, made.get(name), f"{path}.{name}" if path else str(name))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        for name, value in wanted.items():
+            found += differences(value, made.get(name), f"{path}.{name}" if path else name)
         return found
-    if isinstance(wanted, list) and isinstance(made, list) and len(wanted) == len(made):  # pyright: ignore[reportUnknownArgumentType]
-        pairs = enumerate(zip(wanted, made, strict=True))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if is_list(wanted) and is_list(made) and len(wanted) == len(made):
+        pairs = enumerate(zip(wanted, made, strict=True))
         return [message for index, (left, right) in pairs for message in differences(left, right, f"{path}[{index}]")]
     if wanted == made or (made is not None and str(wanted) == _plain(made)):
         return []

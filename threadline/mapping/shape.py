@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from threadline.mapping.language import WHOLE, Path
+from threadline.sdk.yamlfile import is_mapping
 
 
 class Shape:
@@ -47,8 +48,7 @@ class Shape:
         if self.loose:
             return Any
         if self.elements is not None:
-            element = self.elements.type()
-            return list[element] | None
+            return list.__class_getitem__(self.elements.type()) | None
         if self.parts:
             return self.struct() | None
         return msgspec.Raw if self.exact else Any
@@ -66,7 +66,7 @@ class Shape:
 def dig(value: Any, path: Path) -> Any:
     """Follow a path in plain JSON values; None where it ends early."""
     for name in path:
-        if not isinstance(value, dict):
+        if not is_mapping(value):
             return None
-        value = value.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return value  # pyright: ignore[reportUnknownVariableType]
+        value = value.get(name)
+    return value

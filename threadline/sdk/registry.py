@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
 
 from threadline.sdk.contract import Connector
 from threadline.sdk.errors import ConfigError
@@ -21,12 +21,12 @@ def connector_class(name: str) -> type[Connector[Any]]:
         hint = nearest(name, known) if len(known) > 8 else f"; installed: {', '.join(known) or 'none'}"
         raise ConfigError(f"no connector named {name!r}{hint}")
     try:
-        loaded = known[name].load()
+        loaded: Any = known[name].load()
     except ImportError as error:
         raise ConfigError(f"the connector {name!r} cannot be imported: {error}") from None
     if not (isinstance(loaded, type) and issubclass(loaded, Connector)):
         raise ConfigError(f"the entry point {known[name].value!r} of {name!r} is not a Connector class")
-    return loaded
+    return cast("type[Connector[Any]]", loaded)
 
 
 def load_object(reference: str) -> Any:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeGuard
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from threadline.sdk.errors import ConfigError
 
@@ -40,14 +40,13 @@ class Document:
 
     def check_keys(self, location: Location, value: Any, allowed: Iterable[str], what: str) -> Mapping[str, Any]:
         """Return the value as a mapping; ConfigError when it is none or has a key that is not allowed."""
-        if not isinstance(value, dict):
+        if not is_mapping(value):
             raise self.error(location, f"{what} must be a mapping of keys to values, not {kind_of(value)}")
-        entries = cast("dict[str, Any]", value)
         names = list(allowed)
-        for key in entries:
+        for key in value:
             if key not in names:
                 raise self.error((*location, key), f"{what} knows no key {key!r}{nearest(key, names)}")
-        return entries
+        return value
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -59,9 +58,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(names)}" if names else ""
 
 
+def is_mapping(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a JSON or YAML value is a mapping; its keys are texts."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a JSON or YAML value is a list."""
+    return isinstance(value, list)
+
+
 def kind_of(value: object) -> str:
     """Name a JSON or YAML value's type as its users do."""
-    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    names: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
     return "nothing" if value is None else names.get(type(value), type(value).__name__)
 
 
@@ -79,10 +88,10 @@ def read_yaml(path: Path) -> Document:
 def parse_yaml(text: str, name: str) -> Document:
     """Parse a text; `name` stands for the file in messages."""
     try:
-        root = cast("Node | None", YAML(pure=True).compose(text))  # pyright: ignore[reportUnknownMemberType]
+        composed: Any = YAML(pure=True)
+        root = composed.compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: not valid YAML: {error.problem or error.context}") from None
+        raise ConfigError(f"{name}:{_marked(error)}") from None
     except YAMLError as error:
         raise ConfigError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
@@ -92,7 +101,13 @@ def parse_yaml(text: str, name: str) -> Document:
     return Document(name, _value(root, (), document, lines, set()), lines)
 
 
-def _value(node: Node | None, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> Any:
+def _marked(error: Any) -> str:
+    mark = error.problem_mark or error.context_mark
+    return f"{mark.line + 1 if mark else 1}: not valid YAML: {error.problem or error.context}"
+
+
+# The library's nodes carry no types: they are Any from here on.
+def _value(node: Any, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> Any:
     if node is None:
         return None
     lines[location] = node.start_mark.line + 1
@@ -102,18 +117,18 @@ def _value(node: Node | None, location: Location, document: Document, lines: dic
     if isinstance(node, MappingNode):
         return _mapping(node, location, document, lines, seen)
     if isinstance(node, SequenceNode):
-        items = cast("list[Node]", node.value)
+        items: list[Any] = node.value
         return [_value(item, (*location, index), document, lines, seen) for index, item in enumerate(items)]
-    return _scalar(cast("ScalarNode", node), location, document)
+    return _scalar(node, location, document)
 
 
-def _mapping(node: MappingNode, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> dict[str, Any]:
+def _mapping(node: Any, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for key_node, value_node in cast("list[tuple[Node, Node]]", node.value):
+    for key_node, value_node in node.value:
         if not isinstance(key_node, ScalarNode):
             raise document.error(location, "keys must be plain words")
         # Keys are words here: `7:` and `true:` in a lookup stand for the texts that a source sends.
-        key = cast("str", key_node.value)
+        key: str = key_node.value
         place = (*location, key)
         if key in result:
             lines[place] = key_node.start_mark.line + 1
@@ -123,8 +138,8 @@ def _mapping(node: MappingNode, location: Location, document: Document, lines: d
     return result
 
 
-def _scalar(node: ScalarNode, location: Location, document: Document) -> Any:
-    text = cast("str", node.value)
+def _scalar(node: Any, location: Location, document: Document) -> Any:
+    text: str = node.value
     tag = str(node.tag)
     if tag in (f"{_TAG}bool", f"{_TAG}null"):
         return _CONSTANTS[text.lower()]

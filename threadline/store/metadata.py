@@ -1,5 +1,7 @@
 """The tables as SQLAlchemy metadata, for migrations."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -19,7 +21,7 @@ from sqlalchemy.types import TypeEngine
 
 from threadline.store import schema
 
-_TYPES: dict[schema.ColumnKind, TypeEngine[object]] = {
+_TYPES: dict[schema.ColumnKind, TypeEngine[Any]] = {
     "id": LargeBinary(), "text": Text(), "integer": BigInteger(), "real": Float(53), "boolean": Boolean(), "time": DateTime(timezone=True),
     "date": Date(), "json": Text(), "bytes": LargeBinary(),
     # SQLite numbers rows by itself only in a column whose type is exactly INTEGER.
@@ -31,7 +33,7 @@ def metadata() -> MetaData:
     """Return all tables of `threadline.store.schema`."""
     result = MetaData()
     for table in schema.TABLES:
-        columns = [
+        columns: list[Column[Any]] = [
             Column(column.name, _TYPES[column.kind], nullable=column.nullable, autoincrement=column.kind == "serial")
             for column in table.columns
         ]

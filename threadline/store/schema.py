@@ -132,7 +132,8 @@ RUNS = _table(
 
 DEAD_LETTERS = _table(
     "dead_letters", ["id"],
-    Column("id", "id"), _text("source"), _text("stream"), _text("key"), _text("reason"), _text("path"), _text("site"), Column("raw", "bytes"),
+    Column("id", "id"), _text("source"), _text("stream"), _text("key"), _text("reason"), _text("path"), _text("site"),
+    Column("raw", "bytes"),
     Column("first_seen", "time"), Column("last_seen", "time"), _count("attempts"), _text("state"),
     indexes=[("state", "source", "stream")],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Decides what each record of a batch is: unchanged, new, changed, filtered or dead. Writes nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -57,7 +58,7 @@ class Verdict:
     filtered: list[Incoming] = field(default_factory=list[Incoming])
     letters: list[Letter] = field(default_factory=list[Letter])
     known: dict[bytes, Known] = field(default_factory=dict[bytes, Known])
-    ledger: Ledger = Ledger()
+    ledger: Ledger = field(default_factory=Ledger)
 
     @property
     def changed_ids(self) -> list[bytes]:
@@ -111,10 +112,8 @@ class Judge:
         latest = {record.id: record for record in incoming}
         verdict = Verdict(known=look_up(transaction, latest))
         # A record superseded within its own batch changes nothing by itself.
-        counts = dict.fromkeys(("new", "changed", "unchanged", "filtered", "dead"), 0)
-        counts["unchanged"] = len(incoming) - len(latest)
-        for record in latest.values():
-            counts[self._judge(record, verdict, run_id)] += 1
+        counts = Counter(self._judge(record, verdict, run_id) for record in latest.values())
+        counts["unchanged"] += len(incoming) - len(latest)
         verdict.ledger = Ledger(read=len(incoming), **counts)
         return verdict
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from threadline.sdk.contract import Connector, Settings, Stream, Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
-from threadline.sdk.yamlfile import Document, Location, nearest, read_yaml
+from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest, read_yaml
 from threadline.sync.views import Problem
 
 DEFAULT_FILE = "threadline.yaml"
@@ -120,16 +120,21 @@ def load_config(path: Path | None = None, *, entries: bool = True) -> Config:
         except ConfigError as error:
             problems.append(Problem(entry=f"target {name}", message=str(error)))
     return Config(
-        chosen.absolute(), _database(chosen, top.get("database")), _text(document, top, "region"), _references(document, top), sources, targets,
-        tuple(problems),
-    )  # fmt: skip
+        path=chosen.absolute(),
+        database=_database(chosen, top.get("database")),
+        region=_text(document, top, "region"),
+        references=_references(document, top),
+        sources=sources,
+        targets=targets,
+        problems=tuple(problems),
+    )
 
 
 def _entries(document: Document, top: Mapping[str, Any], block: str) -> Iterator[tuple[str, Any]]:
     value = top.get(block)
-    if value is not None and not isinstance(value, dict):
+    if value is not None and not is_mapping(value):
         raise document.error((block,), f"`{block}` is a mapping of names to entries")
-    for name, entry in cast("dict[str, Any]", value or {}).items():
+    for name, entry in (value or {}).items():
         if not _NAME.fullmatch(name):
             raise document.error((block, name), f"{name!r} is no usable name: small letters, digits and _, beginning with a letter")
         yield name, entry
@@ -170,7 +175,7 @@ def _source(document: Document, name: str, entry: Any) -> Source:
         kind = connector_class(connector)
     except ConfigError as error:
         raise document.error((*at, "connector"), str(error)) from None
-    given = keys.get("settings") or {}
+    given: Mapping[str, Any] = keys.get("settings") or {}
     settings = document.check_keys((*at, "settings"), given, kind.settings_type().model_fields, f"the settings of {name} ({connector})")
     _check_settings(document, at, name, kind, settings)
     streams = _streams(document, at, keys.get("streams"), kind, settings)
@@ -189,7 +194,7 @@ def credential_fields(kind: type[Connector[Any]]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for name, info in kind.settings_type().model_fields.items():
         extra = info.json_schema_extra
-        if isinstance(extra, dict) and extra.get("credential"):
+        if is_mapping(extra) and extra.get("credential"):
             found[name] = str(extra.get("connection"))
     return found
 
@@ -243,7 +248,9 @@ def _parsed(kind: type[Settings], settings: Mapping[str, Any]) -> dict[str, Any]
     """Parse each setting by itself, so that nested models are models although credentials are missing."""
     from pydantic import TypeAdapter
 
-    return {name: TypeAdapter(kind.model_fields[name].annotation).validate_python(value) for name, value in settings.items()}
+    return {
+        name: TypeAdapter[Any](cast("Any", kind.model_fields[name].annotation)).validate_python(value) for name, value in settings.items()
+    }
 
 
 def _target(document: Document, name: str, entry: Any, sources: Mapping[str, Source], named: Any) -> TargetEntry:
@@ -253,16 +260,16 @@ def _target(document: Document, name: str, entry: Any, sources: Mapping[str, Sou
     if not system:
         raise document.error(at, f"target {name} needs `system`: the source whose connector and credentials it uses")
     if system not in sources:
-        broken = isinstance(named, dict) and system in named
+        broken = is_mapping(named) and system in named
         hint = "has a problem of its own" if broken else f"is not there{nearest(system, sources)}"
         raise document.error((*at, "system"), f"target {name}: source {system!r} {hint}")
     kind = connector_class(sources[system].connector)
     if not issubclass(kind, Target):
         raise document.error((*at, "system"), f"target {name}: the connector {kind.name} takes no pushes")
     mappings = keys.get("push")
-    if not isinstance(mappings, list) or not mappings or not all(isinstance(item, str) for item in cast("list[Any]", mappings)):
+    if not is_list(mappings) or not mappings or not all(isinstance(item, str) for item in mappings):
         raise document.error(at, f"target {name} needs `push`: a list of push mappings, such as {kind.name}/push/{kind.objects[0].name}")
-    target = TargetEntry(name, system, tuple(cast("list[str]", mappings)), _schedule(document, keys, at), document.at(at))
+    target = TargetEntry(name, system, tuple(mappings), _schedule(document, keys, at), document.at(at))
     known = [item.name for item in kind.objects]
     for item in target.objects:
         if item not in known:

@@ -98,7 +98,7 @@ def seconds_between(schedule: str | None, now: datetime) -> float | None:
 
     try:
         times = croniter(schedule, now)
-        coming = [times.get_next(float) for _ in range(3)]
+        coming: list[float] = [times.get_next(float) for _ in range(3)]
     except ValueError:
         return None
     return max(later - earlier for earlier, later in pairwise(coming))
@@ -110,7 +110,7 @@ _OUTBOX = "SELECT state, count(*), min(created_at), max(changed_at) FROM outbox 
 def _target(transaction: Transaction, config: Config, target: TargetEntry, name: str, now: datetime) -> TargetHealth:
     kind = connector_class(config.sources[target.system].connector)
     assert issubclass(kind, Target)  # noqa: S101 - the configuration has checked it
-    repeat = next(item.repeat for item in kind.objects if item.name == name)
+    item = next(item for item in kind.objects if item.name == name)
     recent = _states(transaction.query(_OUTBOX.format(when="changed_at >= ?"), [target.name, name, now - _DAY]))
     ever = _states(transaction.query(_OUTBOX.format(when="1 = 1"), [target.name, name]))
     waiting = [ever[state] for state in ("pending", "inflight", "unknown") if state in ever]
@@ -122,7 +122,7 @@ def _target(transaction: Transaction, config: Config, target: TargetEntry, name:
     return TargetHealth(
         target=target.name, object=name, connector=kind.name, state=state, last_push=moment(ever["done"][3]) if "done" in ever else None,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         oldest_waiting=(now - oldest).total_seconds() if oldest else None, done=recent["done"][1] if "done" in recent else 0,
-        waiting=sum(row[1] for row in waiting), dead=dead, error=latest[10] if failed and latest else None, repeat=repeat,
+        waiting=sum(row[1] for row in waiting), dead=dead, error=latest[10] if failed and latest else None, repeat=item.repeat,
     )  # fmt: skip
 
 

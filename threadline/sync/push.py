@@ -144,7 +144,7 @@ def _intents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]
             made[parse_id(document["id"]) or b""] = (digest, encode_json(payload).decode(), "pending", None)
     last = _last(transaction, outgoing, made)
     now = transaction.now()
-    for position, (entity, (digest, payload, state, reason)) in enumerate(made.items()):
+    for position, (entity, (digest, record, state, why)) in enumerate(made.items()):
         if entity in last and not outgoing.due_again(digest, *last[entity]):
             continue
         # An intent that still waits is replaced: the target needs the newest state, not each step.
@@ -154,7 +154,7 @@ def _intents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]
         )
         identity = entity_id(f"{outgoing.target} {outgoing.object.name}", entity.hex(), digest.hex() if outgoing.is_state else "")
         order = changes[-1].seq * 10_000 + position
-        yield (identity, outgoing.target, outgoing.object.name, entity, payload, digest, state, 0, None, reason, now, now, order)
+        yield (identity, outgoing.target, outgoing.object.name, entity, record, digest, state, 0, None, why, now, now, order)
 
 
 def _last(transaction: Transaction, outgoing: Outgoing, entities: Iterable[bytes]) -> dict[bytes, tuple[bytes, str]]:
@@ -182,7 +182,8 @@ def _claim(database: Database, outgoing: Outgoing, tried: set[bytes]) -> list[In
     with database.write() as transaction:
         transaction.lock(f"push {outgoing.target}")
         rows = transaction.query(
-            f"SELECT id, entity_id, payload, attempts FROM outbox WHERE target = ? AND object = ? AND state IN {_WAITING} ORDER BY position",  # noqa: S608 - a constant
+            f"SELECT id, entity_id, payload, attempts FROM outbox WHERE target = ? AND object = ? AND state IN {_WAITING} "  # noqa: S608
+            "ORDER BY position",
             [outgoing.target, outgoing.object.name],
         )
         chosen: dict[bytes, Row] = {}
