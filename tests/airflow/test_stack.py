@@ -180,6 +180,15 @@ def test_who_is_signed_in_sees_the_pages(stack: AirflowStack) -> None:
     assert requests.get(f"{stack.url}/threadline/static/threadline.css", cookies={"_token": token}, timeout=30).status_code == 200
 
 
+def test_a_search_leaves_no_trace_in_the_log(api: AirflowApi, stack: AirflowStack) -> None:
+    found = api._http.get("/threadline/api/customers", params={"q": "ana@example.org"}).json()
+    assert [hit["name"] for hit in found] == ["Ana Lima"]
+    api._http.get("/threadline/customers", params={"q": "somebody@example.net"})
+    log = eventually(lambda: [line for line in stack.home.log("api-server").read_text().splitlines() if "/threadline/customers" in line])
+    assert not any("example.org" in line or "somebody" in line for line in log)
+    assert "example" not in stack.home.log("api-server").read_text()
+
+
 def test_only_this_machine_is_listened_to(stack: AirflowStack) -> None:
     # The sandbox of this process listens too, on the same address.
     assert listening(below(os.getpid())) == {"0100007F"}

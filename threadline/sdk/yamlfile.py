@@ -11,7 +11,6 @@ from typing import Any, TypeAlias, TypeGuard
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from threadline.sdk.errors import ConfigError
 
@@ -114,9 +113,9 @@ def _value(node: Any, location: Location, document: Document, lines: dict[Locati
     if id(node) in seen or node.anchor:
         raise document.error(location, "anchors and aliases (& and *) are not used here: write the value out")
     seen.add(id(node))
-    if isinstance(node, MappingNode):
+    if node.id == "mapping":
         return _mapping(node, location, document, lines, seen)
-    if isinstance(node, SequenceNode):
+    if node.id == "sequence":
         items: list[Any] = node.value
         return [_value(item, (*location, index), document, lines, seen) for index, item in enumerate(items)]
     return _scalar(node, location, document)
@@ -125,7 +124,7 @@ def _value(node: Any, location: Location, document: Document, lines: dict[Locati
 def _mapping(node: Any, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        if not isinstance(key_node, ScalarNode):
+        if key_node.id != "scalar":
             raise document.error(location, "keys must be plain words")
         # Keys are words here: `7:` and `true:` in a lookup stand for the texts that a source sends.
         key: str = key_node.value

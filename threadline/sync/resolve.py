@@ -31,7 +31,7 @@ def changes_after(transaction: Transaction, consumer: str, kinds: Iterable[str],
     horizon = transaction.commit_horizon()
     gate, parameters = ("", []) if horizon is None else (" AND txid < ?", [horizon])
     found = transaction.query(
-        "SELECT txid, seq, entity_type, entity_id FROM changes "
+        "SELECT txid, seq, entity_type, entity_id FROM changes "  # noqa: S608 - one of two texts above
         f"WHERE (txid > ? OR (txid = ? AND seq > ?)){gate} ORDER BY txid, seq LIMIT ?",
         [txid, txid, seq, *parameters, limit],
     )
