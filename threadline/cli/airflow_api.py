@@ -49,6 +49,10 @@ class AirflowApi:
         """Start a run now."""
         return _run(self._http.once("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None}).json())
 
+    def pause(self, *, paused: bool) -> None:
+        """Stop scheduling every DAG, or go on."""
+        self._http.once("PATCH", "/api/v2/dags", params={"dag_id_pattern": "%"}, json={"is_paused": paused})
+
     def close(self) -> None:
         """Close pooled connections."""
         self._http.close()

@@ -98,6 +98,8 @@ def run_demo(folder: Path, *, once: bool, customers: int, seed: int) -> None:
             stack.enter_context(airflow)
         out.print(f"Airflow runs at {airflow.url}")
         settled = _wait(demo)
+        if once:
+            _come_to_rest(demo)
         print_report(config, company, boxes, airflow)
         if not settled:
             out.print(
@@ -147,6 +149,8 @@ def _wait(demo: Demo) -> bool:
     begun = datetime.now(UTC)
     wanted = {f"threadline_pull_{name}" for name in demo.config.sources} | {f"threadline_push_{name}" for name in demo.config.targets}
     with working("Airflow synchronises") as report, demo.airflow.api() as api:
+        # An earlier demo may have come to rest here.
+        api.pause(paused=False)
         while datetime.now(UTC) - begun < PATIENCE:
             demo.airflow.check()
             runs = [run for run in api.runs() if run.started is not None and run.started >= begun - timedelta(minutes=1)]
@@ -157,6 +161,16 @@ def _wait(demo: Demo) -> bool:
                 return True
             time.sleep(1)
     return False
+
+
+def _come_to_rest(demo: Demo) -> None:
+    """Let no further run begin, and the last ones end, so that Airflow's own database tells of nothing half-done."""
+    with working("the last runs end"), demo.airflow.api() as api:
+        api.pause(paused=True)
+        for _ in range(60):
+            if not any(run.state in ("queued", "running") for run in api.runs()):
+                return
+            time.sleep(1)
 
 
 def _backlog(config: Config) -> int:

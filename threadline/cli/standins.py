@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import msgspec
 
@@ -77,21 +76,23 @@ def until_told() -> Generator[threading.Event]:
     def note(_number: int, _frame: FrameType | None) -> None:
         told.set()
 
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    # They stay so: what follows is the way out.
+    yield told
 
 
 def interruptible() -> None:
-    """Let SIGTERM end a command as Ctrl-C does: through every `finally`."""
+    """Let the first SIGINT or SIGTERM end a command through every `finally`, and no further one disturb that."""
+    signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in signals:
+        signal.signal(number, stop)
 
 
 __all__ = ["interruptible", "run_sandboxes", "standin", "until_told"]
