@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,9 @@ targets:
 """
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _remove_home() -> Iterator[None]:
-    yield
-    shutil.rmtree(HOME)
+def pytest_unconfigure() -> None:
+    """Remove the folder also when no test of this one was chosen."""
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ def test_airflow_loads_it_without_building_the_app() -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["errors"] == {}
     assert found["heavy"] == []
+    icons = {Path(view["icon"]).name for view in found["views"]}
+    assert all((ROOT / "threadline" / "api" / "static" / name).is_file() for name in icons)
     assert [(view["name"], view["href"], view["destination"]) for view in found["views"]] == [
         ("Sync health", "threadline/health", "nav"),
         ("Customers", "threadline/customers", "nav"),
