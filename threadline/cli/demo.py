@@ -15,7 +15,7 @@ from threadline.cli.airflow_stack import AirflowStack
 from threadline.cli.demo_report import print_report
 from threadline.cli.exits import NEEDS_A_PERSON, leave
 from threadline.cli.output import console, working
-from threadline.cli.standins import interruptible, standin, systems_of, until_told
+from threadline.cli.standins import standin, systems_of, until_told
 from threadline.sdk.errors import ConfigError, RetryableError
 from threadline.sdk.yamlfile import read_yaml
 from threadline.store.database import open_database
@@ -77,7 +77,6 @@ class Demo:
 
 def run_demo(folder: Path, *, once: bool, customers: int, seed: int) -> None:
     """Start everything, wait for Airflow to synchronise it, and print what came out."""
-    interruptible()
     root = _root()
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)

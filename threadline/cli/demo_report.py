@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from threadline.cli.airflow_stack import AirflowStack
 from threadline.cli.letters import why
 from threadline.cli.looking import print_streams, print_thread
-from threadline.cli.output import console, print_table
+from threadline.cli.output import console, print_facts, print_table
 from threadline.journey.timeline import customer, find_customers
 from threadline.journey.views import CustomerView
 from threadline.model.ids import parse_id
@@ -63,16 +63,14 @@ def _print_profiles(transaction: Transaction, company: Company) -> None:
             owners[profile].add(number)
     mixed = sum(len(numbers) > 1 for numbers in owners.values())
     whole = sum(len(profiles) == 1 for profiles in found.values())
-    print_table(
-        ["", ""],
+    print_facts(
         [
             ("true customers", len(found)),
             ("profiles found", len(owners)),
             ("profiles that identifiers can reach at best", company.truth.reachable_profiles),
             ("customers found as exactly one profile", whole),
             ("profiles that mix customers", mixed),
-        ],
-        numbers=[""],
+        ]
     )
 
 
@@ -88,7 +86,7 @@ def _print_threads(transaction: Transaction, company: Company) -> None:
     lines = [(f"threads over {systems} systems", spread[systems]) for systems in sorted(spread, reverse=True) if systems > 1]
     lines.append(("threads in one system", spread[1]))
     lines.append(("journeys over four systems and more, in truth", len(company.truth.journeys)))
-    print_table(["", ""], lines, numbers=[""])
+    print_facts(lines)
 
 
 def _print_pushes(transaction: Transaction, config: Config, boxes: Mapping[str, Sandbox]) -> None:
@@ -126,7 +124,6 @@ def _print_airflow(airflow: AirflowStack) -> None:
         states[run.state] += 1
     user, password = airflow.login
     said = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    print_table(
-        ["", ""],
-        [("DAG runs", said), ("pages", f"{airflow.url}/  (Sync health and Customers in the menu)"), ("login", f"{user} / {password}")],
+    print_facts(
+        [("DAG runs", said), ("pages", f"{airflow.url}/  (Sync health and Customers in the menu)"), ("login", f"{user} / {password}")]
     )

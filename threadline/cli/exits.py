@@ -1,7 +1,9 @@
 """Exit codes, and the one message that a command ends with when it cannot do its work."""
 
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NoReturn
 
 from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
@@ -16,6 +18,19 @@ TEMPORARY = 4
 """The same command may work later."""
 UNFORESEEN = 70
 INTERRUPTED = 130
+
+
+def interruptible() -> None:
+    """Let the first SIGINT or SIGTERM end a command through every `finally`, and no further one disturb that."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in signals:
+        signal.signal(number, stop)
 
 
 def explained(command: Callable[..., Any], *, debug: bool) -> int:

@@ -2,7 +2,7 @@
 
 from threadline.cli.context import CONFIG
 from threadline.cli.exits import NEEDS_A_PERSON, leave
-from threadline.cli.output import console, plain, print_json, print_table, safe_lines
+from threadline.cli.output import console, plain, print_facts, print_json, print_table, safe_lines
 from threadline.store.database import open_database
 from threadline.sync import dead
 
@@ -42,7 +42,7 @@ def show_letter(beginning: str, *, json: bool) -> None:
         ("mapping", one.site or "-"), ("first seen", plain(one.first_seen)), ("last seen", plain(one.last_seen)), ("tries", one.attempts),
         ("state", one.state),
     ]  # fmt: skip
-    print_table(["", ""], rows)
+    print_facts(rows)
     console().print()
     for line in safe_lines(text[:_RAW_SHOWN]):
         console().print(line)

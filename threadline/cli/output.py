@@ -37,6 +37,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, number
     console().print(table)
 
 
+def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
+    """Print what is known, a line each: the name, then the value."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(Text(plain(name)), Text(f"{value:,}" if isinstance(value, int) else plain(value)))
+    console().print(table)
+
+
 def plain(value: Any) -> str:
     """Write a value in one line, safe for a terminal."""
     if value is None:

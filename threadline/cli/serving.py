@@ -12,9 +12,7 @@ from threadline.sdk.errors import ConfigError
 def run_airflow(home: Path | None, port: int) -> None:
     """Run Airflow until Ctrl-C, or until one of its processes dies."""
     from threadline.cli.airflow_stack import AirflowStack
-    from threadline.cli.standins import interruptible
 
-    interruptible()
     config = CONFIG.load()
     folders = _folder(config.folder, "dags"), _folder(config.folder, "plugins")
     environment = {"THREADLINE_CONFIG": str(config.path), "THREADLINE_DATABASE_URL": config.database}

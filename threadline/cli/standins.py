@@ -80,19 +80,3 @@ def until_told() -> Generator[threading.Event]:
         signal.signal(number, note)
     # They stay so: what follows is the way out.
     yield told
-
-
-def interruptible() -> None:
-    """Let the first SIGINT or SIGTERM end a command through every `finally`, and no further one disturb that."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in signals:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in signals:
-        signal.signal(number, stop)
-
-
-__all__ = ["interruptible", "run_sandboxes", "standin", "until_told"]

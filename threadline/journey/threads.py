@@ -131,6 +131,8 @@ def _member_rows(thread: bytes, ordered: list[Member], references: Mapping[bytes
     counts = Counter(reference.id for member in ordered for reference in references.get(member.id, []))
     for index, member in enumerate(ordered):
         shared = [reference for reference in references.get(member.id, []) if counts[reference.id] > 1]
+        # That a case belongs to itself explains nothing, unless its own comments are all that it is joined by.
+        shared = [reference for reference in shared if member.type != "case" or reference.kind != "case"] or shared
         if index == 0 or not shared:
             yield (thread, member.id, member.type, 1.0, None)
             continue

@@ -179,8 +179,13 @@ def _thread(row: Row, entries: list[Entry]) -> ThreadView:
     identity, title, started, last, channels = row
     return ThreadView(
         id=show_id(identity), title=title, started=_time(started), last=_time(last), channels=tuple(msgspec.json.decode(channels)),
-        entries=tuple(sorted(entries, key=lambda entry: (entry.at, entry.id))),
+        entries=tuple(sorted(entries, key=_order)),
     )  # fmt: skip
+
+
+def _order(entry: Entry) -> tuple[datetime, int, str]:
+    # A case stands before the words that opened it, at the same moment.
+    return entry.at, ("order", "case", "message").index(entry.kind), entry.id
 
 
 def _people(transaction: Transaction, entities: list[bytes]) -> dict[bytes, dict[str, str]]:
