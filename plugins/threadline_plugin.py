@@ -56,9 +56,16 @@ def build() -> Any:
     return create_app(CurrentReader(), requires_access_view(AccessView.PLUGINS))
 
 
-def view(name: str, page: str, destination: str) -> dict[str, str]:
-    """Put a page into Airflow's navigation, or on each DAG's page. The address is relative, as Airflow itself may stand under a prefix."""
-    return {"name": name, "href": f"threadline/{page}", "destination": destination, "url_route": f"threadline-{page}-{destination}"}
+def view(name: str, page: str, destination: str) -> dict[str, Any]:
+    """Put a page into Airflow's navigation, or on each DAG's page. Addresses are relative, as Airflow itself may stand under a prefix."""
+    return {
+        "name": name,
+        "href": f"threadline/{page}",
+        "icon": f"threadline/static/nav-{page}.svg",
+        "destination": destination,
+        "url_route": f"threadline-{page}-{destination}",
+        "nav_top_level": True,
+    }
 
 
 class ThreadlinePlugin(AirflowPlugin):
@@ -66,7 +73,7 @@ class ThreadlinePlugin(AirflowPlugin):
 
     name = "threadline"
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [{"app": Pages(), "url_prefix": PREFIX, "name": "threadline"}]
-    external_views: ClassVar[list[dict[str, str]]] = [
+    external_views: ClassVar[list[dict[str, Any]]] = [
         view("Sync health", "health", "nav"),
         view("Customers", "customers", "nav"),
         view("Sync health", "health", "dag"),

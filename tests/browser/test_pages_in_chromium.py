@@ -9,6 +9,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.unit.pages_fixture import MARA, Shelf, busy, hits, mara
 from tests.unit.pages_poison import PAYLOADS, Poison
@@ -84,6 +85,28 @@ def test_pages_are_clean(browser, width):
             assert browser.execute_script("return getComputedStyle(document.body).margin") == "0px"  # the stylesheet is in force
 
 
+def test_a_search_stays_in_no_address(browser):
+    with serving(create_app(Shelf(), lambda: None)) as address:
+        browser.get(f"{address}/customers")
+        browser.find_element(By.NAME, "q").send_keys("lindq\n")
+        patiently = WebDriverWait(browser, 10)
+        hit = patiently.until(lambda shown: shown.find_element(By.CSS_SELECTOR, "tbody a"), "customers found")
+        assert browser.current_url == f"{address}/customers"
+        hit.click()
+        patiently.until(lambda shown: "/customers/" in shown.current_url, "the customer")
+        browser.back()
+        patiently.until(lambda shown: "found for “lindq”" in shown.page_source, "the customers found before")
+        assert browser.current_url == f"{address}/customers"
+
+
+@pytest.mark.parametrize("width", [905, 1040], indirect=True)
+def test_nothing_is_cut_off_in_the_tab_of_a_dag(browser, width):
+    with serving(create_app(Shelf(), lambda: None)) as address:
+        browser.get(f"{address}/health")
+        for table in browser.find_elements(By.CSS_SELECTOR, ".scroll"):
+            assert browser.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", table), width
+
+
 def test_the_line_starts_in_the_middle_of_its_lane(browser):
     with serving(create_app(Shelf(), lambda: None)) as address:
         browser.get(f"{address}/customers/{MARA}")
@@ -105,12 +128,14 @@ def test_the_theme_of_airflow_is_followed(browser, theme):
 def test_a_person_signs_in_and_out(browser):
     with serving(standalone_app(Shelf(), TOKEN)) as address:
         browser.get(f"{address}/customers/{MARA}")
+        patiently = WebDriverWait(browser, 10)
         browser.find_element(By.NAME, "token").send_keys("a guess\n")
-        assert "This is not the token." in browser.page_source
+        patiently.until(lambda shown: "This is not the token." in shown.page_source, "a refusal")
         browser.find_element(By.NAME, "token").send_keys(TOKEN + "\n")
-        assert browser.current_url == f"{address}/customers/{MARA}"
+        patiently.until(lambda shown: shown.current_url == f"{address}/customers/{MARA}", "the customer")
         assert browser.execute_script("return document.cookie") == ""
         browser.find_element(By.CSS_SELECTOR, "form.out button").click()
+        patiently.until(lambda shown: shown.current_url.endswith("/login"), "the way out")
         browser.get(f"{address}/health")
         assert browser.find_element(By.TAG_NAME, "h1").text == "Sign in"
 

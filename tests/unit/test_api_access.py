@@ -95,6 +95,7 @@ def test_alone_only_the_door_is_open():
         ("/health", 200),
         ("/static/threadline.css", 200),
         ("/static/theme.js", 200),
+        ("/static/nav-health.svg", 200),
         ("/api/health", 200),
         ("/openapi.json", 200),
         ("/", 307),

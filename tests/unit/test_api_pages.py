@@ -59,7 +59,7 @@ def test_every_link_leads_somewhere_under_any_prefix(address):
             if target.startswith("http") and target not in done and target not in todo:
                 todo.append(target)
     paths = {urlsplit(page).path.removeprefix(PREFIX) for page in done}
-    assert paths == {"/", "/health", "/customers", "/static/threadline.css", "/static/theme.js"}
+    assert paths == {"/", "/health", "/customers", "/static/threadline.css", "/static/theme.js", "/static/search.js"}
 
 
 def test_links_of_a_customer_hold_under_a_prefix(address):

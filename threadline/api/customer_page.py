@@ -46,6 +46,14 @@ class Knot:
     certainty: str
 
 
+@dataclass(frozen=True, slots=True)
+class OtherThread:
+    """A thread that is not shown, and the names of its lanes."""
+
+    thread: ThreadView
+    lanes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerPage:
     """One thread, laid out, and the sentence that sums the customer up."""
@@ -53,7 +61,7 @@ class CustomerPage:
     lede: str
     facts: dict[str, list[Fact]]
     thread: ThreadView | None
-    others: tuple[ThreadView, ...]
+    others: tuple[OtherThread, ...]
     lanes: tuple[Lane, ...]
     knots: tuple[Knot, ...]
     lane_names: dict[Lane, str]
@@ -67,13 +75,16 @@ def customer_page(customer: CustomerView, thread_id: str | None) -> CustomerPage
     if shown is None and thread_id is not None:
         return None
     entries = shown.entries if shown else ()
-    used = {lane_of(entry) for entry in entries}
     return CustomerPage(
         lede=_lede(customer),
         facts=_by_label(customer.facts),
         thread=shown,
-        others=tuple(thread for thread in customer.threads if thread is not shown),
-        lanes=tuple(lane for lane in LANES if lane in used),
+        others=tuple(
+            OtherThread(thread, tuple(LANES[lane] for lane in lanes_of(thread.entries)))
+            for thread in customer.threads
+            if thread is not shown
+        ),
+        lanes=lanes_of(entries),
         knots=tuple(_knot(entry, before) for before, entry in pairwise((*entries[:1], *entries))),
         lane_names=LANES,
         closed=_CLOSED,
@@ -87,6 +98,12 @@ def lane_of(entry: Entry) -> Lane:
     return _LANE_OF.get(entry.channel or "other", "ticket")
 
 
+def lanes_of(entries: Iterable[Entry]) -> tuple[Lane, ...]:
+    """Return the lanes that these entries use, from left to right."""
+    used = {lane_of(entry) for entry in entries}
+    return tuple(lane for lane in LANES if lane in used)
+
+
 def _by_label(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
     grouped: dict[str, list[Fact]] = {}
     for fact in facts:
@@ -95,7 +112,8 @@ def _by_label(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
 
 
 def _lede(customer: CustomerView) -> str:
-    channels = {name for thread in customer.threads for name in thread.channels}
+    # An order has no channel, although its thread lists one for it.
+    channels = {entry.channel for thread in customer.threads for entry in thread.entries} - {None, "other"}
     systems = {record.source for record in customer.records}
     cases = sum(case.status not in _CLOSED for case in customer.cases)
     threads = "one thread" if len(customer.threads) == 1 else count(len(customer.threads), "thread")

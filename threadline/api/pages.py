@@ -12,7 +12,13 @@ from threadline.api.lookup import SearchText, find, search
 from threadline.api.reader import Reader
 from threadline.api.render import page
 
-_STATIC = {"threadline.css": "text/css", "theme.js": "text/javascript"}
+_STATIC = {
+    "threadline.css": "text/css",
+    "theme.js": "text/javascript",
+    "search.js": "text/javascript",
+    "nav-health.svg": "image/svg+xml",
+    "nav-customers.svg": "image/svg+xml",
+}
 
 
 def static_file(name: str) -> Response:
