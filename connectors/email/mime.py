@@ -5,7 +5,7 @@ here; header fields and transfer encodings are the standard library's.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
@@ -95,7 +95,20 @@ def boundary_of(fields: Fields) -> str | None:
     """Return the boundary of a multipart; None for anything else."""
     if fields.get_content_maintype() != "multipart":
         return None
-    return fields.get_boundary() or None
+    return _readable(fields.get_boundary)
+
+
+def filename_of(fields: Fields) -> str | None:
+    """Return the file name that a part is given; None without a readable one."""
+    return _readable(fields.get_filename)
+
+
+def _readable(parameter: Callable[[], str | None]) -> str | None:
+    try:
+        return parameter() or None
+    except (ValueError, LookupError):
+        # RFC 2231 lets a parameter name its charset, and some charsets fail on most values.
+        return None
 
 
 def _body(raw: bytes, start: int, end: int) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from xxhash import xxh3_128_hexdigest
 
 from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
-from connectors.email.mime import Fields, Mail, Part, boundary_of, split
+from connectors.email.mime import Fields, Mail, Part, boundary_of, filename_of, split
 from connectors.email.settings import EmailSettings
 from connectors.email.text import clean, decode, decode_words, html_to_text, unflow
 
@@ -149,7 +149,7 @@ def _content(mail: Mail) -> Document:
 
 
 def _is_attached(part: Part, kind: str) -> bool:
-    if part.fields.get_content_disposition() == "attachment" or part.fields.get_filename():
+    if part.fields.get_content_disposition() == "attachment" or filename_of(part.fields):
         return True
     # A multipart without any part is text that somebody has labelled wrongly.
     return kind not in ("text/plain", "text/html") and boundary_of(part.fields) is None
@@ -164,7 +164,7 @@ def _text(part: Part) -> str:
 def _attachment(part: Part, kind: str) -> Document:
     content = part.content()
     return {
-        "filename": decode_words(part.fields.get_filename() or "") or None,
+        "filename": decode_words(filename_of(part.fields) or "") or None,
         "content_type": clean(kind),
         "size": len(content),
         "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 from socket import socket
 from typing import Any, cast
 
+from typing_extensions import override
 from xxhash import xxh3_128_hexdigest
 
 from connectors.email.imap import CONNECT_SECONDS, READ_SECONDS, tls_context
@@ -28,7 +29,19 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MESSAGE_ID = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,900}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _REPLY = re.compile(r"re\s*(\[\d+\])?\s*:", re.IGNORECASE)
+_ID_FIELDS = ("Message-ID", "In-Reply-To", "References", MARKER)
 _AUTHENTICATION = (530, 534, 535, 538)
+
+
+class WirePolicy(EmailPolicy):
+    """Folds fields of ids between the ids: the standard policy cuts a long one into encoded words, and the thread is lost."""
+
+    @override
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name not in _ID_FIELDS:
+            return super().fold_binary(name, value)
+        folded = "\r\n ".join(value.split())
+        return f"{name}: {folded}\r\n".encode("ascii")
 
 
 def marker(intent: str) -> str:
@@ -74,8 +87,7 @@ def compose(intent: Intent, settings: EmailSettings) -> Letter:
         mail["References"] = " ".join(f"<{each}>" for each in references)
     mail[MARKER] = marker(intent.id)
     mail.set_content(_text(payload), cte="quoted-printable")
-    ascii_only = (settings.sender + receiver).isascii()
-    raw = mail.as_bytes(policy=SMTP if ascii_only else SMTPUTF8)
+    raw = mail.as_bytes(policy=WirePolicy(linesep="\r\n", utf8=not (settings.sender + receiver).isascii()))
     return Letter(settings.sender, receiver, message_id(intent.id, settings), raw)
 
 

@@ -253,6 +253,21 @@ def test_parts_survive_missing_and_foreign_delimiters(sandbox: EmailSandbox, end
     assert record["text"] == "first\n--other\nstill first\nsecond"
 
 
+def test_parameters_in_a_charset_that_fails_are_left_out() -> None:
+    named = multipart(b"mixed", PLAIN, b"Content-Type: image/png; name*=idna''x\r\n\r\npng")
+    record = to_record(Stored("INBOX", 1, 1, AT, named), SETTINGS)
+    assert [(each["filename"], each["size"]) for each in record["attachments"]] == [(None, 3)]
+    bounded = FROM + b"Content-Type: multipart/mixed; boundary*=idna''x\r\n\r\n--x\r\n\r\ntext\r\n"
+    assert "text" in to_record(Stored("INBOX", 1, 1, AT, bounded), SETTINGS)["text"]
+
+
+def test_receivers_beyond_the_bound_are_left_out(sandbox: EmailSandbox) -> None:
+    receivers = b"".join(b"To: receiver%d@mail.example\r\n" % number for number in range(5_000))
+    to = read(sandbox, FROM + receivers + b"\r\n")["to"]
+    assert 2_000 < len(to) < 5_000
+    assert to[0] == {"name": None, "address": "receiver0@mail.example"}
+
+
 def test_a_multipart_without_parts_is_its_own_text(sandbox: EmailSandbox) -> None:
     record = read(sandbox, FROM + b"Content-Type: multipart/mixed; boundary=never\r\n\r\njust text\r\n")
     assert record["text"] == "just text"
@@ -273,7 +288,13 @@ def test_a_very_long_text_is_cut_and_says_so(sandbox: EmailSandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "markup", [b"<div>" * 50_000 + b"deep &amp; done", b"<p>" + b"<" * 400_000 + b"deep &amp; done</p>", b"<![ deep &amp; done"]
+    "markup",
+    [
+        b"<?xml\nversion='1.0' encoding='utf-8'?><p>deep &amp; done",
+        b"<div>" * 50_000 + b"deep &amp; done",
+        b"<p>" + b"<" * 400_000 + b"deep &amp; done</p>",
+        b"<![ deep &amp; done",
+    ],
 )
 def test_markup_that_cannot_be_laid_out_gives_its_words(sandbox: EmailSandbox, markup: bytes) -> None:
     assert "deep & done" in read(sandbox, FROM + b"Content-Type: text/html\r\n\r\n" + markup)["text"]
@@ -321,8 +342,8 @@ def test_every_recorded_mail_ends_as_an_interaction_or_a_dead_letter(sandbox: Em
 FRAGMENTS = st.sampled_from(
     b"From: |To: |Date: |Subject: |Message-ID: |References: |Content-Type: |Content-Transfer-Encoding: |Content-Disposition: attachment; "
     b"|multipart/mixed; boundary=b|text/html|text/plain; charset=|message/rfc822|base64|quoted-printable|x-uuencode|begin 644 x\n"
-    b"|utf-8|utf-7|hz|filename=|name*0*=|\r\n|\n|\r\n\r\n|--b|--b--|=?utf-8?|B?|Q?|?=|=E9|<a@b.example>|<|>|(|\\|,|;|:"
-    b'|\x00|\xff|\xc3|<p>|<![|<!--|&#55296;|"'.split(b"|")
+    b"|utf-8|utf-7|hz|filename=|name*0*=|boundary*=idna''b|; filename*=idna''x|\r\n|\n|\r\n\r\n|--b|--b--|=?utf-8?|B?|Q?|?="
+    b'|=E9|<a@b.example>|<|>|(|\\|,|;|:|\x00|\xff|\xc3|<p>|<![|<!--|&#55296;|"'.split(b"|")
 )
 
 

@@ -202,6 +202,16 @@ def test_a_subject_is_answered_once(sandbox: EmailSandbox, subject: str | None, 
     assert sandbox.pushed("reply")[0]["subject"] == sent
 
 
+def test_long_message_ids_stay_whole(sandbox: EmailSandbox) -> None:
+    long = "AM6PR01MB12345" * 12 + "@eurprd01.prod.exchangelabs.com"
+    push(sandbox, intent("i" * 90, in_reply_to=long, references=[long[1:], "b@x"]))
+    (mail,) = sandbox.pushed("reply")
+    assert (mail["in_reply_to"], mail["references"]) == (long, [long[1:], "b@x", long])
+    (copy,) = sent_copies(sandbox)
+    assert (copy["in_reply_to"], copy["references"]) == ([long], [long[1:], "b@x", long])
+    assert (copy["message_id"], copy["threadline_id"]) == ("i" * 90 + "@shop.example", "i" * 90)
+
+
 def test_a_long_thread_keeps_its_root_and_its_end(sandbox: EmailSandbox) -> None:
     push(sandbox, intent(references=[f"m{number}@mail.example" for number in range(60)], in_reply_to="m60@mail.example"))
     references = sandbox.pushed("reply")[0]["references"]
@@ -219,6 +229,22 @@ def test_an_address_beyond_ascii_is_written_as_utf_8(sandbox: EmailSandbox) -> N
     (receipt,) = push(sandbox, intent(to="jörg@mail.example"))
     assert receipt.status == "done"
     assert sandbox.pushed("reply")[0]["receivers"] == ["jörg@mail.example"]
+
+
+def test_an_address_beyond_ascii_is_dead_where_the_server_has_no_smtputf8(sandbox: EmailSandbox) -> None:
+    sandbox.smtputf8 = False
+    dead, done = push(sandbox, intent("one", to="jörg@mail.example"), intent("two"))
+    assert (dead.status, done.status) == ("dead", "done")
+    assert "SMTPUTF8" in (dead.reason or "")
+
+
+def test_a_refused_sender_is_dead_and_a_missing_login_a_matter_of_settings(sandbox: EmailSandbox) -> None:
+    sandbox.refuse["support@shop.example"] = "553 5.7.1 not yours"
+    (dead,) = push(sandbox, intent())
+    assert (dead.status, dead.reason) == ("dead", "the SMTP server refused the sender with 553")
+    sandbox.refuse["support@shop.example"] = "530 5.7.0 Authentication required"
+    with pytest.raises(ConfigError, match="it wants a login; check smtp_user"):
+        push(sandbox, intent())
 
 
 def test_wrong_credentials_send_nothing(sandbox: EmailSandbox) -> None:

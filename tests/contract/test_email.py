@@ -153,6 +153,28 @@ def test_folders_come_and_go(sandbox: EmailSandbox) -> None:
     assert uids(pull(sandbox, second[-1].cursor, folders=["*"])) == [("Kunden/Grün", 1)]
 
 
+def test_a_folder_that_goes_during_the_pull_is_skipped(sandbox: EmailSandbox, caplog: pytest.LogCaptureFixture) -> None:
+    sandbox.deliver(plain(1))
+    sandbox.deliver(plain(2), folder="Old")
+    sandbox.deliver(plain(3), folder="Sent")
+    pages = connector(sandbox, folders=["*"]).pull("messages", None)
+    assert uids([next(pages)]) == [("INBOX", 1)]
+    with client(sandbox) as imap:
+        imap.delete_folder("Old")
+    assert uids(list(pages)) == [("Sent", 1)]
+    assert "'Old' has gone" in caplog.text
+
+
+def test_a_mail_moved_to_a_folder_that_is_read_comes_again_from_there(sandbox: EmailSandbox) -> None:
+    sandbox.deliver(plain(1))
+    before = pull(sandbox)
+    with client(sandbox) as imap:
+        imap.select_folder("INBOX")
+        imap.move([1], "Sent")
+    (again,) = records(pull(sandbox, before[-1].cursor))
+    assert (again["mailbox"], again["message_id"]) == ("Sent", "p1@mail.example")
+
+
 def test_a_mail_deleted_meanwhile_is_no_error(sandbox: EmailSandbox) -> None:
     for number in range(3):
         sandbox.deliver(plain(number))

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from connectors.email.smtp import WirePolicy
 from threadline.testing.story import Garbled, Mailed
 
 OWN_ADDRESS = "support@shop.example"
@@ -31,7 +32,7 @@ def ordinary(event: Mailed) -> bytes:
     mail.set_content(event.text)
     if event.person.number % 3 == 0:
         mail.add_alternative(f"<html><body><p>{event.text}</p></body></html>", subtype="html")
-    return mail.as_bytes()
+    return mail.as_bytes(policy=WirePolicy(linesep="\r\n"))
 
 
 def _head(number: int, at: datetime, *lines: bytes) -> bytes:

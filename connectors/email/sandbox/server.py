@@ -34,7 +34,8 @@ class EmailSandbox(Sandbox):
 
     What is submitted goes to INBOX where it is addressed to the mailbox itself, and counts as pushed where it is not.
     `fail_next` queues replies to DATA ("451 4.3.0 later") that are sent instead of taking the mail, `lose_next` is how many
-    mails are taken without a reply, and `refuse` maps a receiver to the reply that refuses it.
+    mails are taken without a reply, and `refuse` maps an address to the reply that refuses it.
+    `smtputf8` says whether addresses beyond ASCII are taken (RFC 6531).
     SMTP listens on the port after IMAP's, or on any free one.
     """
 
@@ -49,6 +50,7 @@ class EmailSandbox(Sandbox):
             self.store.make(each)
         self.fail_next: deque[str] = deque()
         self.lose_next = 0
+        self.smtputf8 = True
         self.refuse: dict[str, str] = {}
         self.imap_port = self.smtp_port = 0
         self._mailboxes: KeptMailboxes | None = None
@@ -195,6 +197,8 @@ class _Submission:
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
         if not session.authenticated:
             return "530 5.7.0 Authentication required"
+        if address in self._sandbox.refuse:
+            return self._sandbox.refuse[address]
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -220,5 +224,10 @@ def _authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism:
 
 def _submission(sandbox: EmailSandbox, loop: asyncio.AbstractEventLoop) -> SMTP:
     return SMTP(
-        _Submission(sandbox), hostname="localhost", loop=loop, enable_SMTPUTF8=True, auth_require_tls=False, authenticator=_authenticate
+        _Submission(sandbox),
+        hostname="localhost",
+        loop=loop,
+        enable_SMTPUTF8=sandbox.smtputf8,
+        auth_require_tls=False,
+        authenticator=_authenticate,
     )
