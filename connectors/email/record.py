@@ -9,7 +9,7 @@ from typing import Any
 from xxhash import xxh3_128_hexdigest
 
 from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
-from connectors.email.mime import Fields, Mail, Part, boundary_of, filename_of, split
+from connectors.email.mime import Fields, Mail, Part, filename_of, split
 from connectors.email.settings import EmailSettings
 from connectors.email.text import clean, decode, decode_words, html_to_text, unflow
 
@@ -152,7 +152,7 @@ def _is_attached(part: Part, kind: str) -> bool:
     if part.fields.get_content_disposition() == "attachment" or filename_of(part.fields):
         return True
     # A multipart without any part is text that somebody has labelled wrongly.
-    return kind not in ("text/plain", "text/html") and boundary_of(part.fields) is None
+    return kind not in ("text/plain", "text/html") and not kind.startswith("multipart/")
 
 
 def _text(part: Part) -> str:
