@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeAlias
-from urllib.parse import urlsplit
 
 from threadline.sdk.errors import ConfigError
 from threadline.store.schema import Table
@@ -90,7 +89,8 @@ def open_database(url: str, *, create: bool) -> Database:
 
     Without `create` an SQLite file that is not there is a ConfigError, for commands that only look.
     """
-    scheme = urlsplit(url).scheme.split("+")[0]
+    kind, given, _ = url.partition("://")
+    scheme = kind.split("+")[0] if given else ""
     if scheme == "sqlite":
         from threadline.store.sqlite import SqliteDatabase
 
@@ -103,7 +103,9 @@ def open_database(url: str, *, create: bool) -> Database:
 
         database = PostgresDatabase(url)
     else:
-        raise ConfigError(f"no database of kind {scheme or url!r}: use sqlite:///PATH or postgresql://USER@HOST/NAME")
+        # What is no address at all may still hold a password: it is not quoted.
+        what = f"no database of kind {scheme!r}" if scheme else "the database's address names no kind of database"
+        raise ConfigError(f"{what}: use sqlite:///PATH or postgresql://USER@HOST/NAME")
     from threadline.store.migrate import ensure_current
 
     try:

@@ -1,9 +1,11 @@
 """Brings a database's tables up to date, once, however many processes open it at the same time."""
 
 from pathlib import Path
+from typing import Any
 
 from threadline.sdk.errors import ConfigError
 from threadline.store.database import Database
+from threadline.store.schema import BY_NAME
 
 HEAD = "0001"
 """The newest migration; a test holds it against the folder."""
@@ -13,7 +15,7 @@ _LOCK = 7_415_026
 
 
 def ensure_current(database: Database, url: str) -> None:
-    """Run the migrations that are missing; ConfigError when the database is newer than this code."""
+    """Run the migrations that are missing; ConfigError when the database is newer than this code, or somebody else's."""
     if revision(database) != HEAD:
         _upgrade(url)
 
@@ -47,6 +49,7 @@ def _upgrade(url: str) -> None:
             connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
             connection.exec_driver_sql("PRAGMA busy_timeout = 60000")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _refuse_strangers(connection)
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
@@ -57,6 +60,19 @@ def _upgrade(url: str) -> None:
         connection.commit()
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("COMMIT") if connection.connection.driver_connection.in_transaction else None  # type: ignore[union-attr]
+
+
+def _refuse_strangers(connection: Any) -> None:
+    from alembic.migration import MigrationContext
+    from sqlalchemy import inspect
+
+    if MigrationContext.configure(connection).get_current_revision() is None and (
+        taken := sorted(BY_NAME.keys() & set(inspect(connection).get_table_names()))
+    ):
+        raise ConfigError(
+            f"the database is used by another application: it has tables named {', '.join(taken)} that threadline did not make; "
+            "use a new database"
+        )
 
 
 def _sqlalchemy_url(url: str) -> str:

@@ -28,9 +28,9 @@ def _placeholders(sql: str) -> LiteralString:
     return cast("LiteralString", sql.replace("?", "%s"))
 
 
-def _clean(row: Row) -> Row:
+def _clean(values: Iterable[Any]) -> Row:
     # PostgreSQL's text has no NUL; the record's own bytes keep it.
-    return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value for value in row)
+    return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value for value in values)
 
 
 class PostgresTransaction(Transaction):
@@ -41,20 +41,20 @@ class PostgresTransaction(Transaction):
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
-        return self._connection.execute(_placeholders(sql), parameters).fetchall()
+        return self._connection.execute(_placeholders(sql), _clean(parameters)).fetchall()
 
     def query_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
-        items = list(keys)
+        items = list(_clean(keys))
         return self.query(sql.replace("{keys}", "= ANY(?)"), [*parameters, items]) if items else []
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """See `Transaction`."""
-        return self._connection.execute(_placeholders(sql), parameters).rowcount
+        return self._connection.execute(_placeholders(sql), _clean(parameters)).rowcount
 
     def execute_in(self, sql: str, keys: Iterable[Any]) -> None:
         """See `Transaction`."""
-        items = list(keys)
+        items = list(_clean(keys))
         if items:
             self.execute(sql.replace("{keys}", "= ANY(?)"), [items])
 
