@@ -1,0 +1,151 @@
+"""A database is brought up to date by whoever opens it first, and one that is not ours is left alone."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+import threadline.store
+from threadline.sdk import ConfigError
+from threadline.store.database import open_database
+from threadline.store.metadata import metadata
+from threadline.store.migrate import HEAD, revision
+from threadline.store.schema import TABLES
+
+OPEN = "import sys; from threadline.store.database import open_database; open_database(sys.argv[1], create=True).close()"
+
+
+def change(url: str, *statements: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def tables(url: str) -> set[str]:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        names = set(engine.dialect.get_table_names(connection))
+    engine.dispose()
+    return names
+
+
+def test_head_is_the_newest_migration_of_the_folder():
+    folder = Path(threadline.store.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_heads() == [HEAD]
+
+
+def test_the_migrations_make_exactly_the_declared_tables(database_url):
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata()) == []
+    engine.dispose()
+    assert tables(database_url) == {table.name for table in TABLES} | {"alembic_version"}
+
+
+def test_four_processes_that_open_an_empty_database_at_once_all_succeed(empty_url):
+    processes = [subprocess.Popen([sys.executable, "-c", OPEN, empty_url], stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [process.communicate(timeout=60)[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], errors
+    assert {table.name for table in TABLES} <= tables(empty_url)
+
+
+def test_opening_again_changes_nothing(database_url):
+    before = tables(database_url)
+    with open_database(database_url, create=False) as database:
+        assert revision(database) == HEAD
+    assert tables(database_url) == before
+
+
+def test_an_interrupted_upgrade_leaves_nothing_and_is_done_by_the_next(empty_url, monkeypatch):
+    from alembic import op
+
+    def failing(name: str, *columns: object, **options: object) -> None:
+        if name == "records":
+            raise KeyboardInterrupt
+        made(name, *columns, **options)
+
+    made = op.create_table
+    with monkeypatch.context() as patch:
+        patch.setattr(op, "create_table", failing)
+        with pytest.raises(KeyboardInterrupt):
+            open_database(empty_url, create=True)
+    assert tables(empty_url) == set()
+    open_database(empty_url, create=True).close()
+    assert {table.name for table in TABLES} <= tables(empty_url)
+
+
+def test_a_database_of_a_newer_version_is_refused(database_url):
+    change(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ConfigError, match=r"another version of threadline.*use that version, or a new database"):
+        open_database(database_url, create=True)
+
+
+def test_the_database_of_another_application_is_refused_and_not_touched(empty_url, tmp_path):
+    (tmp_path / "empty").mkdir(exist_ok=True)
+    change(empty_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT)", "INSERT INTO orders VALUES (1, 'Ana')")
+    with pytest.raises(ConfigError, match=r"(?s)tables.*orders.*new database"):
+        open_database(empty_url, create=True)
+    assert tables(empty_url) == {"orders"}
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("These are notes, and not a database. " * 100)
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        open_database(f"sqlite:///{path}", create=True)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cannot be opened.*check that the path"):
+        open_database(f"sqlite:///{tmp_path}/file/threadline.db", create=True)
+
+
+def test_commands_that_only_look_make_no_database(tmp_path):
+    path = tmp_path / "threadline.db"
+    with pytest.raises(ConfigError, match=r"no database at .*run `threadline sync` first"):
+        open_database(f"sqlite:///{path}", create=False)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("url", ["mysql://root:secret@localhost/shop", "threadline.db", ""])
+def test_other_databases_are_refused_without_their_password(url):
+    with pytest.raises(ConfigError, match="use sqlite:///PATH or postgresql://") as error:
+        open_database(url, create=True)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://nobody:s3cret@127.0.0.1:1/none", "PostgreSQL cannot be used: .*check THREADLINE_DATABASE_URL"),
+        ("postgresql://user:s3cret@[bad/none", "is not a PostgreSQL address"),
+    ],
+)
+def test_a_server_that_is_not_there_is_an_error_without_a_password(address, said):
+    with pytest.raises(ConfigError, match=said) as error:
+        open_database(address, create=True)
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.postgres
+def test_a_database_that_does_not_exist_is_named(postgres_server):
+    with pytest.raises(ConfigError, match='"nowhere" does not exist'):
+        open_database(postgres_server.url("nowhere"), create=True)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_way_to_write_the_address_works(postgres_server, scheme):
+    url = postgres_server.database(migrated=False).replace("postgresql", scheme, 1)
+    with open_database(url, create=True) as database:
+        assert revision(database) == HEAD
