@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from threadline.cli.airflow_api import AirflowApi
 from threadline.cli.airflow_stack import AirflowStack
 from threadline.cli.demo_report import print_report
 from threadline.cli.exits import NEEDS_A_PERSON, leave
@@ -165,11 +166,18 @@ def _wait(demo: Demo) -> bool:
 def _come_to_rest(demo: Demo) -> None:
     """Let no further run begin, and the last ones end, so that Airflow's own database tells of nothing half-done."""
     with working("the last runs end"), demo.airflow.api() as api:
-        api.pause(paused=True)
-        for _ in range(60):
-            if not any(run.state in ("queued", "running") for run in api.runs()):
-                return
+        for _ in range(90):
+            if not _active(api):
+                api.pause(paused=True)
+                if not _active(api):
+                    return
+                # One began just before; Airflow lets nothing go on in a DAG that is paused.
+                api.pause(paused=False)
             time.sleep(1)
+
+
+def _active(api: AirflowApi) -> bool:
+    return any(run.state in ("queued", "running") for run in api.runs())
 
 
 def _backlog(config: Config) -> int:

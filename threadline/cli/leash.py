@@ -1,7 +1,8 @@
 """Keep a command on a leash: it ends, with everything that it started, when its holder ends or lets go.
 
 `python leash.py HOLDER COMMAND...` runs the command while the process HOLDER is the leash's parent. On SIGTERM, and when
-the holder is gone (also by SIGKILL), the command's whole tree gets SIGTERM and, GRACE seconds later, SIGKILL.
+the holder is gone (also by SIGKILL), the command gets SIGTERM, soon after it all that it started, and after GRACE seconds
+what is left gets SIGKILL.
 The exit status is the command's, or 128 + the signal that ended it.
 
 Run as a file: it imports only the standard library, so that it stands within a moment.
@@ -18,8 +19,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-GRACE = 4.0
+GRACE = 3.0
 """Seconds that a tree may take to end by itself."""
+_ALONE = 1.0
+"""Seconds that a command may take to end what it started before that is told too: a pool whose workers die first waits for them."""
 _TICK = 0.1
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -71,19 +74,25 @@ def _reap(child: int) -> int | None:
 
 
 def _end_tree(child: int, status: int | None) -> int:
-    _signal_tree(signal.SIGTERM)
-    patience = time.monotonic() + GRACE
-    while _tree():
+    begun = time.monotonic()
+    told = False
+    if status is None:
+        _signal([child], signal.SIGTERM)
+    while tree := _tree():
+        waited = time.monotonic() - begun
+        if waited > GRACE:
+            _signal(tree, signal.SIGKILL)
+        elif not told and (status is not None or waited > _ALONE):
+            _signal(tree, signal.SIGTERM)
+            told = True
         time.sleep(_TICK)
-        if time.monotonic() > patience:
-            _signal_tree(signal.SIGKILL)
         ended = _reap(child)
         status = ended if status is None else status
     return status or 0
 
 
-def _signal_tree(number: int) -> None:
-    for pid in _tree():
+def _signal(processes: Sequence[int], number: int) -> None:
+    for pid in processes:
         try:
             os.kill(pid, number)
         except ProcessLookupError:

@@ -109,6 +109,11 @@ def _list(value: str | None) -> list[str]:
     return msgspec.json.decode(value, type=list[str]) if value else []
 
 
+def carried(remote_id: str) -> Reference:
+    """Return the reference to a copy of an interaction that was sent through another system, such as the Message-ID of a mail."""
+    return Reference(entity_id("", "message", remote_id), "message", remote_id)
+
+
 class Finder:
     """Finds what members refer to; `order_pattern` is how order numbers look in text (threadline.yaml, `references.order`)."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from threadline.journey.references import Finder, Member, Reference, customers, load_members
+from threadline.journey.references import Finder, Member, Reference, carried, customers, load_members
 from threadline.model.groups import connected, name_groups
 from threadline.model.ids import entity_id
 from threadline.store import schema
@@ -58,6 +58,11 @@ def _refer(transaction: Transaction, touched: set[bytes], finder: Finder) -> Non
     for member in members.values():
         for reference in finder.references(member, profiles.get(member.id)):
             rows.setdefault((reference.id, member.id), (reference.id, member.id, reference.kind, reference.label))
+    for member, remote in transaction.query_in(
+        "SELECT entity_id, remote_id FROM outbox WHERE remote_id IS NOT NULL AND entity_id {keys}", members
+    ):
+        sent = carried(remote)
+        rows[sent.id, member] = (sent.id, member, sent.kind, sent.label)
     transaction.execute_in("DELETE FROM thread_references WHERE entity {keys}", touched)
     transaction.insert(schema.THREAD_REFERENCES, list(rows.values()))
 

@@ -21,6 +21,7 @@ from threadline.sdk.contract import Connector, Intent, PushObject, Receipt, Targ
 from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
 from threadline.store import schema
 from threadline.store.database import Database, Row, Transaction
+from threadline.sync.apply import log
 from threadline.sync.resolve import Change, advance, changes_after
 
 _GIVE_UP = 10
@@ -209,10 +210,20 @@ def _send(database: Database, connector: Target, outgoing: Outgoing, intents: li
     with database.write() as transaction:
         for receipt in settled:
             _settle(transaction, receipt, attempts[receipt.intent])
+        _announce(transaction, outgoing, settled)
     counts.sent += sum(receipt.status == "done" for receipt in settled)
     counts.failed += sum(receipt.status != "done" for receipt in settled)
     if failure:
         raise failure
+
+
+def _announce(transaction: Transaction, outgoing: Outgoing, settled: Sequence[Receipt]) -> None:
+    """Log the interactions that now also stand at the target under an id of their own: an answer to that belongs to their thread."""
+    if outgoing.is_state or outgoing.mapping.tree.source != "interaction":
+        return
+    sent = [parse_id(receipt.intent) for receipt in settled if receipt.status == "done" and receipt.remote_id]
+    rows = transaction.query_in("SELECT entity_id FROM outbox WHERE id {keys}", sent)
+    log(transaction, [("interaction", row[0], "changed") for row in rows], new_ulid(), transaction.now())
 
 
 def _settle(transaction: Transaction, receipt: Receipt, attempt: int) -> None:
