@@ -7,7 +7,9 @@ from threadline.cli.context import CONFIG
 from threadline.cli.exits import CONFIGURATION, NEEDS_A_PERSON, TEMPORARY, leave, say
 from threadline.cli.output import print_json, print_table, working
 from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
+from threadline.store.database import open_database
 from threadline.sync.config import Config
+from threadline.sync.connect import open_connector
 from threadline.sync.push import PushCounts
 from threadline.sync.run import pull_stream, push_target, resolve
 from threadline.sync.views import Ledger
@@ -78,9 +80,24 @@ def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, 
             try:
                 ledger = pull_stream(config, source, stream, full=full, progress=lambda now, report=report: report(f"{now.read:,} read"))  # type: ignore[misc]
             except ConnectorError as error:
+                if (common := _trouble(config, source)) is not None:
+                    # The other streams would fail of the same.
+                    outcome.failed(source, common)
+                    return
                 outcome.failed(f"{source}.{stream}", error)
             else:
                 outcome.pulled.append((source, stream, ledger))
+
+
+def _trouble(config: Config, source: str) -> ConnectorError | None:
+    """Say what keeps the whole source from working: its address or credentials, or the database."""
+    try:
+        open_database(config.database, create=True).close()
+        with open_connector(config.sources[source]) as connector:
+            connector.check()
+    except ConnectorError as error:
+        return error
+    return None
 
 
 def push_one(target: str, *, json: bool) -> None:

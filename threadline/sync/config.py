@@ -176,7 +176,7 @@ def _source(document: Document, name: str, entry: Any) -> Source:
     except ConfigError as error:
         raise document.error((*at, "connector"), str(error)) from None
     given: Mapping[str, Any] = keys.get("settings") or {}
-    settings = document.check_keys((*at, "settings"), given, kind.settings_type().model_fields, f"the settings of {name} ({connector})")
+    settings = document.check_keys((*at, "settings"), given, kind.settings_type().model_fields, f"source {name} ({connector})")
     _check_settings(document, at, name, kind, settings)
     streams = _streams(document, at, keys.get("streams"), kind, settings)
     return Source(name, connector, _schedule(document, keys, at), settings, streams, document.at(at))
