@@ -1,16 +1,14 @@
 """The pages in a real browser: nothing stored runs, nothing violates the policy, the door opens and shuts."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.browser.chromium import MISSING, chromium, installed, resize
 from tests.unit.pages_fixture import MARA, Shelf, busy, hits, mara
 from tests.unit.pages_poison import PAYLOADS, Poison
 from tests.unit.pages_server import serving
@@ -20,23 +18,15 @@ from threadline.api.standalone import standalone_app
 pytestmark = pytest.mark.slow
 
 TOKEN = "correct horse battery staple"
-QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu")
 PAGES = ("health", "customers?q=lindq", f"customers/{MARA}")
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs chromium and chromedriver: apt-get install chromium chromium-driver")
-    options = Options()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", *QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = Chrome(options=options, service=Service(driver))
-    yield chrome
-    chrome.quit()
+    if not installed():
+        pytest.skip(MISSING)
+    with chromium(tmp_path_factory.mktemp("profile")) as chrome:
+        yield chrome
 
 
 def complaints(browser: Chrome) -> list[str]:
@@ -60,8 +50,7 @@ def test_nothing_stored_runs(browser, payload):
 @pytest.fixture(params=[1280, 390])
 def width(browser, request) -> Iterator[int]:
     """Make the window so wide."""
-    size = {"width": request.param, "height": 800, "deviceScaleFactor": 1, "mobile": request.param < 720}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, request.param, 800)
     yield request.param
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
