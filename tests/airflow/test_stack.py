@@ -248,7 +248,7 @@ def test_whatever_ends_the_holder_ends_airflow(tmp_path: Path, number: signal.Si
         if moment == "when it runs":
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"up\n"
-            eventually(lambda: len(below(holder.pid)) > 10)
+            eventually(lambda: len(below(holder.pid)) > 8)
         else:
             eventually(lambda: len(below(holder.pid)) > 2)
         tree = below(holder.pid)
