@@ -38,6 +38,6 @@ def metadata() -> MetaData:
             for column in table.columns
         ]
         indexes = [Index(f"{table.name}_by_{'_'.join(names)}", *names) for names in table.indexes]
-        indexes += [Index(f"{table.name}_unique_{'_'.join(names)}", *names, unique=True) for names in table.unique]
+        indexes += [Index(f"{table.name}_by_{name}", name, postgresql_using="hash") for name in table.looked_up]
         Table(table.name, result, *columns, PrimaryKeyConstraint(*table.key, name=f"{table.name}_key"), *indexes)
     return result

@@ -26,13 +26,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its primary key and further indexes; an index whose name begins with "unique" is one."""
+    """A table with its primary key and further indexes; `looked_up` columns are only ever compared with "=".
+
+    What a source writes may be longer than PostgreSQL's ordered indexes take (2,704 bytes): it is looked up, or hashed into an id.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
+    looked_up: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -49,14 +52,14 @@ def _columns(entity: type[msgspec.Struct]) -> Iterable[Column]:
             yield Column(field.name, "json" if field.kind == "list" else field.kind, field.nullable)
 
 
-def _entity(entity: type[msgspec.Struct], *indexes: tuple[str, ...], key: tuple[str, ...] = ("id",)) -> Table:
-    return Table(entity.table, tuple(_columns(entity)), key, indexes)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportAttributeAccessIssue]
-
-
-def _table(
-    name: str, key: Sequence[str], *columns: Column, indexes: Sequence[tuple[str, ...]] = (), unique: Sequence[tuple[str, ...]] = ()
+def _entity(
+    entity: type[msgspec.Struct], *indexes: tuple[str, ...], key: tuple[str, ...] = ("id",), looked_up: tuple[str, ...] = ()
 ) -> Table:
-    return Table(name, columns, tuple(key), tuple(indexes), tuple(unique))
+    return Table(entity.table, tuple(_columns(entity)), key, indexes, looked_up)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportAttributeAccessIssue]
+
+
+def _table(name: str, key: Sequence[str], *columns: Column, indexes: Sequence[tuple[str, ...]] = ()) -> Table:
+    return Table(name, columns, tuple(key), tuple(indexes))
 
 
 def _text(name: str, *, nullable: bool = False) -> Column:
@@ -71,10 +74,10 @@ PARTIES = _entity(entities.Party)
 PARTY_IDENTIFIERS = _entity(entities.PartyIdentifier, ("identifier",), ("record_id",), key=("party", "identifier"))
 CONTACT_POINTS = _entity(entities.ContactPoint, key=("party", "type", "value"))
 PREFERENCES = _entity(entities.Preference, ("party",))
-INTERACTIONS = _entity(entities.Interaction, ("case",), ("order_ref",), ("conversation_ref",))
-MESSAGES = _entity(entities.Message, ("interaction",), ("message_id",))
-CASES = _entity(entities.Case, ("order_ref",))
-ORDERS = _entity(entities.Order, ("number",))
+INTERACTIONS = _entity(entities.Interaction, ("case",))
+MESSAGES = _entity(entities.Message, ("interaction",))
+CASES = _entity(entities.Case)
+ORDERS = _entity(entities.Order, looked_up=("number",))
 ORDER_ITEMS = _entity(entities.OrderItem, ("order",))
 THREADS = _entity(entities.Thread, ("profile",))
 THREAD_MEMBERS = _entity(entities.ThreadMember, ("thread",), key=("entity",))
@@ -101,7 +104,7 @@ RECORDS = _table(
     Column("id", "id"), _text("source"), _text("stream"), _text("key"), Column("digest", "bytes"),
     _text("state"), Column("page", "id"), _count("page_offset"), _count("page_length"),
     _count("version"), Column("first_seen", "time"), Column("changed_at", "time"),
-    indexes=[("source", "stream", "key")],
+    indexes=[("source", "stream", "changed_at")],
 )  # fmt: skip
 """What is known of each source record: its digest (with the mapping's), and where its bytes are."""
 

@@ -16,6 +16,8 @@ from threadline.store.database import Row, Transaction, distinct
 from threadline.sync.batch import Incoming, Judge, Letter, Verdict
 
 _NOWHERE = bytes(16)
+_LONGEST_ADDRESS = 320
+"""RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
 _compress = zstandard.ZstdCompressor(level=1).compress
 
 
@@ -162,7 +164,8 @@ def _identifier_rows(mentions: Sequence[tuple[bytes, PartyMention]]) -> Iterable
 def _contact_rows(mentions: Sequence[tuple[bytes, PartyMention]]) -> Iterable[Row]:
     for record_id, party in mentions:
         for identifier in party.identifiers:
-            if kind := CONTACT_TYPES.get(identifier.kind):
+            kind = CONTACT_TYPES.get(identifier.kind)
+            if kind and len(identifier.normalized) <= _LONGEST_ADDRESS:
                 yield (party.id, kind, identifier.normalized, False, None, None, None, record_id)
 
 

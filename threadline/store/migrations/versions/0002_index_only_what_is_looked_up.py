@@ -1,0 +1,32 @@
+"""Index only what is looked up, and nothing that a source may write at any length."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go to this migration."""
+    op.drop_index("cases_by_order_ref", table_name="cases")
+    op.drop_index("interactions_by_conversation_ref", table_name="interactions")
+    op.drop_index("interactions_by_order_ref", table_name="interactions")
+    op.drop_index("messages_by_message_id", table_name="messages")
+    op.drop_index("orders_by_number", table_name="orders")
+    op.create_index("orders_by_number", "orders", ["number"], unique=False, postgresql_using="hash")
+    op.drop_index("records_by_source_stream_key", table_name="records")
+    op.create_index("records_by_source_stream_changed_at", "records", ["source", "stream", "changed_at"], unique=False)
+
+
+def downgrade() -> None:
+    """Go back from this migration."""
+    op.drop_index("records_by_source_stream_changed_at", table_name="records")
+    op.create_index("records_by_source_stream_key", "records", ["source", "stream", "key"], unique=False)
+    op.drop_index("orders_by_number", table_name="orders")
+    op.create_index("orders_by_number", "orders", ["number"], unique=False)
+    op.create_index("messages_by_message_id", "messages", ["message_id"], unique=False)
+    op.create_index("interactions_by_order_ref", "interactions", ["order_ref"], unique=False)
+    op.create_index("interactions_by_conversation_ref", "interactions", ["conversation_ref"], unique=False)
+    op.create_index("cases_by_order_ref", "cases", ["order_ref"], unique=False)
