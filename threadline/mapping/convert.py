@@ -29,7 +29,8 @@ def to_integer(value: Any) -> int:
         raise ValueError(f"expected a whole number, found {kind_of(value)}")
     try:
         number = Decimal(value)
-        whole = int(number)
+        # An exponent of millions would be written out.
+        whole = int(number) if number.adjusted() < 20 else 0
     except (InvalidOperation, OverflowError, ValueError):
         raise ValueError("expected a whole number") from None
     if whole != number or not -(1 << 63) <= whole < 1 << 63:
