@@ -7,11 +7,11 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from threadline.api.headers import STRICT
 from threadline.api.render import inner_path, page
+from threadline.sdk.errors import ConnectorError
 
 _log = logging.getLogger(__name__)
 _RETRY_AFTER = 30
@@ -36,11 +36,11 @@ _TROUBLES = {
         Trouble(405, "Not possible here", "This address is only for looking."),
     )
 }
-_DATABASE = Trouble(
+_UNREADABLE = Trouble(
     503,
     "The database does not answer",
-    "threadline could not read its own database. Nothing was changed: this only reads. "
-    "See that the database runs and that THREADLINE_DATABASE_URL names it, then try again.",
+    "threadline could not read its settings or its own database. Nothing was changed: this only reads. "
+    "`threadline check` says why; see that the database runs and that THREADLINE_DATABASE_URL names it, then try again.",
     retry=True,
 )
 _FAULT = Trouble(
@@ -52,7 +52,7 @@ def add_error_pages(app: FastAPI) -> None:
     """Answer every error of the app as a page, or under /api/ as a problem document (RFC 9457)."""
     app.exception_handler(HTTPException)(refused)
     app.exception_handler(RequestValidationError)(_unusable)
-    app.exception_handler(SQLAlchemyError)(_database_silent)
+    app.exception_handler(ConnectorError)(_unreadable)
     app.exception_handler(Exception)(_fault)
 
 
@@ -89,10 +89,10 @@ async def _unusable(request: Request, error: RequestValidationError) -> Response
     return _answer(request, Trouble(422, "This cannot be looked up", f"{wrong}."))
 
 
-async def _database_silent(request: Request, error: SQLAlchemyError) -> Response:
-    # The message of a database error may quote the statement's values, which are personal data.
-    _log.error("the database could not be read: %s", type(getattr(error, "orig", None) or error).__name__)
-    return _answer(request, _DATABASE)
+async def _unreadable(request: Request, error: ConnectorError) -> Response:
+    # The message names hosts and paths: it is for the log, not for whoever may look.
+    _log.error("the pages could not be read: %s", error)
+    return _answer(request, _UNREADABLE)
 
 
 async def _fault(request: Request, _: Exception) -> Response:

@@ -8,7 +8,7 @@ from threadline.sync.views import Health
 
 
 class Reader(Protocol):
-    """Answers from threadline's database; each method may raise `sqlalchemy.exc.SQLAlchemyError` and is called from several threads."""
+    """Answers from threadline's database; each method may raise ConfigError or RetryableError, and is called from several threads."""
 
     def health(self) -> Health:
         """Return the state of every stream and target."""
