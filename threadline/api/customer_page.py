@@ -112,8 +112,7 @@ def _by_label(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
 
 
 def _lede(customer: CustomerView) -> str:
-    # An order has no channel, although its thread lists one for it.
-    channels = {entry.channel for thread in customer.threads for entry in thread.entries} - {None, "other"}
+    channels = {name for thread in customer.threads for name in thread.channels}
     systems = {record.source for record in customer.records}
     cases = sum(case.status not in _CLOSED for case in customer.cases)
     threads = "one thread" if len(customer.threads) == 1 else count(len(customer.threads), "thread")

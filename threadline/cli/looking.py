@@ -1,5 +1,6 @@
 """`threadline status` and `threadline timeline`."""
 
+from rich.padding import Padding
 from rich.text import Text
 
 from threadline.cli.context import CONFIG
@@ -114,7 +115,8 @@ def print_thread(thread: ThreadView) -> None:
         out.print(head)
         if entry.kind == "message":
             for line in safe_lines(entry.text or "")[:6]:
-                out.print(Text(f"                      {line}", style="dim" if entry.visibility == "internal" else ""))
+                said = Text(line or " ", style="dim" if entry.visibility == "internal" else "")
+                out.print(Padding(said, (0, 0, 0, 22), expand=False))
         if entry.reason:
             out.print(Text(f"                      joined: {plain(entry.reason)} ({entry.score:.2f})", style="dim"))
 

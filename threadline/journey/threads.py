@@ -119,7 +119,7 @@ def _thread_row(thread: bytes, ordered: list[Member], profiles: Mapping[bytes, b
     root = ordered[0]
     known = Counter(profiles[member.id] for member in ordered if member.id in profiles)
     profile = max(sorted(known), key=known.__getitem__) if known else None
-    channels = list(dict.fromkeys(member.channel or "other" for member in ordered))
+    channels = list(dict.fromkeys(member.channel for member in ordered if member.channel))
     return (thread, root.id, _title(ordered), profile, root.at, ordered[-1].at, msgspec.json.encode(channels).decode())
 
 
