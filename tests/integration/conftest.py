@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.integration.lab import Lab
+from tests.integration.lab import Lab, wipe
 from threadline.store.database import Database, open_database
 
 SQLITE = "sqlite"
@@ -19,11 +19,12 @@ POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 
 
 class PostgresServer:
-    """A server of this test session's own; databases in it are copied from one that is up to date."""
+    """A server of this test session's own, with a pool of databases: making one takes longer than most tests."""
 
     def __init__(self, package: Any, folder: Path) -> None:
         self._running = package.get_server(folder / "data", cleanup_mode="delete")
         self._numbers = count(1)
+        self._idle: list[str] = []
         self._socket = quote(str(self._running.get_postmaster_info().socket_dir), safe="")
         # A crash of the machine loses nothing that a test needs.
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
@@ -39,6 +40,14 @@ class PostgresServer:
         name = f"test_{next(self._numbers)}"
         self._administer(f"CREATE DATABASE {name}" + (" TEMPLATE template_threadline" if migrated else ""))
         return self.url(name)
+
+    def borrow(self) -> str:
+        return self._idle.pop() if self._idle else self.database()
+
+    def give_back(self, url: str) -> None:
+        with open_database(url, create=True) as database:
+            wipe(database)
+        self._idle.append(url)
 
     def _administer(self, sql: str) -> None:
         import psycopg
@@ -84,12 +93,21 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=[SQLITE, POSTGRES])
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Makes addresses of empty databases that are up to date."""
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Makes addresses of databases that are up to date and hold nothing."""
     if request.param == SQLITE:
         template, numbers = request.getfixturevalue("sqlite_template"), count(1)
-        return lambda: f"sqlite:///{shutil.copy(template, tmp_path / f'store-{next(numbers)}.db')}"
-    return request.getfixturevalue("postgres_server").database
+        yield lambda: f"sqlite:///{shutil.copy(template, tmp_path / f'store-{next(numbers)}.db')}"
+        return
+    server, borrowed = request.getfixturevalue("postgres_server"), list[str]()
+
+    def borrow() -> str:
+        borrowed.append(server.borrow())
+        return borrowed[-1]
+
+    yield borrow
+    for url in borrowed:
+        server.give_back(url)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from threadline.mapping.library import pull_mapping, push_mapping
 from threadline.model.ids import entity_id
 from threadline.sdk import Connector, Cursor, Intent, Page, PushObject, Receipt, Rejected, Settings, Stream, Target
 from threadline.store.database import Database, Transaction
+from threadline.store.schema import TABLES
 from threadline.sync.batch import Judge
 from threadline.sync.pull import pull
 from threadline.sync.push import Outgoing, PushCounts, push
@@ -224,6 +225,13 @@ def ticket(number: Any, source: str = "desk") -> bytes:
 def order(number: Any, source: str = "desk") -> bytes:
     """Return the id of an order."""
     return entity_id(source, "order", str(number))
+
+
+def wipe(database: Database) -> None:
+    """Empty all tables."""
+    with database.write() as transaction:
+        for table in TABLES:
+            transaction.execute(f'DELETE FROM "{table.name}"')
 
 
 Partition = frozenset[frozenset[Any]]

@@ -3,21 +3,26 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command, op
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 import threadline.store
+from tests.integration.lab import Lab, contents
 from threadline.sdk import ConfigError
 from threadline.store.database import open_database
 from threadline.store.metadata import metadata
 from threadline.store.migrate import HEAD, revision
 from threadline.store.schema import TABLES
 
+FOLDER = Path(threadline.store.__file__).parent / "migrations"
 OPEN = "import sys; from threadline.store.database import open_database; open_database(sys.argv[1], create=True).close()"
 
 
@@ -26,6 +31,17 @@ def change(url: str, *statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
+    engine.dispose()
+
+
+def migrate(url: str, step: Callable[[Config, str], None], to: str) -> None:
+    """Move a database to another migration, as `threadline.store.migrate` does."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        step(config, to)
     engine.dispose()
 
 
@@ -38,8 +54,7 @@ def tables(url: str) -> set[str]:
 
 
 def test_head_is_the_newest_migration_of_the_folder():
-    folder = Path(threadline.store.__file__).parent / "migrations"
-    assert ScriptDirectory(str(folder)).get_heads() == [HEAD]
+    assert ScriptDirectory(str(FOLDER)).get_heads() == [HEAD]
 
 
 def test_the_migrations_make_exactly_the_declared_tables(database_url):
@@ -65,8 +80,6 @@ def test_opening_again_changes_nothing(database_url):
 
 
 def test_an_interrupted_upgrade_leaves_nothing_and_is_done_by_the_next(empty_url, monkeypatch):
-    from alembic import op
-
     def failing(name: str, *columns: object, **options: object) -> None:
         if name == "records":
             raise KeyboardInterrupt
@@ -82,10 +95,21 @@ def test_an_interrupted_upgrade_leaves_nothing_and_is_done_by_the_next(empty_url
     assert {table.name for table in TABLES} <= tables(empty_url)
 
 
-def test_a_database_of_a_newer_version_is_refused(database_url):
-    change(database_url, "UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_version_is_refused(empty_url):
+    open_database(empty_url, create=True).close()
+    change(empty_url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ConfigError, match=r"another version of threadline.*use that version, or a new database"):
-        open_database(database_url, create=True)
+        open_database(empty_url, create=True)
+
+
+def test_a_database_of_an_older_version_is_upgraded_and_keeps_what_it_holds(empty_url, tmp_path):
+    with open_database(empty_url, create=True) as database:
+        Lab(database, tmp_path).read("people", {"id": 1, "email": "ana@example.org"})
+        before = contents(database)
+    migrate(empty_url, command.downgrade, "0001")
+    with open_database(empty_url, create=False) as database:
+        assert revision(database) == HEAD
+        assert contents(database) == before
 
 
 def test_the_database_of_another_application_is_refused_and_not_touched(empty_url, tmp_path):

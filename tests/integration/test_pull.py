@@ -1,6 +1,5 @@
 """What becomes of the records that are read: stored, replaced, filtered or dead, and all of them accounted for."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,9 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.lab import MAPPINGS, Lab, contents, order, party
+from tests.integration.lab import MAPPINGS, Lab, contents, order, party, wipe
 from threadline.sdk import ConfigError, Page, Rejected, RetryableError
-from threadline.store.database import open_database
 from threadline.sync import pull as pulling
 from threadline.sync.pull import stream_of
 from threadline.sync.views import Ledger
@@ -291,23 +289,11 @@ def record() -> st.SearchStrategy[Any]:
     return st.one_of(person.map(msgspec.json.encode), st.binary(max_size=8))
 
 
-@pytest.fixture
-def stores(new_url) -> Iterator[Any]:
-    opened: list[Any] = []
-
-    def make() -> Any:
-        opened.append(open_database(new_url(), create=True))
-        return opened[-1]
-
-    yield make
-    for database in opened:
-        database.close()
-
-
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(record(), max_size=6), max_size=5))
-def test_every_record_read_is_accounted_for(stores, tmp_path, batches):
-    lab = Lab(stores(), tmp_path)
+def test_every_record_read_is_accounted_for(database, tmp_path, batches):
+    wipe(database)
+    lab = Lab(database, tmp_path)
     lab.connector.add("people", *batches)
     first, again = lab.pull("people"), lab.pull("people", full=True)
     assert (first.missing, again.missing) == (0, 0)
