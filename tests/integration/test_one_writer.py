@@ -1,0 +1,156 @@
+"""Cursor and effects commit together, and only for the run that took the stream over last."""
+
+import multiprocessing
+from itertools import count
+from typing import Any, Self
+
+import pytest
+
+from tests.integration.faults import Breaking, Fault
+from tests.integration.lab import Lab, contents, wipe
+from tests.integration.worker import pull_in_step
+from threadline.sdk import Rejected
+from threadline.store.database import open_database
+from threadline.sync import pull as pulling
+from threadline.sync.pull import Run, SupersededError, pull
+from threadline.sync.views import Ledger
+
+BEFORE: list[Any] = [
+    {"id": 1, "name": "Ana", "email": "ana@example.org", "wish": "sms"},
+    {"id": 2, "name": "Bo", "email": "bo@example.org"},
+    {"id": 3, "name": "Cy", "wish": "pigeon"},
+    {"id": 4, "name": "Di"},
+    {"id": 5, "name": "Ed"},
+]
+AFTER: list[Any] = [
+    {"id": 1, "name": "Ana Lima", "email": "bo@example.org"},  # joins Bo, and loses address and wish
+    {"id": 3, "name": "Cy", "wish": "chat"},  # was dead
+    {"id": 4, "name": "Di", "hidden": True},
+    {"id": 5, "name": "Ed", "wish": "pigeon"},  # is dead now
+    {"id": 6, "name": "Flo", "phone": "+49 30 901820"},
+    {"name": "nobody"},
+]
+
+
+def prepared(lab: Lab) -> Lab:
+    lab.connector.add("people", BEFORE)
+    lab.pull("people")
+    lab.connector.add("people", AFTER, rejected=[Rejected("7", b"\xff", "no text")])
+    return lab
+
+
+def test_whatever_statement_fails_a_batch_is_stored_with_its_cursor_or_not_at_all(database, tmp_path):
+    before = contents(prepared(Lab(database, tmp_path)).database)
+    lab = Lab(database, tmp_path)
+    prepared(lab).pull("people")
+    after = contents(database)
+    assert after != before
+    stored, lost = 0, 0
+    for at in count():
+        wipe(database)
+        lab = prepared(Lab(database, tmp_path))
+        breaking = Breaking(database, at)
+        try:
+            pull(breaking, lab.connector, lab.judge("people"))
+        except Fault:
+            found = contents(database)
+            assert found in (before, after), f"half a batch after step {at}"
+            assert found["streams"] == (before if found == before else after)["streams"]
+            stored, lost = stored + (found == after), lost + (found == before)
+            assert lab.pull("people").missing == 0
+            assert contents(database) == after
+        else:
+            break
+    # Most steps are before the commit; those after it are the note of the run's end.
+    assert lost > 25
+    assert stored > 2
+
+
+def test_a_later_run_makes_an_earlier_one_stop_without_a_trace(lab, database_url, monkeypatch):
+    monkeypatch.setattr(pulling, "BATCH", 1)
+    lab.connector.add("people", *([record] for record in BEFORE))
+    with open_database(database_url, create=False) as other:
+        rival = Lab(other, lab.folder, lab.connector)
+        snapshots: list[Any] = []
+
+        def take_over(ledger: Ledger) -> None:
+            if not snapshots:
+                rival.pull("people")
+                snapshots.append(contents(other))
+
+        with pytest.raises(SupersededError, match=r"desk\.people is being pulled by a later run; this one stops"):
+            pull(lab.database, lab.connector, lab.judge("people"), progress=take_over)
+    assert contents(lab.database) == snapshots[0]
+    assert sorted(lab.rows('SELECT state, "read" FROM runs')) == [("done", 4), ("lost", 1)]
+
+
+def test_a_run_that_was_superseded_cannot_move_the_cursor_even_without_records(lab):
+    earlier, later = (Run(lab.database, "desk", "people") for _ in range(2))
+    earlier.begin()
+    later.begin()
+    with pytest.raises(SupersededError), lab.database.write() as transaction:
+        earlier.commit(transaction, Ledger(), {"page": 9})
+    assert lab.rows("SELECT cursor FROM streams") == [(None,)]
+    with lab.database.write() as transaction:
+        later.commit(transaction, Ledger(), {"page": 1})
+    assert lab.rows("SELECT cursor FROM streams") == [('{"page":1}',)]
+
+
+def test_runs_of_different_streams_do_not_disturb_each_other(lab):
+    one, two, three = Run(lab.database, "desk", "people"), Run(lab.database, "desk", "orders"), Run(lab.database, "shop", "people")
+    for run in (one, two, three):
+        run.begin()
+    for run in (one, two, three):
+        with lab.database.write() as transaction:
+            run.commit(transaction, Ledger(), {"page": 1})
+        run.end("done")
+    assert lab.rows("SELECT DISTINCT state FROM runs") == [("done",)]
+
+
+class Puller:
+    """A pull in a process of its own, one record at a time."""
+
+    def __init__(self, url: str, lab: Lab, records: list[Any]) -> None:
+        self.line, theirs = multiprocessing.Pipe()
+        context = multiprocessing.get_context("forkserver")
+        self.process = context.Process(target=pull_in_step, args=(url, lab.folder, "people", records, theirs))
+        self.process.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.line.close()
+
+    def step(self) -> None:
+        assert self.line.recv() == "waiting"
+        self.line.send("go on")
+
+
+def test_a_process_that_was_held_up_writes_nothing_once_another_has_taken_over(lab, database_url):
+    with Puller(database_url, lab, BEFORE) as held_up:
+        held_up.step()
+        assert held_up.line.recv() == "waiting"
+        lab.connector.add("people", *([record] for record in BEFORE), AFTER)
+        lab.pull("people")
+        before = contents(lab.database)
+        held_up.line.send("go on")
+        assert held_up.line.recv() == "SupersededError"
+    assert contents(lab.database) == before
+
+
+def test_a_run_that_was_killed_is_marked_lost_by_the_next(lab, database_url):
+    with Puller(database_url, lab, BEFORE) as killed:
+        killed.step()
+        killed.step()
+        assert killed.line.recv() == "waiting"
+    assert lab.rows('SELECT state, "read" FROM runs') == [("running", 2)]
+    lab.connector.add("people", *([record] for record in BEFORE))
+    assert lab.pull("people") == Ledger(read=3, new=2, dead=1)
+    states = dict(lab.rows("SELECT state, error FROM runs"))
+    assert states["done"] is None
+    assert "killed, or its machine stopped" in states["lost"]
