@@ -34,7 +34,7 @@ bench: $(INSTALLED) ## figures, held against earlier ones
 	$(BIN)/python benchmarks/run.py
 
 screenshots: $(INSTALLED) ## the pictures of the documentation; needs chromium and chromium-driver
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
 
 lock: $(INSTALLED) ## pin every dependency anew
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --generate-hashes --no-emit-index-url --upgrade \

@@ -3,7 +3,6 @@
 Needs chromium and chromedriver (Debian: chromium, chromium-driver), and about five minutes.
 """
 
-# ruff: noqa: INP001 - docs is no package
 import os
 import subprocess
 import sys
@@ -142,7 +141,7 @@ def on_a_terminal(command: list[str]) -> str:
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (50, COLUMNS))
     environment = {**os.environ, "TERM": "xterm-256color"}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:  # noqa: S603 - our own command
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         shown = bytearray()
         while chunk := read_some(ours):

@@ -161,6 +161,8 @@ def _did(entry: Entry) -> str:
         return "left an internal note"
     if entry.channel == "social" and entry.visibility == "public":
         return "posted in public"
+    if entry.channel == "web" and entry.direction == "outbound":
+        return "answered in the ticket"
     return _DID[entry.channel or "other"]
 
 

@@ -124,11 +124,9 @@ def _thread_row(thread: bytes, ordered: list[Member], profiles: Mapping[bytes, b
 
 
 def _title(ordered: list[Member]) -> str | None:
-    for kind in ("case", "interaction", "order"):
-        for member in ordered:
-            if member.type == kind and member.title:
-                return member.title
-    return next((text[:80] for member in ordered for text in member.texts), None)
+    said = [member for member in ordered if member.type != "order"]
+    titles = (member.title for member in [*said, *ordered] if member.title)
+    return next(titles, None) or next((text[:80] for member in said for text in member.texts), None)
 
 
 def _member_rows(thread: bytes, ordered: list[Member], references: Mapping[bytes, list[Reference]]) -> Iterable[Row]:
