@@ -1,5 +1,7 @@
 """The command line: `threadline COMMAND`."""
 
+import io
+import logging
 import os
 import sys
 
@@ -12,4 +14,11 @@ def main() -> None:
     from threadline.cli.commands import app
 
     debug = bool(os.environ.get("THREADLINE_DEBUG"))
+    if not debug:
+        # What libraries have to say is no message of ours, and may quote a record.
+        logging.getLogger().addHandler(logging.NullHandler())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal or a pipe that cannot show a sign is no reason to fail.
+            stream.reconfigure(errors="replace")
     sys.exit(explained(app, debug=debug))

@@ -43,7 +43,10 @@ def connectors(json: JSON = False) -> None:
 def check(
     source: Annotated[str | None, typer.Argument(help="Source to check; all of them when left out")] = None, json: JSON = False
 ) -> None:
-    """Check settings, mappings, addresses and credentials, without reading records."""
+    """Check settings, mappings, addresses and credentials.
+
+    No record is read.
+    """
     from threadline.cli.sources import check_sources
 
     check_sources(source, json=json)
@@ -72,7 +75,7 @@ def push(target: Annotated[str, typer.Argument(help="Target to push to")], json:
 
 @app.command()
 def sync(json: JSON = False) -> None:
-    """Do everything once, without Airflow: pull all sources, join, push to all targets."""
+    """Do everything once, without Airflow: pull, join, push."""
     from threadline.cli.syncing import sync_all
 
     sync_all(json=json)
@@ -80,7 +83,10 @@ def sync(json: JSON = False) -> None:
 
 @app.command()
 def status(json: JSON = False) -> None:
-    """Show how fresh each stream is, and what became of its records in the last 24 hours."""
+    """Show how fresh each stream is, and its last 24 hours.
+
+    Exit code 1 says that something needs a person.
+    """
     from threadline.cli.looking import show_status
 
     show_status(json=json)
@@ -161,7 +167,10 @@ def sandbox(
     folder: Annotated[Path | None, typer.Option("--folder", help="Where they keep their records; in memory when left out")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Fill them with the make-believe company of this number")] = None,
 ) -> None:
-    """Run stand-ins of the systems on loopback, and print how to reach them, until Ctrl-C."""
+    """Run stand-ins of the systems on loopback, until Ctrl-C.
+
+    What is printed reaches them: settings and credentials.
+    """
     from threadline.cli.standins import run_sandboxes
 
     run_sandboxes(names or [], folder, seed)
@@ -172,9 +181,9 @@ def up(
     home: Annotated[
         Path | None, typer.Option("--home", help="Airflow's folder; .threadline/airflow beside the settings file when left out")
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="Port of the user interface")] = 8080,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port of the user interface")] = 8080,
 ) -> None:
-    """Run Airflow with our DAGs and pages on this machine, until Ctrl-C."""
+    """Run Airflow with our DAGs and pages here, until Ctrl-C."""
     from threadline.cli.serving import run_airflow
 
     run_airflow(home, port)
@@ -182,10 +191,13 @@ def up(
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option("--port", help="Port to listen on")] = 8090,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port to listen on; 0 for any that is free")] = 8090,
     host: Annotated[str, typer.Option("--host", help="Address to listen on")] = "127.0.0.1",
 ) -> None:
-    """Serve API and pages without Airflow, until Ctrl-C. The access token is THREADLINE_API_TOKEN, or a new one that is printed."""
+    """Serve API and pages without Airflow, until Ctrl-C.
+
+    The access token is THREADLINE_API_TOKEN, or a new one that is printed.
+    """
     from threadline.cli.serving import run_server
 
     run_server(host, port)
@@ -198,7 +210,10 @@ def demo(
     customers: Annotated[int, typer.Option("--customers", help="How many customers the company has")] = 200,
     seed: Annotated[int, typer.Option("--seed", help="Which make-believe company")] = 7,
 ) -> None:
-    """Run a make-believe company: five stand-in systems, Airflow on schedule, and what comes out."""
+    """Run a make-believe company on stand-ins and Airflow.
+
+    Five systems, a month of traffic, schedules, and a report of what came out.
+    """
     from threadline.cli.demo import run_demo
 
     run_demo(folder, once=once, customers=customers, seed=seed)

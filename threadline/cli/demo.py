@@ -90,10 +90,10 @@ def run_demo(folder: Path, *, once: bool, customers: int, seed: int) -> None:
         config = load_config(folder / "threadline.yaml")
         airflow = AirflowStack(folder / "airflow", root / "dags", root / "plugins", _environment(config, boxes))
         demo = Demo(folder, config, company, chapter, boxes, airflow)
-        with working("telling the month's story") as report:
+        with working("telling the month's story", aloud=True) as report:
             told = demo.tell(report)
         out.print(f"{told:,} events told" if told else "nothing new happened")
-        with working("starting Airflow") as report:
+        with working("starting Airflow", aloud=True) as report:
             report("api-server, scheduler, dag-processor, triggerer")
             stack.enter_context(airflow)
         out.print(f"Airflow runs at {airflow.url}")
@@ -148,7 +148,7 @@ def _wait(demo: Demo) -> bool:
     """Wait until every source was pulled and every target served by runs that Airflow scheduled, and nothing is left to do."""
     begun = datetime.now(UTC)
     wanted = {f"threadline_pull_{name}" for name in demo.config.sources} | {f"threadline_push_{name}" for name in demo.config.targets}
-    with working("Airflow synchronises") as report, demo.airflow.api() as api:
+    with working("Airflow synchronises", aloud=True) as report, demo.airflow.api() as api:
         # An earlier demo may have come to rest here.
         api.pause(paused=False)
         while datetime.now(UTC) - begun < PATIENCE:
@@ -165,7 +165,7 @@ def _wait(demo: Demo) -> bool:
 
 def _come_to_rest(demo: Demo) -> None:
     """Let no further run begin, and the last ones end, so that Airflow's own database tells of nothing half-done."""
-    with working("the last runs end"), demo.airflow.api() as api:
+    with working("the last runs end", aloud=True), demo.airflow.api() as api:
         for _ in range(90):
             if not _active(api):
                 api.pause(paused=True)

@@ -2,10 +2,11 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, NoReturn
 
+from threadline.cli.output import plain
 from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
 
 DONE = 0
@@ -45,13 +46,8 @@ def explained(command: Callable[..., Any], *, debug: bool) -> int:
         # Whoever read the output has enough of it.
         sys.stdout = None
         return DONE
-    except ConfigError as error:
-        return say(str(error), CONFIGURATION)
-    except RetryableError as error:
-        wait = f" (it asks to wait {error.retry_after:.0f} s)" if error.retry_after else ""
-        return say(f"{error}{wait}", TEMPORARY)
     except ConnectorError as error:
-        return say(str(error), NEEDS_A_PERSON)
+        return say(describe(error), code_of(error))
     except Exception as error:
         if debug:
             raise
@@ -61,9 +57,30 @@ def explained(command: Callable[..., Any], *, debug: bool) -> int:
     return DONE
 
 
+def code_of(error: ConnectorError) -> int:
+    """Return the exit code of an error."""
+    return CONFIGURATION if isinstance(error, ConfigError) else TEMPORARY if isinstance(error, RetryableError) else NEEDS_A_PERSON
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the code for several outcomes: what a person must change comes before what may pass by itself."""
+    return max(codes, key=(DONE, TEMPORARY, NEEDS_A_PERSON, CONFIGURATION).index, default=DONE)
+
+
+def describe(error: ConnectorError) -> str:
+    """Return an error's message, with the wait that the remote asks for."""
+    wait = f" (it asks to wait {error.retry_after:.0f} s)" if isinstance(error, RetryableError) and error.retry_after else ""
+    return f"{error}{wait}"
+
+
+def about(what: str, message: str) -> str:
+    """Begin a message with what it is about, unless it says so itself."""
+    return message if what in message else f"{what}: {message}"
+
+
 def say(message: str, code: int) -> int:
     """Print an error's message; return the code."""
-    print(f"threadline: {message}", file=sys.stderr)
+    print(f"threadline: {plain(message)}", file=sys.stderr)
     return code
 
 

@@ -1,31 +1,60 @@
 """`threadline dead list`, `show` and `replay`."""
 
+from collections.abc import Sequence
+
 from threadline.cli.context import CONFIG
-from threadline.cli.exits import NEEDS_A_PERSON, leave
-from threadline.cli.output import console, plain, print_facts, print_json, print_table, safe_lines
+from threadline.cli.exits import NEEDS_A_PERSON, leave, say
+from threadline.cli.output import plain, print_facts, print_json, print_table, safe_lines, show
 from threadline.store.database import open_database
 from threadline.sync import dead
 
 _RAW_SHOWN = 4_000
+_ID_SHOWN = 10
+_NONE = "no dead letters"
 
 
 def list_letters(source: str | None, limit: int, *, json: bool) -> None:
     """Print the open dead letters."""
     config = CONFIG.load(entries=False)
     with open_database(config.database, create=False) as database, database.read() as transaction:
-        found = dead.letters(transaction, source, limit)
+        found = dead.letters(transaction, source, limit + 1)
+    _expect(source, found)
     if json:
-        print_json(found)
+        print_json(found[:limit])
+    else:
+        print_letters(found[:limit])
+    if len(found) > limit:
+        say(f"these are the newest {limit}; --limit shows more", 0)
+
+
+def _expect(source: str | None, found: Sequence[dead.DeadLetter]) -> None:
+    """A source without letters is good news only when it is a source; letters may outlive theirs."""
+    if source and not found:
+        CONFIG.load().source(source)
+
+
+def print_letters(found: Sequence[dead.DeadLetter]) -> None:
+    """Print letters, and under each of them why it is dead."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if not found:
+        print(_NONE)
         return
-    rows = [(one.id[:10], f"{one.source}.{one.stream}", one.key, one.attempts, why(one)) for one in found]
-    print_table(["id", "stream", "record", "tries", "why"], rows, numbers=["tries"])
+    places = [(plain(f"{one.source}.{one.stream}"), plain(one.key)) for one in found]
+    widths = [max(map(len, column)) for column in zip(*places, strict=True)]
+    for one, (stream, key) in zip(found, places, strict=True):
+        head = Text.assemble((one.id[:_ID_SHOWN], "bold"), f"  {stream:<{widths[0]}}  {key:<{widths[1]}}")
+        if one.attempts > 1:
+            head.append(f"  tried {one.attempts} times", style="dim")
+        show(head, Padding(Text(plain(why(one))), (0, 0, 0, _ID_SHOWN + 2)))
 
 
 def why(one: dead.DeadLetter) -> str:
-    """Say why in one line: reason, place in the record, line of the mapping."""
-    place = f" at {one.path}" if one.path != "$" else ""
+    """Say why in one line: place in the record, reason, line of the mapping."""
+    place = f"{one.path}: " if one.path != "$" else ""
     site = f" ({one.site})" if one.site else ""
-    return f"{one.reason}{place}{site}"
+    return f"{place}{one.reason}{site}"
 
 
 def show_letter(beginning: str, *, json: bool) -> None:
@@ -43,11 +72,11 @@ def show_letter(beginning: str, *, json: bool) -> None:
         ("state", one.state),
     ]  # fmt: skip
     print_facts(rows)
-    console().print()
+    print()
     for line in safe_lines(text[:_RAW_SHOWN]):
-        console().print(line)
+        print(line)
     if len(text) > _RAW_SHOWN:
-        console().print(f"... {len(raw):,} bytes in all; --json prints everything")
+        print(f"... {len(raw):,} bytes in all; --json prints everything")
 
 
 def replay_letters(beginnings: list[str], source: str | None, *, json: bool) -> None:
@@ -55,10 +84,12 @@ def replay_letters(beginnings: list[str], source: str | None, *, json: bool) -> 
     config = CONFIG.load()
     with open_database(config.database, create=False) as database, database.read() as transaction:
         chosen = [dead.letter(transaction, text)[0] for text in beginnings] or dead.letters(transaction, source)
+    _expect(source, chosen)
     results = dead.replay(config, [one for one in chosen if one.state == "open"])
     if json:
         print_json([{"source": name, "stream": stream, "ledger": ledger} for name, stream, ledger in results])
     else:
+        counts = ["replayed", "good now", "dead still"]
         rows = [(f"{name}.{stream}", ledger.read, ledger.read - ledger.dead, ledger.dead) for name, stream, ledger in results]
-        print_table(["stream", "replayed", "good now", "dead still"], rows, numbers=["replayed", "good now", "dead still"])
+        print_table(["stream", *counts], rows, numbers=counts, prose=["stream"], empty=_NONE)
     leave(NEEDS_A_PERSON if any(ledger.dead for _, _, ledger in results) else 0)

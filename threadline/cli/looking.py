@@ -1,11 +1,13 @@
 """`threadline status` and `threadline timeline`."""
 
+from collections.abc import Iterable
+
 from rich.padding import Padding
 from rich.text import Text
 
 from threadline.cli.context import CONFIG
-from threadline.cli.exits import NEEDS_A_PERSON, leave, say
-from threadline.cli.output import ago, console, plain, print_json, print_table, safe_lines
+from threadline.cli.exits import NEEDS_A_PERSON, about, leave, say
+from threadline.cli.output import ago, grid, plain, print_json, print_table, safe_lines, show
 from threadline.journey.timeline import customer, find_customers
 from threadline.journey.views import CustomerHit, CustomerView, Entry, ThreadView
 from threadline.model.ids import parse_id
@@ -14,6 +16,8 @@ from threadline.sync.health import health
 from threadline.sync.views import Health
 
 _GOOD = frozenset({"fresh", "waiting", "never"})
+_LINES_SHOWN = 6
+_INDENT = 20
 
 
 def show_status(*, json: bool) -> None:
@@ -26,16 +30,17 @@ def show_status(*, json: bool) -> None:
     else:
         print_streams(state)
         _print_targets(state)
-    for problem in state.problems:
-        say(problem.message, 0)
-    for stream in state.streams:
-        if stream.error:
-            say(f"{stream.source}.{stream.stream}: {stream.error}", 0)
-    for target in state.targets:
-        if target.error:
-            say(f"{target.target}.{target.object}: {target.error}", 0)
+    for what, message in _errors(state):
+        say(about(what, message), NEEDS_A_PERSON)
     states = {stream.state for stream in state.streams} | {target.state for target in state.targets}
     leave(NEEDS_A_PERSON if state.problems or states - _GOOD else 0)
+
+
+def _errors(state: Health) -> Iterable[tuple[str, str]]:
+    """Yield what went wrong; a push run is one for all objects of its target."""
+    yield from ((problem.entry, problem.message) for problem in state.problems)
+    yield from ((f"{one.source}.{one.stream}", one.error) for one in state.streams if one.error)
+    yield from dict.fromkeys((f"target {one.target}", one.error) for one in state.targets if one.error)
 
 
 def print_streams(state: Health) -> None:
@@ -48,7 +53,9 @@ def print_streams(state: Health) -> None:
         )
         for item in state.streams
     ]  # fmt: skip
-    print_table(["stream", "state", "last success", *numbers], rows, numbers=numbers)
+    spare = ["unchanged", "filtered", "changed", "new"]
+    columns = ["stream", "state", "last success", *numbers]
+    print_table(columns, rows, numbers=numbers, prose=["stream"], spare=spare, empty="no sources")
 
 
 def _print_targets(state: Health) -> None:
@@ -56,10 +63,14 @@ def _print_targets(state: Health) -> None:
         return
     numbers = ["done", "waiting", "dead"]
     rows = [
-        (f"{item.target}.{item.object}", item.state, plain(item.last_push), item.done, item.waiting, item.dead) for item in state.targets
-    ]
-    console().print()
-    print_table(["target", "state", "last push", *numbers], rows, numbers=numbers)
+        (
+            f"{item.target}.{item.object}", item.state, ago((state.as_of - item.last_push).total_seconds() if item.last_push else None),
+            item.done, item.waiting, item.dead,
+        )
+        for item in state.targets
+    ]  # fmt: skip
+    print()
+    print_table(["target", "state", "last push", *numbers], rows, numbers=numbers, prose=["target"])
 
 
 def show_timeline(who: str, *, json: bool) -> None:
@@ -92,33 +103,39 @@ def _print_hits(who: str, hits: list[CustomerHit], *, json: bool) -> None:
 
 def print_customer(view: CustomerView) -> None:
     """Print a customer: who, and each thread, newest last."""
-    out = console()
-    out.print(Text(plain(view.name), style="bold"), Text(view.id, style="dim"))
+    show(Text.assemble((plain(view.name), "bold"), "  ", (view.id, "dim")))
+    facts = grid()
     for fact in view.facts:
-        out.print(Text(f"  {fact.label:<10} "), Text(plain(fact.value)), Text(f"({', '.join(fact.sources)})", style="dim"))
-    joined = [f"{record.source} {record.external_id}" for record in view.records]
-    out.print(Text(f"  {'Records':<10} "), Text(plain(", ".join(joined))))
+        facts.add_row(fact.label, Text.assemble(plain(fact.value), (f" ({', '.join(fact.sources)})", "dim")))
+    facts.add_row("Records", Text(plain(", ".join(f"{record.source} {record.external_id}" for record in view.records))))
+    show(Padding(facts, (0, 0, 0, 2)))
     for thread in reversed(view.threads):
         print_thread(thread)
 
 
 def print_thread(thread: ThreadView) -> None:
     """Print one thread, newest entry last."""
-    out = console()
-    out.print()
-    out.print(Text(plain(thread.title or "Thread"), style="bold"), Text(f"{' → '.join(thread.channels)}", style="dim"))
-    for entry in thread.entries:
-        head = Text(f"  {entry.at:%Y-%m-%d %H:%M}  ")
-        head.append(f"{plain(entry.channel or entry.kind):<8}", style="cyan")
-        head.append(f"{plain(entry.source):<10}")
-        head.append(plain(_headline(entry)))
-        out.print(head)
-        if entry.kind == "message":
-            for line in safe_lines(entry.text or "")[:6]:
-                said = Text(line or " ", style="dim" if entry.visibility == "internal" else "")
-                out.print(Padding(said, (0, 0, 0, 22), expand=False))
-        if entry.reason:
-            out.print(Text(f"                      joined: {plain(entry.reason)} ({entry.score:.2f})", style="dim"))
+    print()
+    show(Text.assemble((plain(thread.title or "Thread"), "bold"), "  ", (" → ".join(thread.channels), "dim")))
+    places = [(plain(entry.channel or entry.kind), plain(entry.source)) for entry in thread.entries]
+    widths = [max(map(len, column)) for column in zip(*places, strict=True)]
+    for entry, (channel, source) in zip(thread.entries, places, strict=True):
+        head = grid()
+        head.add_row(
+            f"  {entry.at:%Y-%m-%d %H:%M}", Text(channel.ljust(widths[0]), "cyan"), source.ljust(widths[1]), Text(plain(_headline(entry)))
+        )
+        show(head, *(Padding(line, (0, 0, 0, _INDENT)) for line in _below(entry)))
+
+
+def _below(entry: Entry) -> Iterable[Text]:
+    """Yield what stands below an entry's first line: its words, and why it is in the thread."""
+    lines = [line for line in safe_lines(entry.text or "") if line.strip()] if entry.kind == "message" else []
+    style = "dim" if entry.visibility == "internal" else ""
+    yield from (Text(line, style) for line in lines[:_LINES_SHOWN])
+    if len(lines) > _LINES_SHOWN:
+        yield Text(f"({len(lines) - _LINES_SHOWN} more lines: --json shows all)", "dim")
+    if entry.reason:
+        yield Text(f"joined: {plain(entry.reason)} ({entry.score:.2f})", "dim")
 
 
 def _headline(entry: Entry) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from threadline.cli.context import CONFIG
-from threadline.cli.exits import CONFIGURATION, NEEDS_A_PERSON, leave
-from threadline.cli.output import console, print_json, print_table
+from threadline.cli.exits import CONFIGURATION, NEEDS_A_PERSON, about, leave, say
+from threadline.cli.output import plain, print_facts, print_json, print_table
 from threadline.mapping.codegen import Functions
 from threadline.mapping.compiled import PullMapping, PushMapping, encode_json
 from threadline.mapping.errors import MappingError
@@ -38,10 +38,11 @@ def check_mappings(names: list[str], *, json: bool) -> None:
     if json:
         print_json(findings)
     else:
-        rows = [
-            (item["mapping"], "FAILS" if item["problems"] else "ok", item["examples"], "; ".join(item["problems"])) for item in findings
-        ]
-        print_table(["mapping", "", "examples", "what is wrong"], rows, numbers=["examples"])
+        rows = [(item["mapping"], "FAILS" if item["problems"] else "ok", item["examples"]) for item in findings]
+        print_table(["mapping", "", "examples"], rows, numbers=["examples"], prose=["mapping"], empty="no mappings")
+    for item in findings:
+        for problem in item["problems"]:
+            say(about(item["mapping"], problem), CONFIGURATION)
     leave(CONFIGURATION if any(item["problems"] for item in findings) else 0)
 
 
@@ -90,7 +91,7 @@ def preview(name: str, source: str | None, record: Path | None, limit: int, *, j
     """Show what a mapping makes of records."""
     config = CONFIG.load() if record is None and (source or _configured()) else None
     folder, region = (config.folder, config.region) if config else _surroundings()
-    chosen = source or (_source_of(config, name) if config else None)
+    chosen = config.source(source).name if config and source else _source_of(config, name) if config else source
     mapping = _compile(name, folder, region, chosen)
     results = [_outcome(mapping, key, raw) for key, raw in _records(mapping, config, chosen, record, limit)]
     if json:
@@ -118,9 +119,13 @@ def _records(
 ) -> list[tuple[str, bytes]]:
     if record is not None:
         try:
-            return [(record.stem, record.read_bytes())]
+            raw = record.read_bytes()
+            msgspec.json.decode(raw)
         except OSError as error:
             raise ConfigError(f"{record}: cannot be read: {error.strerror}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{record}: not valid JSON: {error}") from None
+        return [(record.stem, raw)]
     if isinstance(mapping, PullMapping) and config and source and source in config.sources:
         stream = mapping.tree.source.partition(".")[2]
         with open_database(config.database, create=False) as database, database.read() as transaction:
@@ -141,11 +146,11 @@ def _outcome(mapping: PullMapping | PushMapping, key: str, raw: bytes) -> dict[s
 
 
 def _print_result(result: dict[str, Any]) -> None:
-    console().print(f"record {result['record']}", style="bold")
+    print(plain(f"record {result['record']}"))
     if "error" in result:
-        console().print(f"  {result['site']}: {result['path']}: {result['error']}")
+        print(plain(f"  {result['path']}: {result['error']} ({result['site']})"))
     elif result["made"] is None:
-        console().print("  filtered: its `when` leaves it out")
+        print("  filtered: its `when` leaves it out")
     else:
-        print_table(["field", "value"], [(f"  {name}", value) for name, value in result["made"].items()])
-    console().print()
+        print_facts((f"  {name}", value) for name, value in result["made"].items())
+    print()

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 from threadline.cli.context import CONFIG
@@ -22,7 +24,7 @@ def run_airflow(home: Path | None, port: int) -> None:
     out.print("starting Airflow")
     with AirflowStack(home or config.folder / ".threadline" / "airflow", *folders, environment, port) as airflow:
         user, password = airflow.login
-        console().print(f"{airflow.url}\nuser {user}\npassword {password}")
+        print(f"{airflow.url}\nuser {user}\npassword {password}", flush=True)
         out.print("Ctrl-C ends it.")
         airflow.wait()
 
@@ -42,14 +44,23 @@ def run_server(host: str, port: int) -> None:
     from threadline.sync.reader import open_reader
 
     config = CONFIG.load()
-    token = os.environ.get("THREADLINE_API_TOKEN")
-    if not token:
-        token = secrets.token_urlsafe(24)
-        console(error=True).print(f"access token for this run: {token}  (set THREADLINE_API_TOKEN to choose it)")
+    chosen = os.environ.get("THREADLINE_API_TOKEN")
+    token = chosen or secrets.token_urlsafe(24)
     app = standalone_app(open_reader(config), token)
-    console(error=True).print(f"http://{host}:{port}  Ctrl-C ends it.")
-    # A search stands in the address: no access log.
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, access_log=False, ws="none", log_level="warning"))
-    server.run()
-    if not server.started:
-        raise ConfigError(f"cannot listen on {host}:{port}: is the port taken? choose one with --port")
+    with _listener(host, port) as listener:
+        if not chosen:
+            console(error=True).print(f"access token for this run: {token}  (set THREADLINE_API_TOKEN to choose it)")
+        console(error=True).print(f"http://{host}:{listener.getsockname()[1]}  Ctrl-C ends it.")
+        # A search stands in the address: no access log.
+        server = uvicorn.Server(uvicorn.Config(app, access_log=False, ws="none", log_level="warning"))
+        # The server ends in order, and then passes the signal on.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
+        raise ConfigError(f"cannot listen on {host}:{port}: {reason}; choose another address with --host and --port") from None

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from threadline.cli.context import CONFIG
-from threadline.cli.exits import CONFIGURATION, NEEDS_A_PERSON, TEMPORARY, leave
+from threadline.cli.exits import CONFIGURATION, DONE, about, code_of, describe, leave, say, worst
 from threadline.cli.output import print_json, print_table, working
 from threadline.sdk.contract import Target
-from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
+from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.sdk.registry import connector_class, installed
+from threadline.store.database import open_database
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
 from threadline.sync.run import judge_of, outgoing
@@ -30,7 +31,8 @@ def list_connectors(*, json: bool) -> None:
         print_json(found)
         return
     rows = [(item["name"], ", ".join(item["streams"]) or "as declared", ", ".join(item["objects"]), item["about"]) for item in found]
-    print_table(["connector", "reads", "writes", "what it is"], rows)
+    columns = ["connector", "reads", "writes", "what it is"]
+    print_table(columns, rows, prose=columns[1:], empty="no connectors are installed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Finding:
     entry: str
     ok: bool
     message: str
-    code: int = 0
+    code: int = DONE
 
 
 def check_sources(name: str | None, *, json: bool) -> None:
@@ -49,6 +51,7 @@ def check_sources(name: str | None, *, json: bool) -> None:
     findings: list[Finding] = []
     names = [config.source(name).name] if name else list(config.sources)
     if not name:
+        findings.append(_check_database(config))
         findings += [Finding(problem.entry, ok=False, message=problem.message, code=CONFIGURATION) for problem in config.problems]
     with working("checking", quiet=json) as report:
         for source in names:
@@ -59,8 +62,20 @@ def check_sources(name: str | None, *, json: bool) -> None:
     if json:
         print_json([{"entry": item.entry, "ok": item.ok, "message": item.message} for item in findings])
     else:
-        print_table(["entry", "", "what was found"], [(item.entry, "ok" if item.ok else "FAILS", item.message) for item in findings])
-    leave(max((item.code for item in findings), default=0))
+        rows = [(item.entry, "ok" if item.ok else "FAILS", item.message if item.ok else "") for item in findings]
+        print_table(["entry", "", "what was found"], rows)
+    for item in findings:
+        if not item.ok:
+            say(about(item.entry, item.message), item.code)
+    leave(worst(item.code for item in findings))
+
+
+def _check_database(config: Config) -> Finding:
+    try:
+        open_database(config.database, create=True).close()
+    except ConnectorError as error:
+        return _failed("database", error)
+    return Finding("database", ok=True, message="can be used, and is up to date")
 
 
 def _check_source(config: Config, name: str) -> Finding:
@@ -86,8 +101,4 @@ def _check_target(config: Config, name: str) -> Finding:
 
 
 def _failed(entry: str, error: ConnectorError) -> Finding:
-    code = CONFIGURATION if isinstance(error, ConfigError) else TEMPORARY if isinstance(error, RetryableError) else NEEDS_A_PERSON
-    return Finding(entry, ok=False, message=str(error), code=code)
-
-
-__all__ = ["check_sources", "connector_class", "list_connectors"]
+    return Finding(entry, ok=False, message=describe(error), code=code_of(error))

@@ -1,6 +1,8 @@
 """Stand-in systems on loopback: `threadline sandbox`, and the demo's five."""
 
+import shlex
 import signal
+import sys
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -37,13 +39,14 @@ def run_sandboxes(names: list[str], folder: Path | None, seed: int | None) -> No
         boxes = {name: stack.enter_context(standin(name, folder / name if folder else None)) for name in chosen}
         if seed is not None:
             _fill(boxes, seed)
-        console().print("Stand-ins run on loopback. In threadline.yaml:", style="bold")
-        for line in _entries(boxes):
-            console().print(line)
-        console().print("In the environment:", style="bold")
+        # Comments, so that the lines between them can be taken over as they are.
+        print("# Stand-ins run on loopback. In threadline.yaml:")
+        print("\n".join(_entries(boxes)))
+        print("# In the environment:")
         for name, box in boxes.items():
             for field, value in box.secrets.items():
-                console().print(f"export {variable(name, field)}={value}")
+                print(f"export {variable(name, field)}={shlex.quote(value)}")
+        sys.stdout.flush()
         console(error=True).print("Ctrl-C ends them.")
         with until_told() as told:
             told.wait()

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from threadline.cli.context import CONFIG
-from threadline.cli.exits import CONFIGURATION, NEEDS_A_PERSON, TEMPORARY, leave, say
+from threadline.cli.exits import about, code_of, describe, leave, say, worst
 from threadline.cli.output import print_json, print_table, working
-from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
+from threadline.sdk.errors import ConfigError, ConnectorError
+from threadline.sdk.yamlfile import nearest
 from threadline.store.database import open_database
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
@@ -24,13 +25,10 @@ class Outcome:
         self.pulled: list[tuple[str, str, Ledger]] = []
         self.pushed: list[tuple[str, PushCounts]] = []
         self.errors: list[tuple[str, ConnectorError]] = []
-        self.code = 0
 
     def failed(self, what: str, error: ConnectorError) -> None:
         """Note a failure."""
         self.errors.append((what, error))
-        code = CONFIGURATION if isinstance(error, ConfigError) else TEMPORARY if isinstance(error, RetryableError) else NEEDS_A_PERSON
-        self.code = max(self.code, code)
 
     def show(self, *, json: bool) -> None:
         """Print everything, and end with the code."""
@@ -39,8 +37,8 @@ class Outcome:
         else:
             self._tables()
         for what, error in self.errors:
-            say(f"{what}: {error}", 0)
-        leave(self.code)
+            say(about(what, describe(error)), code_of(error))
+        leave(worst(code_of(error) for _, error in self.errors))
 
     def _document(self) -> dict[str, Any]:
         return {
@@ -55,10 +53,17 @@ class Outcome:
     def _tables(self) -> None:
         if self.pulled:
             rows = [(f"{source}.{stream}", *_counts(ledger).values()) for source, stream, ledger in self.pulled]
-            print_table(["stream", *_LEDGER], rows, numbers=_LEDGER)
+            print_table(["stream", *_LEDGER], rows, numbers=_LEDGER, prose=["stream"])
+        if self.pulled and self.pushed:
+            print()
         if self.pushed:
             counts = ["sent", "failed", "waiting"]
-            print_table(["target", *counts], [(target, one.sent, one.failed, one.waiting) for target, one in self.pushed], numbers=counts)
+            print_table(
+                ["target", *counts],
+                [(target, one.sent, one.failed, one.waiting) for target, one in self.pushed],
+                numbers=counts,
+                prose=["target"],
+            )
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:
@@ -69,9 +74,19 @@ def pull_source(source: str, streams: Iterable[str] | None, *, full: bool, json:
     """Pull one source's streams, and print their ledgers."""
     config = CONFIG.load()
     entry = config.source(source)
+    chosen = list(streams or entry.streams)
+    for stream in chosen:
+        if stream not in entry.streams:
+            raise ConfigError(f"source {source} has no stream {stream!r}{nearest(stream, entry.streams)}")
     outcome = Outcome()
-    _pull(config, source, list(streams or entry.streams), outcome, full=full, json=json)
+    _prepare(config)
+    _pull(config, source, chosen, outcome, full=full, json=json)
     outcome.show(json=json)
+
+
+def _prepare(config: Config) -> None:
+    """Find out at once when the database cannot be used: that is no source's fault."""
+    open_database(config.database, create=True).close()
 
 
 def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, full: bool, json: bool) -> None:
@@ -82,7 +97,7 @@ def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, 
             except ConnectorError as error:
                 if (common := _trouble(config, source)) is not None:
                     # The other streams would fail of the same.
-                    outcome.failed(source, common)
+                    outcome.failed(f"source {source}", common)
                     return
                 outcome.failed(f"{source}.{stream}", error)
             else:
@@ -90,9 +105,8 @@ def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, 
 
 
 def _trouble(config: Config, source: str) -> ConnectorError | None:
-    """Say what keeps the whole source from working: its address or credentials, or the database."""
+    """Say what keeps the whole source from working: its address or credentials."""
     try:
-        open_database(config.database, create=True).close()
         with open_connector(config.sources[source]) as connector:
             connector.check()
     except ConnectorError as error:
@@ -105,7 +119,8 @@ def push_one(target: str, *, json: bool) -> None:
     config = CONFIG.load()
     config.target(target)
     outcome = Outcome()
-    resolve(config)
+    with working("joining customers and threads", quiet=json):
+        resolve(config)
     _push(config, target, outcome, json=json)
     outcome.show(json=json)
 
@@ -115,7 +130,7 @@ def _push(config: Config, target: str, outcome: Outcome, *, json: bool) -> None:
         try:
             counts = push_target(config, target, progress=lambda now: report(f"{now.sent:,} sent"))
         except ConnectorError as error:
-            outcome.failed(target, error)
+            outcome.failed(f"target {target}", error)
         else:
             outcome.pushed.append((target, counts))
 
@@ -124,6 +139,7 @@ def sync_all(*, json: bool) -> None:
     """Pull every source, join, and push to every target."""
     config = CONFIG.load()
     outcome = Outcome()
+    _prepare(config)
     for problem in config.problems:
         outcome.failed(problem.entry, ConfigError(problem.message))
     for source, entry in config.sources.items():
@@ -132,4 +148,6 @@ def sync_all(*, json: bool) -> None:
         resolve(config)
     for target in config.targets:
         _push(config, target, outcome, json=json)
+    if not (json or config.sources or config.problems):
+        print(f"{config.path} has no sources")
     outcome.show(json=json)
