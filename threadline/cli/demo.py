@@ -100,7 +100,7 @@ def run_demo(folder: Path, *, once: bool, customers: int, seed: int) -> None:
         settled = _wait(demo)
         if once:
             _come_to_rest(demo)
-        print_report(config, company, boxes, airflow)
+        print_report(config, company, boxes, airflow, ends=once)
         if not settled:
             out.print(
                 f"not everything was synchronised within {PATIENCE.seconds // 60} minutes: Airflow's pages and {folder}/airflow say why"
@@ -156,7 +156,8 @@ def _wait(demo: Demo) -> bool:
             runs = [run for run in api.runs() if run.started is not None and run.started >= begun - timedelta(minutes=1)]
             done = {run.dag for run in runs if run.state == "success"} & wanted
             left = _backlog(demo.config)
-            report(f"{len(done)} of {len(wanted)} DAGs have succeeded, {left:,} changes and pushes to go")
+            to_go = f", {left:,} changes and pushes to go" if left else ""
+            report(f"{len(done)} of {len(wanted)} DAGs have succeeded{to_go}")
             if done == wanted and left == 0:
                 return True
             time.sleep(1)
@@ -180,13 +181,13 @@ def _active(api: AirflowApi) -> bool:
     return any(run.state in ("queued", "running") for run in api.runs())
 
 
-def _backlog(config: Config) -> int:
+def _backlog(config: Config) -> int | None:
     try:
         with open_database(config.database, create=False) as database, database.read() as transaction:
             return backlog(config, transaction)
     except (ConfigError, RetryableError):
         # Not there yet, or busy.
-        return 1
+        return None
 
 
 def _go_on(demo: Demo) -> None:

@@ -1,12 +1,18 @@
 """What the demo prints: what was synchronised, held against the truth that the company knows."""
 
+import shlex
+import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
+
+from rich.text import Text
 
 from threadline.cli.airflow_stack import AirflowStack
-from threadline.cli.letters import why
+from threadline.cli.letters import print_letters
 from threadline.cli.looking import print_streams, print_thread
-from threadline.cli.output import console, print_facts, print_table
+from threadline.cli.output import plain, print_facts, print_table, show
 from threadline.journey.timeline import customer, find_customers
 from threadline.journey.views import CustomerView
 from threadline.model.ids import parse_id
@@ -18,28 +24,30 @@ from threadline.testing.company import Company
 from threadline.testing.sandbox import Sandbox
 
 
-def print_report(config: Config, company: Company, boxes: Mapping[str, Sandbox], airflow: AirflowStack) -> None:
-    """Print everything that the demo shows."""
+def print_report(config: Config, company: Company, boxes: Mapping[str, Sandbox], airflow: AirflowStack, *, ends: bool) -> None:
+    """Print everything that the demo shows; `ends`: nothing of it runs on."""
     with open_database(config.database, create=False) as database, database.read() as transaction:
-        _heading("Records")
+        _heading("Records", "What was read from each system, stream by stream, and what became of it.")
         print_streams(health(transaction, config))
-        _heading("One customer")
+        _heading("One customer", "Who is who, found from e-mail addresses, phone numbers and handles, held against the truth of the story.")
         _print_profiles(transaction, company)
-        _heading("One thread")
+        _heading("One thread", "What belongs together over all channels: messages, tickets, calls and orders.")
         _print_threads(transaction, company)
-        _heading("Pushes")
+        _heading("Pushes", "What was sent to each system, and what its stand-in then holds.")
         _print_pushes(transaction, config, boxes)
-        _heading("Dead letters")
-        rows = [(one.id[:10], f"{one.source}.{one.stream}", one.key, why(one)) for one in dead.letters(transaction)]
-        print_table(["id", "stream", "record", "why"], rows)
-        _heading("One customer's thread")
-        _print_journey(transaction, config, company)
-    _heading("Airflow")
+        _heading("Dead letters", "Records that cannot be used. They are kept, and the streams go on.")
+        print_letters(dead.letters(transaction))
+        _heading("One customer's thread", "Somebody who was known to every system, and had to tell everything only once.")
+        email = _print_journey(transaction, config, company)
+    _heading("Airflow", "It has run all of this on schedule" + (", and ends now: without --once it goes on." if ends else "."))
     _print_airflow(airflow)
+    _heading("Look further", "Any customer, the dead letters, the state of all streams.")
+    _print_commands(config, email)
 
 
-def _heading(text: str) -> None:
-    console().print(f"\n{text}", style="bold underline")
+def _heading(text: str, about: str) -> None:
+    print()
+    show(Text(text, "bold underline"), Text(about, "dim"))
 
 
 def found_profiles(transaction: Transaction, company: Company) -> dict[int, set[bytes]]:
@@ -65,10 +73,13 @@ def _print_profiles(transaction: Transaction, company: Company) -> None:
     whole = sum(len(profiles) == 1 for profiles in found.values())
     print_facts(
         [
-            ("true customers", len(found)),
+            ("customers in truth", len(found)),
             ("profiles found", len(owners)),
-            ("profiles that identifiers can reach at best", company.truth.reachable_profiles),
-            ("customers found as exactly one profile", whole),
+            (
+                "best that can be reached",
+                f"{company.truth.reachable_profiles:,} (some write on X from an account that no other system knows)",
+            ),
+            ("customers with exactly one profile", whole),
             ("profiles that mix customers", mixed),
         ]
     )
@@ -83,9 +94,11 @@ def _print_threads(transaction: Transaction, company: Company) -> None:
     spread = defaultdict[int, int](int)
     for _, systems, _ in rows:
         spread[int(systems)] += 1
-    lines = [(f"threads over {systems} systems", spread[systems]) for systems in sorted(spread, reverse=True) if systems > 1]
+    journeys = len(company.truth.journeys)
+    found = sum(count for systems, count in spread.items() if systems >= 4)
+    lines: list[tuple[str, str | int]] = [("threads over 4 systems or more", f"{found:,} (in truth {journeys:,})")]
+    lines += [(f"threads over {systems} systems", spread[systems]) for systems in (3, 2)]
     lines.append(("threads in one system", spread[1]))
-    lines.append(("journeys over four systems and more, in truth", len(company.truth.journeys)))
     print_facts(lines)
 
 
@@ -97,23 +110,32 @@ def _print_pushes(transaction: Transaction, config: Config, boxes: Mapping[str, 
             sent = counts.get((target.name, name, "done"), 0)
             waiting = sum(counts.get((target.name, name, state), 0) for state in ("pending", "inflight", "unknown", "dead"))
             rows.append((f"{target.name}.{name}", sent, len(boxes[target.system].pushed(name)), waiting))
-    print_table(["target", "sent", "confirmed there", "not done"], rows, numbers=["sent", "confirmed there", "not done"])
+    print_table(["target", "sent", "confirmed there", "not done"], rows, numbers=["sent", "confirmed there", "not done"], prose=["target"])
 
 
 _COUNTS = "SELECT target, object, state, count(DISTINCT entity_id) FROM outbox GROUP BY target, object, state"
 
 
-def _print_journey(transaction: Transaction, config: Config, company: Company) -> None:
+def _print_journey(transaction: Transaction, config: Config, company: Company) -> str | None:
+    """Print the longest journey that was found as one thread; return its customer's e-mail address."""
     people = {person.number: person for person in company.people}
     for journey in sorted(company.truth.journeys, key=lambda journey: (-len(journey.systems), -len(journey.events))):
         hits = find_customers(transaction, people[journey.customer].email, config.region)
         view = customer(transaction, parse_id(hits[0].id) or b"") if len(hits) == 1 else None
         if isinstance(view, CustomerView) and view.threads:
             thread = max(view.threads, key=lambda one: (len({entry.source for entry in one.entries}), len(one.entries)))
-            console().print(f"{view.name}, known in {', '.join(sorted({record.source for record in view.records}))}")
+            print(plain(f"{view.name}, known in {', '.join(sorted({record.source for record in view.records}))}"))
             print_thread(thread)
-            console().print(f"\n  threadline timeline {people[journey.customer].email}")
-            return
+            return people[journey.customer].email
+    return None
+
+
+def _print_commands(config: Config, email: str | None) -> None:
+    beside = Path(sys.executable).with_name("threadline")
+    threadline = "threadline" if shutil.which("threadline") else shlex.quote(str(beside))
+    print(f"  export THREADLINE_CONFIG={shlex.quote(str(config.path))}")
+    for command in ([f"timeline {email}"] if email else []) + ["dead list", "status"]:
+        print(f"  {threadline} {command}")
 
 
 def _print_airflow(airflow: AirflowStack) -> None:

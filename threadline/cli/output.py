@@ -1,5 +1,6 @@
 """What commands print: tables for people, JSON for machines, progress on long work."""
 
+import json
 import os
 import sys
 import time
@@ -44,7 +45,9 @@ def show(*what: "RenderableType") -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; times are RFC 3339."""
-    print(msgspec.json.format(msgspec.json.encode(value, enc_hook=str)).decode())
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str)).decode()
+    # JSON leaves signs as they are that a terminal would obey.
+    print("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
 
 def print_table(
