@@ -69,12 +69,15 @@ class PostgresTransaction(Transaction):
     def _load(self, table: Table, rows: Sequence[Row], conflict: str) -> None:
         if not rows:
             return
+        names = stored(table)
         with self._connection.cursor() as cursor:
             if len(rows) < _COPY_FROM:
                 statement = upsert_sql(table).partition(" ON CONFLICT")[0]
-                cursor.executemany(_placeholders(f"{statement} {conflict}"), [_clean(row) for row in rows])
+                # Writers that meet the same rows meet them in one order, else each may wait for the other.
+                key = [names.index(name) for name in table.key if name in names]
+                ordered = sorted(rows, key=lambda row: [row[position] for position in key])
+                cursor.executemany(_placeholders(f"{statement} {conflict}"), [_clean(row) for row in ordered])
                 return
-            names = stored(table)
             columns = ", ".join(f'"{name}"' for name in names)
             staged = f"staged_{table.name}"
             cursor.execute(
