@@ -209,8 +209,10 @@ def _check_settings(document: Document, at: Location, name: str, kind: type[Conn
     for key in settings:
         if key in credentials:
             raise document.error((*at, "settings", key), f"`{key}` is a credential and must not stand in a file: set {variable(name, key)}")
+    # What settings must be to each other is only looked at when none is missing.
+    absent = {key: "absent" for key in credentials if kind.settings_type().model_fields[key].is_required()}
     try:
-        kind.settings_type().model_validate(settings)
+        kind.settings_type().model_validate({**absent, **settings})
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             location = problem["loc"]

@@ -39,5 +39,5 @@ def _problem(source: Source, error: ValidationError, fields: Mapping[str, str]) 
                 f"or the {fields[name]} of the Airflow connection {source.name!r}"
             )
     first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"]) or source.connector
     return ConfigError(f"{source.at}: source {source.name}: {where}: {first['msg'].removeprefix('Value error, ')}")
