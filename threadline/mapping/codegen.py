@@ -1,18 +1,14 @@
-"""Turns a checked tree into one Python function.
-
-The text of the function is made of this module's own words and numbered names only: what stands in a mapping file
-(names, paths, literals) is passed in as values, so no file can put code into it.
-"""
+"""Turns a checked tree into the lines of a function: reading, conditions, and values."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import msgspec
-
-from threadline.mapping.convert import EXACT, Converter, converters, to_text
+from threadline.mapping.convert import converters, to_text
+from threadline.mapping.emit import Emitter
 from threadline.mapping.errors import MappingError, shown
 from threadline.mapping.language import MISSING, PRESENT, WHOLE, Condition, Expression, Path
-from threadline.mapping.shape import Shape, dig
+from threadline.mapping.shape import PLAIN, Shape, dig, listed
 from threadline.model.money import Money
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.yamlfile import nearest
@@ -20,325 +16,267 @@ from threadline.sdk.yamlfile import nearest
 Functions = Mapping[str, Callable[[Any], Any]]
 
 
+class Base(NamedTuple):
+    """Where paths begin: a local that holds the record or an element, and its shape."""
+
+    name: str
+    shape: Shape
+    is_record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a value is for: its conversion where the file does not say `as`, and what it may be."""
+
+    convert: str
+    nullable: bool = True
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    """Whether it becomes a list."""
+
+
 def _missing(expression: Expression) -> MappingError:
     return MappingError("missing; give it a `default` or mark it `optional`", path=expression.shown, site=expression.site)
 
 
 def _unlisted(expression: Expression, value: Any) -> MappingError:
-    listed = ", ".join(expression.lookup or {})
-    return MappingError(
-        f"{shown(value)} is not listed in its lookup ({listed}); list it or say what it is `otherwise`",
-        path=expression.shown,
-        site=expression.site,
-    )
+    message = f"{shown(value)} is not listed in its lookup ({', '.join(expression.lookup or ())}); list it or say what it is `otherwise`"
+    return MappingError(message, path=expression.shown, site=expression.site)
 
 
 def _unexpected(expression: Expression, value: Any, choices: tuple[str, ...]) -> MappingError:
     return MappingError(f"{shown(value)} is none of: {', '.join(choices)}", path=expression.shown, site=expression.site)
 
 
-def digits(raw: msgspec.Raw) -> str | None:
-    """Return a number as the source wrote it, or the text that holds it; None for null."""
-    text = bytes(raw).decode()
-    if text.startswith('"'):
-        return str(msgspec.json.decode(text))
-    return None if text == "null" else text
+def _guarded(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    def call(value: Any) -> Any:
+        try:
+            return function(value)
+        except ValueError:
+            raise
+        except Exception as error:
+            # A function that was not made for this value must not cost the stream, only the record.
+            raise ValueError(f"`call: {name}` cannot take it ({type(error).__name__})") from error
+
+    return call
 
 
-class Code:
-    """The function's lines, and the values that they refer to by numbered names."""
+class Code(Emitter):
+    """The lines that read a record and make its values."""
 
     def __init__(self, shape: Shape, region: str | None, functions: Functions) -> None:
-        self.shape = shape
+        super().__init__()
+        self.record = Base("r", shape, is_record=True)
         self.converters = converters(region)
         self.functions = functions
-        self.lines: list[str] = []
-        self.values: dict[str, Any] = {
-            "dig": dig,
-            "digits": digits,
-            "text": to_text,
-            "missing": _missing,
-            "unlisted": _unlisted,
-            "unexpected": _unexpected,
-        }
-        self.sites: list[Expression] = []
-        self._locals = 0
-        self._depth = 2
-
-    def put(self, line: str) -> None:
-        """Add a line at the current depth."""
-        self.lines.append("    " * self._depth + line)
-
-    def indent(self, steps: int = 1) -> None:
-        """Go deeper, or back with a negative number."""
-        self._depth += steps
-
-    def constant(self, value: Any) -> str:
-        """Pass a value in; return its name."""
-        name = f"k{len(self.values)}"
-        self.values[name] = value
-        return name
-
-    def local(self) -> str:
-        """Return a fresh local name."""
-        self._locals += 1
-        return f"v{self._locals}"
+        self._dig, self._listed, self._text = self.constant(dig), self.constant(listed), self.constant(to_text)
 
     # Reading
 
-    def read(self, path: Path, base: str = "r", shape: Shape | None = None) -> str:
+    def _typed(self, path: Path, base: Base) -> tuple[int, Shape]:
+        """Return how many names of a path the typed decode follows, and the shape that it leads to."""
+        here = base.shape
+        for index, name in enumerate(path):
+            if here.odd if base.is_record and index == 0 else here.plain:
+                return index, PLAIN
+            here = here.parts[name]
+        return len(path), here
+
+    def read(self, path: Path, base: Base) -> str:
         """Read the value at a path into a local; None where it is absent."""
         name = self.local()
         if path == WHOLE:
-            self.put(f"{name} = whole(raw)" if base == "r" else f"{name} = {base}")
+            self.put(f"{name} = whole(raw)" if base.is_record else f"{name} = {base.name}")
             return name
-        here = shape or self.shape
-        self.put(f"{name} = {base}")
-        for index, part in enumerate(path):
-            if here.loose or (here.whole and not here.parts):
-                self.put(f"{name} = dig({name}, {self.constant(path[index:])})")
-                return name
-            step = f"{name} = {name}.{here.attribute(part)}"
-            self.put(step if index == 0 and base == "r" else f"if {name} is not None: {step}")
-            here = here.parts[part]
-        if here.exact and not here.loose:
-            self.put(f"if {name} is not None: {name} = digits({name})")
+        steps, _ = self._typed(path, base)
+        here, holder = base.shape, base.name
+        for part in path[:steps]:
+            step = f"{holder}.{here.attribute(part)}"
+            self.put(f"{name} = {step}" if holder == self.record.name else f"{name} = None if {holder} is None else {step}")
+            here, holder = here.parts[part], name
+        if steps < len(path):
+            self.put(f"{name} = {self._dig}({holder}, {self.constant(path[steps:])})")
         return name
 
-    def condition(self, condition: Condition, base: str = "r", shape: Shape | None = None) -> str:
+    def elements(self, path: Path, base: Base) -> tuple[str, Shape]:
+        """Read the array at a path into a local that can be iterated over; return also the shape of its elements."""
+        name = self.read(path, base)
+        shape = PLAIN if path == WHOLE else self._typed(path, base)[1]
+        if shape.plain or shape.elements is None:
+            self.put(f"{name} = {self._listed}({name})")
+            return name, PLAIN
+        self.put(f"{name} = {name} or ()")
+        return name, shape.elements
+
+    def condition(self, condition: Condition, base: Base) -> str:
         """Return a Python expression that says whether a `when` holds."""
         tests: list[str] = []
         for path, wanted in condition.tests:
-            value = self.read(path, base, shape)
+            value = self.read(path, base)
             if wanted == PRESENT:
                 tests.append(f"({value} is not None and {value} != '' and {value} is not False)")
             elif wanted is None:
                 tests.append(f"({value} is None or {value} == '')")
             elif isinstance(wanted, list):
-                tests.append(f"{value} in {self.constant(wanted)}")
+                tests.append(f"{value} in {self.constant([*wanted, *([''] if None in wanted else [])])}")
             else:
                 tests.append(f"{value} == {self.constant(wanted)}")
         return " and ".join(tests)
 
-    def _origin(self, expression: Expression, base: str, shape: Shape | None) -> str:
+    def _origin(self, expression: Expression, base: Base) -> str:
         if expression.template is not None:
-            return self._template(expression.template, base, shape)
+            return self._template(expression.template, base)
         if expression.each is not None:
-            return self._each(expression, base, shape)
-        if expression.source is None:
-            name = self.local()
-            self.put(f"{name} = None")
-            return name
+            return self._each(expression, expression.each, base)
         if expression.where is not None:
-            return self._where(expression, base, shape)
-        return self.read(expression.source, base, shape)
-
-    def _template(self, parts: tuple[str | Path, ...], base: str, shape: Shape | None) -> str:
-        pieces = [self.constant(part) if isinstance(part, str) else self.read(part, base, shape) for part in parts]
-        reads = [piece for piece, part in zip(pieces, parts, strict=True) if not isinstance(part, str)]
-        joined = " + ".join(piece if isinstance(part, str) else f"text({piece})" for piece, part in zip(pieces, parts, strict=True))
+            return self._where(expression, expression.where, base)
+        if expression.source is not None:
+            return self.read(expression.source, base)
         name = self.local()
-        absent = " or ".join(f"{read} is None or {read} == ''" for read in reads) or "False"
-        self.put(f"{name} = None if {absent} else {joined or repr('')}")
+        self.put(f"{name} = None")
         return name
 
-    def _elements(self, path: Path, base: str, shape: Shape | None) -> tuple[str, Shape | None]:
-        array = self.read(path, base, shape)
-        here = (shape or self.shape).at(path)
-        loose = here.loose or any((shape or self.shape).at(path[:end]).loose for end in range(1, len(path)))
-        return array, None if loose else here.elements
+    def _template(self, parts: tuple[str | Path, ...], base: Base) -> str:
+        pieces = [self.constant(part) if isinstance(part, str) else self.read(part, base) for part in parts]
+        reads = [piece for piece, part in zip(pieces, parts, strict=True) if not isinstance(part, str)]
+        texts = [piece if isinstance(part, str) else f"{self._text}({piece})" for piece, part in zip(pieces, parts, strict=True)]
+        absent = " or ".join(f"{read} is None or {read} == ''" for read in reads) or "False"
+        name = self.local()
+        self.put(f"{name} = None if {absent} else {' + '.join(texts) or 'None'}")
+        return name
 
-    def _take(self, element: str, path: Path | None, elements: Shape | None) -> str:
-        if path is None:
-            return element
-        if elements is None:
-            name = self.local()
-            self.put(f"{name} = dig({element}, {self.constant(path)})")
-            return name
-        return self.read(path, element, elements)
-
-    def _where(self, expression: Expression, base: str, shape: Shape | None) -> str:
-        array, elements = self._elements(expression.source or (), base, shape)
-        name, element = self.local(), self.local()
+    def _where(self, expression: Expression, where: Mapping[Path, Any], base: Base) -> str:
+        array, shape = self.elements(expression.source or (), base)
+        name, element = self.local(), Base(self.local(), shape)
         self.put(f"{name} = None")
-        self.put(f"for {element} in {array} or ():")
+        self.put(f"for {element.name} in {array}:")
         self.indent()
-        for key, wanted in (expression.where or {}).items():
-            held = self._take(element, (key,), elements)
-            self.put(f"if {held} != {self.constant(wanted)}: continue")
-        self.put(f"{name} = {self._take(element, expression.take, elements)}")
+        for path, wanted in where.items():
+            self.put(f"if {self.read(path, element)} != {self.constant(wanted)}: continue")
+        self.put(f"{name} = {self.read(expression.take or WHOLE, element)}")
         self.put("break")
         self.indent(-1)
         return name
 
-    def _each(self, expression: Expression, base: str, shape: Shape | None) -> str:
-        array, elements = self._elements(expression.each or (), base, shape)
-        name, element = self.local(), self.local()
+    def _each(self, expression: Expression, path: Path, base: Base) -> str:
+        array, shape = self.elements(path, base)
+        name, element = self.local(), Base(self.local(), shape)
         self.put(f"{name} = []")
-        self.put(f"for {element} in {array} or ():")
+        self.put(f"for {element.name} in {array}:")
         self.indent()
-        self.put(f"{name}.append({self._take(element, expression.take, elements)})")
+        taken = self.read(expression.take or WHOLE, element)
+        self.put(f"if {taken} is not None and {taken} != '': {name}.append({taken})")
         self.indent(-1)
         self.put(f"{name} = {name} or None")
         return name
 
     # Values
 
-    def value(
-        self,
-        expression: Expression,
-        convert: str,
-        *,
-        nullable: bool = True,
-        choices: tuple[str, ...] = (),
-        base: str = "r",
-        shape: Shape | None = None,
-    ) -> str:
-        """Compute one value into a local; `convert` is used where the file does not say `as`."""
-        chosen = expression.convert or convert
-        if expression.when is not None:
-            holds = self.condition(expression.when, base, shape)
-            outer = self.local()
-            fallback = None if expression.default is MISSING else self._literal(expression, expression.default, chosen, choices)
-            self.put(f"{outer} = {self.constant(fallback)}")
-            self.put(f"if {holds}:")
-            self.indent()
-        name = self._origin(expression, base, shape)
-        self.put(f"s = {len(self.sites)}; v = {name}")
-        self.sites.append(expression)
-        if expression.call is not None:
-            self.put(f"if {name} is not None: {name} = {self.constant(self._function(expression))}({name})")
-        self.put(f"if {name} is None or {name} == '':")
-        self._absent(expression, name, chosen, choices, nullable=nullable)
-        self.put("else:")
-        self.indent()
-        self.put("pass")
-        self._present(expression, name, chosen, choices, base, shape)
-        self.indent(-1)
-        if expression.when is not None:
-            self.put(f"{outer} = {name}")  # pyright: ignore[reportPossiblyUnboundVariable]
-            self.indent(-1)
-            name = outer  # pyright: ignore[reportPossiblyUnboundVariable]
-            if not nullable:
-                self.put(f"if {name} is None: raise missing({self.constant(expression)})")
+    def value(self, expression: Expression, wanted: Wanted, base: Base) -> str:
+        """Compute one value into a local."""
+        many = wanted.many or expression.each is not None
+        wanted = Wanted(expression.convert or wanted.convert, wanted.nullable, wanted.choices, many)
+        if expression.currency is not None and wanted.convert != "money":
+            raise ConfigError(f"{expression.site}: `currency` belongs to an amount of money")
+        if expression.optional and not wanted.nullable:
+            raise ConfigError(f"{expression.site}: this must have a value: say what it is by default instead of `optional`")
+        name = self._sometimes(expression, wanted, base) if expression.when else self._always(expression, wanted, base)
+        if wanted.convert == "money":
+            self._money(expression, name, base)
         return name
 
-    def _function(self, expression: Expression) -> Callable[[Any], Any]:
-        name = str(expression.call)
+    def _sometimes(self, expression: Expression, wanted: Wanted, base: Base) -> str:
+        assert expression.when is not None  # noqa: S101 - the caller has looked
+        holds = self.condition(expression.when, base)
+        name = self.local()
+        self.put(f"if {holds}:")
+        self.indent()
+        self.put(f"{name} = {self._always(expression, wanted, base)}")
+        self.indent(-1)
+        self.put("else:")
+        self.indent()
+        if expression.default is MISSING and wanted.nullable:
+            self.put(f"{name} = None")
+        else:
+            self._absent(expression, name, wanted)
+        self.indent(-1)
+        return name
+
+    def _always(self, expression: Expression, wanted: Wanted, base: Base) -> str:
+        self.blame(expression)
+        name = self._origin(expression, base)
+        self.put(f"v = {name}")
+        if expression.call is not None:
+            self.put(f"if {name} is not None: {name} = {self.constant(self._function(expression, expression.call))}({name})")
+        self.put(f"if {name} is None or {name} == '':")
+        self.indent()
+        self._absent(expression, name, wanted)
+        self.indent(-1)
+        self.otherwise(lambda: self._present(expression, name, wanted))
+        return name
+
+    def _function(self, expression: Expression, name: str) -> Callable[[Any], Any]:
         if name not in self.functions:
             raise ConfigError(f"{expression.site}: the connector has no function named {name!r}{nearest(name, self.functions)}")
-        return self.functions[name]
+        return _guarded(self.functions[name], name)
 
-    def _absent(self, expression: Expression, name: str, convert: str, choices: tuple[str, ...], *, nullable: bool) -> None:
-        self.indent()
+    def _absent(self, expression: Expression, name: str, wanted: Wanted) -> None:
         if expression.default is not MISSING:
-            self.put(f"{name} = {self.constant(self._literal(expression, expression.default, convert, choices, nullable=nullable))}")
+            self.put(f"{name} = {self.constant(self._literal(expression, expression.default, wanted))}")
         elif expression.optional:
             self.put(f"{name} = None")
         else:
-            self.put(f"raise missing({self.constant(expression)})")
-        self.indent(-1)
+            self.put(f"raise {self.constant(_missing)}({self.constant(expression)})")
 
-    def _present(self, expression: Expression, name: str, convert: str, choices: tuple[str, ...], base: str, shape: Shape | None) -> None:
+    def _present(self, expression: Expression, name: str, wanted: Wanted) -> None:
         if expression.lookup is not None:
-            self._lookup(expression, name, convert, choices)
+            self._lookup(expression, expression.lookup, name, wanted)
             return
-        if convert == "money":
-            self._money(expression, name, base, shape)
-        elif convert == "text":
-            self.put(f"if type({name}) is not str: {name} = text({name})")
-        elif expression.each is not None and convert not in ("list", "any"):
-            self.put(f"{name} = [{self.constant(self.converters[convert])}(v) for v in {name} if v is not None]")
-        elif convert != "any":
-            self.put(f"{name} = {self.constant(self.converters[convert])}({name})")
-        if choices:
-            names = self.constant(choices)
-            self.put(f"if {name} not in {names}: raise unexpected({self.constant(expression)}, {name}, {names})")
+        if wanted.convert == "any":
+            return
+        convert = self.constant(self.converters[wanted.convert])
+        if wanted.many and wanted.convert != "list":
+            self.put(f"if type({name}) is not list: {name} = ({name},)")
+            self.put(f"{name} = [{convert}(one) for one in {name} if one is not None and one != ''] or None")
+        elif wanted.convert == "text":
+            self.put(f"if type({name}) is not str: {name} = {self._text}({name})")
+        else:
+            self.put(f"{name} = {convert}({name})")
+        if wanted.choices:
+            names = self.constant(wanted.choices)
+            self.put(f"if {name} not in {names}: raise {self.constant(_unexpected)}({self.constant(expression)}, {name}, {names})")
 
-    def _lookup(self, expression: Expression, name: str, convert: str, choices: tuple[str, ...]) -> None:
-        table = {key: self._literal(expression, value, convert, choices) for key, value in (expression.lookup or {}).items()}
-        key = f"{name} if type({name}) is str else text({name})"
+    def _lookup(self, expression: Expression, lookup: Mapping[str, Any], name: str, wanted: Wanted) -> None:
+        table = self.constant({key: self._literal(expression, value, wanted) for key, value in lookup.items()})
+        key = f"{name} if type({name}) is str else {self._text}({name})"
         if expression.otherwise is not MISSING:
-            fallback = self.constant(self._literal(expression, expression.otherwise, convert, choices))
-            self.put(f"{name} = {self.constant(table)}.get({key}, {fallback})")
+            self.put(f"{name} = {table}.get({key}, {self.constant(self._literal(expression, expression.otherwise, wanted))})")
             return
-        found = self.local()
-        self.put(f"{found} = {self.constant(table)}.get({key}, unlisted)")
-        self.put(f"if {found} is unlisted: raise unlisted({self.constant(expression)}, {name})")
+        found, unlisted = self.local(), self.constant(_unlisted)
+        self.put(f"{found} = {table}.get({key}, {unlisted})")
+        self.put(f"if {found} is {unlisted}: raise {unlisted}({self.constant(expression)}, {name})")
         self.put(f"{name} = {found}")
 
-    def _money(self, expression: Expression, name: str, base: str, shape: Shape | None) -> None:
+    def _money(self, expression: Expression, name: str, base: Base) -> None:
         if expression.currency is None:
             raise ConfigError(f"{expression.site}: money needs its `currency`: a path, or {{default: EUR}}")
-        self.put(f"{name} = {self.constant(self.converters['money'])}({name})")
-        currency = self.value(expression.currency, "text", nullable=False, base=base, shape=shape)
+        self.put(f"if {name} is not None:")
+        self.indent()
+        currency = self.value(expression.currency, Wanted("currency", nullable=False), base)
+        self.blame(expression, name)
         self.put(f"{name} = {self.constant(Money.of)}({name}, {currency})")
+        self.indent(-1)
 
-    def _literal(self, expression: Expression, value: Any, convert: str, choices: tuple[str, ...], *, nullable: bool = True) -> Any:
+    def _literal(self, expression: Expression, value: Any, wanted: Wanted) -> Any:
         """Convert what the file itself says, so that a wrong value is found when the file is checked."""
         if value is None:
-            if not nullable:
+            if not wanted.nullable:
                 raise ConfigError(f"{expression.site}: this field must have a value")
             return None
-        if convert in ("any", "money"):
-            return value
         try:
-            converted = self.converters[convert](value)
+            converted = self.converters["list" if wanted.many else wanted.convert](value)
         except ValueError as error:
             raise ConfigError(f"{expression.site}: {shown(value)}: {error}") from None
-        if choices and converted not in choices:
-            raise ConfigError(f"{expression.site}: {shown(value)} is none of: {', '.join(choices)}")
+        if wanted.choices and converted not in wanted.choices:
+            raise ConfigError(f"{expression.site}: {shown(value)} is none of: {', '.join(wanted.choices)}")
         return converted
-
-    # The whole
-
-    def function(self, arguments: str, result: str) -> Callable[..., Any]:
-        """Return the function; a ValueError inside becomes a MappingError with its place."""
-        self.put(f"return {result}")
-        text = "\n".join(
-            [
-                f"def apply({arguments}):",
-                "    s = 0; v = None",
-                "    try:",
-                *self.lines,
-                "    except ValueError as error:",
-                "        raise failed(s, v, error)",
-            ]
-        )
-        sites = tuple(self.sites)
-
-        def failed(site: int, value: Any, error: ValueError) -> MappingError:
-            return MappingError(f"{error}; found {shown(value)}", path=sites[site].shown, site=sites[site].site)
-
-        scope: dict[str, Any] = {**self.values, "failed": failed, "whole": msgspec.json.Decoder().decode}
-        exec(compile(text, "<mapping>", "exec"), scope)  # noqa: S102 - made of this module's own words only
-        return scope["apply"]  # type: ignore[no-any-return]
-
-
-def note(shape: Shape, expression: Expression, convert: str) -> None:
-    """Tell a shape what an expression reads."""
-    if expression.when is not None:
-        note_condition(shape, expression.when)
-    for path in expression.template or ():
-        if not isinstance(path, str):
-            shape.value(path)
-    array = expression.each or (expression.source if expression.where is not None else None)
-    if array is not None:
-        elements = shape.array(array)
-        for name in expression.where or ():
-            elements.value((name,))
-        elements.value(expression.take) if expression.take else elements.value(WHOLE)
-    elif expression.source is not None:
-        exact = (expression.convert or convert) in EXACT and expression.lookup is None and expression.call is None
-        shape.value(expression.source, exact=exact)
-    if expression.currency is not None:
-        note(shape, expression.currency, "text")
-
-
-def note_condition(shape: Shape, condition: Condition) -> None:
-    """Tell a shape what a condition reads."""
-    for path, _ in condition.tests:
-        shape.value(path)
-
-
-__all__ = ["Code", "Converter", "Functions", "note", "note_condition"]

@@ -3,21 +3,53 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from math import isinf
+from typing import Any, Self
 from urllib.parse import urlsplit
 
+import msgspec
+
+from threadline.mapping.markup import html_to_text
 from threadline.model.identifiers import normalize_email, normalize_handle, normalize_phone
+from threadline.model.money import currency_code
+from threadline.model.schema import Kind
 from threadline.sdk.yamlfile import is_list, kind_of
 
 Converter = Callable[[Any], Any]
 
 
+class Number(float):
+    """A JSON number with a fraction or an exponent, which remembers how the source wrote it."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> Self:
+        """Read a number, as a hook of the JSON decoder."""
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
+
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, Number):
+        # What no reader of JSON can hold as a number is kept as text.
+        return value.digits if isinf(value) else msgspec.Raw(value.digits.encode())
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+encode_json = msgspec.json.Encoder(enc_hook=_as_written).encode
+"""Write a JSON value with the digits that its source wrote."""
+
+
 def to_text(value: Any) -> str:
-    """Accept a text, a number or a truth value, as JSON would write it."""
+    """Accept a text, a number or a truth value, as JSON writes it."""
     if type(value) is str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Number):
+        return value.digits
     if isinstance(value, int | float | Decimal):
         return str(value)
     raise ValueError(f"expected a text, found {kind_of(value)}")
@@ -27,26 +59,29 @@ def to_integer(value: Any) -> int:
     """Accept whole numbers, also as text, within 64 bits."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"expected a whole number, found {kind_of(value)}")
-    try:
-        number = Decimal(value)
-        # An exponent of millions would be written out.
-        whole = int(number) if number.adjusted() < 20 else 0
-    except (InvalidOperation, OverflowError, ValueError):
-        raise ValueError("expected a whole number") from None
-    if whole != number or not -(1 << 63) <= whole < 1 << 63:
+    number = _decimal(value)
+    # Compared before it is written out: an exponent of millions is short.
+    if number is None or not -(1 << 63) <= number < 1 << 63 or number != int(number):
         raise ValueError("expected a whole number within 64 bits")
-    return whole
+    return int(number)
 
 
 def to_decimal(value: Any) -> Decimal:
-    """Accept a number, also as text."""
-    try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
+    """Accept a number, also as text, with the source's own digits."""
+    number = _decimal(value)
+    if number is None:
         raise ValueError("expected a decimal number")
     return number
+
+
+def _decimal(value: Any) -> Decimal | None:
+    text = value.digits if isinstance(value, Number) else str(value)
+    try:
+        # Underscores between digits are Python's, and nobody's data.
+        number = Decimal("NaN" if "_" in text else text.strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def to_time(value: Any) -> datetime:
@@ -73,7 +108,7 @@ def to_date(value: Any) -> date:
     if not isinstance(value, str):
         raise ValueError(f"expected a date, found {kind_of(value)}")
     try:
-        return date.fromisoformat(value.strip()[:10])
+        return datetime.fromisoformat(value.strip()).date()
     except ValueError:
         raise ValueError("expected a date such as 2026-01-02") from None
 
@@ -102,18 +137,11 @@ def to_url(value: Any) -> str:
 def to_language(value: Any) -> str:
     """Accept a language tag, also with an underscore, and write it as BCP 47 does: en-US, zh-Hant."""
     subtags = to_text(value).strip().replace("_", "-").split("-")
-    if not all(tag.isalnum() and tag.isascii() and len(tag) <= 8 for tag in subtags) or len(subtags[0]) < 2:
+    if not all(tag.isalnum() and tag.isascii() and len(tag) <= 8 for tag in subtags) or len(subtags[0]) < 2 or not subtags[0].isalpha():
         raise ValueError("expected a language tag such as en or pt-BR")
     written = [subtags[0].lower()]
     written += [tag.upper() if len(tag) == 2 else tag.title() if len(tag) == 4 else tag.lower() for tag in subtags[1:]]
     return "-".join(written)
-
-
-def html_to_text(value: Any) -> str:
-    """Return the text that a reader of the HTML sees."""
-    from inscriptis import get_text
-
-    return str(get_text(to_text(value))).strip()
 
 
 def to_text_list(value: Any) -> list[str] | None:
@@ -142,11 +170,15 @@ def converters(region: str | None) -> Mapping[str, Converter]:
         "handle": lambda value: normalize_handle(to_text(value)),
         "url": to_url,
         "language": to_language,
-        "html-to-text": html_to_text,
+        "html-to-text": lambda value: html_to_text(to_text(value)),
         "list": to_text_list,
+        "currency": lambda value: currency_code(to_text(value)),
         "any": as_is,
     }
 
 
-EXACT = frozenset({"decimal", "money"})
-"""Conversions that read the source's own digits."""
+MAKES: Mapping[str, Kind] = {
+    "text": "text", "email": "text", "phone": "text", "handle": "text", "url": "text", "language": "text", "html-to-text": "text",
+    "integer": "integer", "decimal": "real", "money": "money", "time": "time", "date": "date", "boolean": "boolean", "list": "list",
+}  # fmt: skip
+"""The conversions that a mapping file may name, with the kind of value that each makes."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from threadline.mapping.convert import MAKES
 from threadline.mapping.language import ChildBlock, Expression, PartyBlock, Reader, Tree
 from threadline.model.entities import MAPPED, Entity, Party
-from threadline.model.schema import ENGINE_FIELDS, Field, fields_of
-from threadline.sdk.errors import ConfigError
+from threadline.model.schema import ENGINE_FIELDS, Field, Kind, fields_of
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
 
 _COMMON = ("source", "target", "version", "when", "fields", "extensions", "examples")
@@ -31,7 +31,8 @@ def read_pull(document: Document) -> Tree:
     head = _mapping(document, reader)
     target = str(head.get("target"))
     if target not in MAPPED:
-        raise reader.error(("target",), f"no canonical entity named {target!r}{nearest(target, MAPPED)}")
+        what = f"no canonical entity named {target!r}" if "target" in head else "a mapping needs 'target'"
+        raise reader.error(("target",), f"{what}{nearest(target, MAPPED)}")
     entity = MAPPED[target]
     blocks = (
         *_COMMON,
@@ -64,16 +65,29 @@ def read_push(document: Document) -> Tree:
         raise reader.error(("source",), f"no canonical document named {keys['source']!r}{nearest(str(keys['source']), DOCUMENTS)}")
     if "extensions" in keys:
         raise reader.error(("extensions",), "a push mapping writes fields only")
+    fields, address = (reader.expressions((block,), keys.get(block)) for block in ("fields", "address"))
+    _check_outputs(reader, [*((("fields", name), name) for name in fields), *((("address", name), name) for name in address)])
     return Tree(
         name=document.name,
         source=keys["source"],
         target=str(keys["target"]),
         version=_version(reader, keys),
         when=reader.condition(("when",), keys["when"]) if "when" in keys else None,
-        fields=reader.expressions(("fields",), keys["fields"]),
-        address=reader.expressions(("address",), keys.get("address")),
+        fields=fields,
+        address=address,
         examples=reader.examples(("examples",), keys.get("examples")),
     )
+
+
+def _check_outputs(reader: Reader, places: list[tuple[Location, str]]) -> None:
+    """Refuse names of a push mapping that cannot stand in one record."""
+    seen: dict[tuple[str, ...], str] = {}
+    for at, name in places:
+        path = reader.path(at, name)
+        for other, written in seen.items():
+            if path[: len(other)] == other[: len(path)]:
+                raise reader.error(at, f"{name!r} and {written!r} cannot both be written: one is the other, or inside of it")
+        seen[path] = name
 
 
 def _mapping(document: Document, reader: Reader) -> Mapping[str, Any]:
@@ -93,24 +107,43 @@ def _version(reader: Reader, keys: Mapping[str, Any]) -> int:
     return version
 
 
-def _fields(reader: Reader, at: Location, value: Any, entity: type[Entity], parent: str | None) -> Mapping[str, Expression]:
+def _fields(
+    reader: Reader, at: Location, value: Any, entity: type[Entity], parent: str | None, inside: str = "$"
+) -> Mapping[str, Expression]:
     known = mappable(entity, parent)
-    found = reader.expressions(at, value)
+    found = reader.expressions(at, value, inside)
     for name, expression in found.items():
         if name not in known:
             raise reader.error((*at, name), f"{entity.__name__} has no field {name!r}{nearest(name, known)}")
         if expression.optional and not known[name].nullable:
             raise reader.error((*at, name), f"{name} must have a value: say what it is by default instead of `optional`")
+        _check_kind(reader, (*at, name), expression, known[name].kind)
     for field in known.values():
         if field.required and field.name not in found:
             raise reader.error(at, f"{entity.__name__} needs the field {field.name!r}: {field.about}")
     return found
 
 
+_KINDS: Mapping[Kind, str] = {
+    "id": "a text", "text": "a text", "integer": "a whole number", "boolean": "true or false", "time": "a time", "date": "a date",
+    "money": "an amount of money", "list": "a list of texts", "real": "a decimal number",
+}  # fmt: skip
+
+
+def _check_kind(reader: Reader, at: Location, expression: Expression, kind: Kind) -> None:
+    made = MAKES[expression.convert] if expression.convert else kind
+    if made != kind and not (made == "text" and kind in ("id", "list")):
+        raise reader.error(at, f"{at[-1]} is {_KINDS[kind]}, and `as: {expression.convert}` makes {_KINDS[made]}")
+    if expression.each and kind != "list":
+        raise reader.error(at, f"{at[-1]} is {_KINDS[kind]}, and `each` gives a list")
+
+
 def _identifiers(reader: Reader, at: Location, keys: Mapping[str, Any]) -> Mapping[str, Expression]:
     found = reader.expressions((*at, "identifiers"), keys.get("identifiers"))
     if not found:
         raise reader.error(at, "a party needs `identifiers`: at least one value that names it")
+    for kind, expression in found.items():
+        _check_kind(reader, (*at, "identifiers", kind), expression, "text")
     return found
 
 
@@ -143,12 +176,14 @@ def _child(reader: Reader, name: str, value: Any, entity: type[Entity], parent: 
     keys = reader.keys(at, value, ("each", "key", "when", "fields"), f"`{name}`", required=("fields",))
     if "key" in keys and "each" not in keys:
         raise reader.error((*at, "key"), "`key` is a path in the elements of `each`")
+    each = Expression(reader.document.at((*at, "each")), reader.path((*at, "each"), keys["each"])) if "each" in keys else None
+    inside = f"{each.shown}[*]" if each else "$"
     return ChildBlock(
-        _fields(reader, (*at, "fields"), keys["fields"], entity, parent),
+        _fields(reader, (*at, "fields"), keys["fields"], entity, parent, inside),
         reader.condition((*at, "when"), keys["when"]) if "when" in keys else None,
-        reader.path((*at, "each"), keys["each"]) if "each" in keys else None,
-        reader.path((*at, "key"), keys["key"]) if "key" in keys else None,
+        each,
+        reader.expression((*at, "key"), keys["key"], inside) if "key" in keys else None,
     )
 
 
-__all__ = ["DOCUMENTS", "ConfigError", "mappable", "read_pull", "read_push"]
+__all__ = ["DOCUMENTS", "mappable", "read_pull", "read_push"]

@@ -3,19 +3,25 @@
 Nothing here knows how a tree is run: that is `threadline.mapping.codegen`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, Literal, TypeAlias
 
-from threadline.mapping.convert import converters
+from threadline.mapping.convert import MAKES
 from threadline.sdk.errors import ConfigError
-from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
+from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, kind_of, nearest
 
 Path: TypeAlias = tuple[str, ...]
 WHOLE: Path = ("$",)
 MISSING = object()
 PRESENT = "*"
+
+
+def shown_path(path: Path, inside: str = "$") -> str:
+    """Write a path as messages do."""
+    return inside if path == WHOLE else ".".join((inside, *path))
+
 
 _VERBS = (
     "from", "as", "currency", "lookup", "otherwise", "default", "optional", "when", "where", "take", "template", "each", "call",
@@ -26,7 +32,12 @@ _VERBS = (
 class Condition:
     """`when`: each path must be there (`wanted` PRESENT: any value but false), be missing (None), or be one of `wanted`."""
 
+    site: str
     tests: tuple[tuple[Path, Any], ...]
+
+    def reads(self, inside: str = "$") -> Iterator[str]:
+        """Return the JSON paths that it reads."""
+        return (shown_path(path, inside) for path, _ in self.tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +54,31 @@ class Expression:
     default: Any = MISSING
     optional: bool = False
     when: Condition | None = None
-    where: Mapping[str, Any] | None = None
+    where: Mapping[Path, Any] | None = None
     take: Path | None = None
     template: tuple[str | Path, ...] | None = None
     each: Path | None = None
     call: str | None = None
+    inside: str = "$"
+    """The JSON path where its own paths begin."""
 
     @property
     def shown(self) -> str:
         """The JSON path that it reads, for messages."""
+        return next(iter(self.reads()), self.inside)
+
+    def reads(self) -> Iterator[str]:
+        """Return all the JSON paths that it reads, the one of its value first."""
         path = self.source or self.each
-        if path is None:
-            return "$"
-        shown = ("$",) if path == WHOLE else ("$", *path)
-        taken = ("[*]" if self.each else "[?]") + ("." + ".".join(self.take) if self.take else "") if self.each or self.where else ""
-        return ".".join(shown) + taken
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Expressions by name, and when they count."""
-
-    fields: Mapping[str, Expression]
-    when: Condition | None = None
+        if path is not None:
+            element = f"{shown_path(path, self.inside)}[*]"
+            yield shown_path(self.take or WHOLE, element) if self.each or self.where else shown_path(path, self.inside)
+            yield from (shown_path(name, element) for name in self.where or ())
+        yield from (shown_path(part, self.inside) for part in self.template or () if not isinstance(part, str))
+        if self.when:
+            yield from self.when.reads(self.inside)
+        if self.currency:
+            yield from self.currency.reads()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +98,8 @@ class ChildBlock:
 
     fields: Mapping[str, Expression]
     when: Condition | None = None
-    each: Path | None = None
-    key: Path | None = None
+    each: Expression | None = None
+    key: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,21 @@ class Tree:
     extensions: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
     address: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
     examples: tuple[Example, ...] = ()
+
+    def conditions(self) -> list[Condition]:
+        """Return the `when` of the file and of its blocks."""
+        found = [self.when, *(party.when for party in self.parties), *(child.when for child in self.children.values())]
+        return [condition for condition in found if condition]
+
+    def reads(self) -> Iterator[tuple[str, str]]:
+        """Return ("file:line", JSON path) of everything that is read."""
+        blocks = [self.fields, self.identifiers, self.extensions, self.address, *(child.fields for child in self.children.values())]
+        blocks += [block for party in self.parties for block in (party.identifiers, party.fields)]
+        keys = [one for child in self.children.values() for one in (child.each, child.key) if one]
+        for condition in self.conditions():
+            yield from ((condition.site, path) for path in condition.reads())
+        for expression in (*keys, *(one for block in blocks for one in block.values())):
+            yield from ((expression.site, path) for path in expression.reads())
 
 
 class Reader:
@@ -145,8 +173,9 @@ class Reader:
 
     def condition(self, at: Location, value: Any) -> Condition:
         """Read a `when`."""
+        site = self.document.at(at)
         if not is_mapping(value):
-            return Condition(((self.path(at, value), PRESENT),))
+            return Condition(site, ((self.path(at, value), PRESENT),))
         tests: list[tuple[Path, Any]] = []
         for key, wanted in value.items():
             if isinstance(wanted, dict):
@@ -154,20 +183,20 @@ class Reader:
             tests.append((self.path((*at, key), key), wanted))
         if not tests:
             raise self.error(at, "a condition needs at least one path")
-        return Condition(tuple(tests))
+        return Condition(site, tuple(tests))
 
-    def expression(self, at: Location, value: Any) -> Expression:
-        """Read where a value comes from."""
+    def expression(self, at: Location, value: Any, inside: str = "$") -> Expression:
+        """Read where a value comes from; `inside` is the JSON path where its paths begin."""
         site = self.document.at(at)
         if isinstance(value, str):
-            return Expression(site, source=self.path(at, value))
+            return Expression(site, source=self.path(at, value), inside=inside)
         verbs = self.keys(at, value, _VERBS, "a value")
         self._check_verbs(at, verbs)
         return Expression(
             site,
             source=self._path(at, verbs, "from"),
             convert=verbs.get("as"),
-            currency=self.expression((*at, "currency"), verbs["currency"]) if "currency" in verbs else None,
+            currency=self.expression((*at, "currency"), verbs["currency"], inside) if "currency" in verbs else None,
             lookup=self._lookup(at, verbs),
             otherwise=verbs.get("otherwise", MISSING),
             default=verbs.get("default", MISSING),
@@ -178,6 +207,7 @@ class Reader:
             template=self._template(at, verbs),
             each=self._path(at, verbs, "each"),
             call=verbs.get("call"),
+            inside=inside,
         )
 
     def _check_verbs(self, at: Location, verbs: Mapping[str, Any]) -> None:
@@ -186,16 +216,21 @@ class Reader:
             raise self.error(at, f"a value comes from one place: {' or '.join(origins)}, not both")
         if not origins and "default" not in verbs:
             raise self.error(at, "a value needs `from`, `template`, `each`, or a `default` alone")
-        for name, needs in (("where", "from"), ("otherwise", "lookup"), ("call", "from")):
-            if name in verbs and needs not in verbs:
-                raise self.error((*at, name), f"`{name}` needs `{needs}`")
-        if "take" in verbs and not ("where" in verbs or "each" in verbs):
-            raise self.error((*at, "take"), "`take` needs `where` or `each`")
+        for name, needs in (("where", ("from",)), ("otherwise", ("lookup",)), ("call", ("from",)), ("take", ("where", "each"))):
+            if name in verbs and not any(other in verbs for other in needs):
+                raise self.error((*at, name), f"`{name}` needs {' or '.join(f'`{other}`' for other in needs)}")
+        if "lookup" in verbs and "each" in verbs:
+            raise self.error((*at, "lookup"), "`lookup` translates one value, and `each` gives a list")
+        self._check_settings(at, verbs)
+
+    def _check_settings(self, at: Location, verbs: Mapping[str, Any]) -> None:
         if not isinstance(verbs.get("optional", False), bool):
             raise self.error((*at, "optional"), "`optional` is true or false")
-        known = converters(None)
-        if "as" in verbs and verbs["as"] not in known:
-            raise self.error((*at, "as"), f"no conversion named {verbs['as']!r}{nearest(str(verbs['as']), known)}")
+        for name in ("as", "call", "template"):
+            if name in verbs and not isinstance(verbs[name], str):
+                raise self.error((*at, name), f"`{name}` is a text, not {kind_of(verbs[name])}")
+        if "as" in verbs and verbs["as"] not in MAKES:
+            raise self.error((*at, "as"), f"no conversion named {verbs['as']!r}{nearest(verbs['as'], MAKES)}")
         if "currency" in verbs and verbs.get("as", "money") != "money":
             raise self.error((*at, "currency"), "`currency` belongs to `as: money`")
 
@@ -210,20 +245,20 @@ class Reader:
             raise self.error((*at, "lookup"), "a lookup is a mapping of the source's values to canonical ones")
         return table
 
-    def _where(self, at: Location, verbs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _where(self, at: Location, verbs: Mapping[str, Any]) -> Mapping[Path, Any] | None:
         if "where" not in verbs:
             return None
         wanted = verbs["where"]
         if not is_mapping(wanted) or not wanted:
             raise self.error((*at, "where"), "`where` says which element: {name: value}")
-        return wanted
+        return {self.path((*at, "where", name), name): value for name, value in wanted.items()}
 
     def _template(self, at: Location, verbs: Mapping[str, Any]) -> tuple[str | Path, ...] | None:
         if "template" not in verbs:
             return None
         place = (*at, "template")
         try:
-            pieces = list(Formatter().parse(str(verbs["template"])))
+            pieces = list(Formatter().parse(verbs["template"]))
         except ValueError as error:
             raise self.error(place, f"the template's braces do not match: {error}") from None
         parts: list[str | Path] = []
@@ -236,22 +271,23 @@ class Reader:
                 parts.append(self.path(place, name))
         return tuple(parts)
 
-    def expressions(self, at: Location, value: Any) -> Mapping[str, Expression]:
+    def expressions(self, at: Location, value: Any, inside: str = "$") -> Mapping[str, Expression]:
         """Read a block of names and where their values come from."""
         if value is None:
             return {}
         if not is_mapping(value):
             raise self.error(at, "must be a mapping of names to where their values come from")
-        return {name: self.expression((*at, name), entry) for name, entry in value.items()}
+        return {name: self.expression((*at, name), entry, inside) for name, entry in value.items()}
 
     def examples(self, at: Location, value: Any) -> tuple[Example, ...]:
         """Read `examples`."""
         found: list[Example] = []
-        entries = value if is_list(value) else []
-        for index, entry in enumerate(entries):
+        if value is not None and not is_list(value):
+            raise self.error(at, "examples are a list: each begins with `- given:`")
+        for index, entry in enumerate(value or ()):
             place = (*at, index)
             keys = self.keys(place, entry, ("given", "gives"), "an example")
-            if not isinstance(keys.get("given"), dict) or "gives" not in keys:
+            if not is_mapping(keys.get("given")) or not isinstance(keys.get("gives", ""), dict | None):
                 raise self.error(place, "an example has `given`, a record, and `gives`, what becomes of it (null: it is filtered)")
             found.append(Example(self.document.at(place), keys["given"], keys["gives"]))
         return tuple(found)

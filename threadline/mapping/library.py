@@ -6,12 +6,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from threadline.mapping.codegen import Functions
-from threadline.mapping.compiled import PullMapping, PushMapping, row_columns
+from threadline.mapping.compiled import PullMapping, PushMapping, encode_json, row_columns
 from threadline.mapping.files import read_pull, read_push
 from threadline.mapping.language import Example, Tree
-from threadline.model.entities import Party
-from threadline.model.identifiers import identify
+from threadline.model.entities import Entity, Party
+from threadline.model.schema import fields_of
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.yamlfile import Document, is_list, is_mapping, parse_yaml
 
@@ -82,10 +84,11 @@ def _spoken(tree: Tree) -> set[str]:
     return {name for block in tree.parties for name in block.fields}
 
 
-def _named(entity: type[Any], row: tuple[Any, ...], only: set[str] | None = None) -> dict[str, Any]:
+def _named(entity: type[Entity], row: tuple[Any, ...], only: set[str] | None = None) -> dict[str, Any]:
     pairs = zip(row_columns(entity), row, strict=True)
+    written = {field.name for field in fields_of(entity) if field.kind in ("list", "json")}
     return {
-        name: value
+        name: msgspec.json.decode(value) if name in written else value
         for name, value in pairs
         # References are hashes: nobody can read them.
         if name not in _HIDDEN and value is not None and not isinstance(value, bytes) and (only is None or name in only)
@@ -109,8 +112,6 @@ def describe_example(mapping: PullMapping | PushMapping, example: Example) -> Ma
     """Return what an example becomes."""
     if isinstance(mapping, PushMapping):
         return mapping(example.given)
-    from threadline.mapping.compiled import encode_json
-
     return describe(mapping, encode_json(example.given), "example")
 
 
@@ -142,4 +143,4 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-__all__ = ["Tree", "describe", "find", "identify", "is_push", "pull_mapping", "push_mapping", "run_examples"]
+__all__ = ["describe", "find", "is_push", "pull_mapping", "push_mapping", "run_examples"]

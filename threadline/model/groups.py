@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from xxhash import xxh3_128_digest
+
 
 def connected(items: Collection[bytes], links: Iterable[Sequence[bytes]]) -> list[set[bytes]]:
     """Return the items in groups; each link names items that belong together."""
@@ -29,7 +31,7 @@ def name_groups(
     """Return each group's id, and where ids that end lead to; `current` is the id of the group that an item was in.
 
     An id stays with the group that holds most of its items; a group keeps the id that most of its items had, the
-    smallest (so the oldest ULID) of equals.
+    smallest (so the oldest ULID) of equals. `new_id` names a group whose items had none, or lost it to another group.
     """
     held = [Counter(current[item] for item in group if item in current) for group in groups]
     home: dict[bytes, int] = {}
@@ -39,9 +41,18 @@ def name_groups(
             if best is None or (-count, min(groups[index])) < (-held[best][identity], min(groups[best])):
                 home[identity] = index
     names: list[bytes] = []
+    used = set(home)
     ended: dict[bytes, bytes] = {}
     for index, (group, counter) in enumerate(zip(groups, held, strict=True)):
         own = sorted((identity for identity in counter if home[identity] == index), key=lambda identity: (-counter[identity], identity))
-        names.append(own[0] if own else new_id(group))
+        names.append(own[0] if own else _unused(new_id(group), used))
+        used.add(names[-1])
         ended.update((identity, names[-1]) for identity in own[1:])
     return names, ended
+
+
+def _unused(identity: bytes, used: Collection[bytes]) -> bytes:
+    # An id made of a group's oldest item is taken when that item leaves a group that keeps its id.
+    while identity in used:
+        identity = xxh3_128_digest(identity)
+    return identity

@@ -1,5 +1,6 @@
 """Kinds of identifiers, and the one form in which each is compared."""
 
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ SHARED_KINDS = frozenset({"email", "phone", "handle", "threadline"})
 
 CONTACT_TYPES = {"email": "email", "phone": "phone", "handle": "social"}
 """Identifier kinds at which a party can be reached, with the type of the contact point that they make."""
+_LOCAL = re.compile(r"(?!mailto:|@)[^\s<>,;]+")
+_HOST = re.compile(r"[^\s<>,;@.]+(\.[^\s<>,;@.]+)*")
 
 
 class Identifier(NamedTuple):
@@ -34,14 +37,17 @@ def normalize_email(value: str) -> str:
     if text.endswith(">") and "<" in text:
         text = text[text.rindex("<") + 1 : -1]
     text = text.removeprefix("mailto:")
-    local, at, domain = text.strip().rpartition("@")
-    if not at or not local or not domain or any(char.isspace() for char in text) or ".." in domain or "," in text:
-        raise ValueError("not an e-mail address")
+    local, _, domain = text.strip().rpartition("@")
     try:
-        host = domain.rstrip(".").encode("idna").decode() if not domain.isascii() else domain.rstrip(".")
+        host = (domain if domain.isascii() else domain.encode("idna").decode()).rstrip(".").lower()
     except UnicodeError:
         raise ValueError("not an e-mail address: its domain is not a name") from None
-    return f"{unicodedata.normalize('NFC', local)}@{host}".lower()
+    # Small letters of what was composed may compose once more.
+    local = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower())
+    address = f"{local}@{host}"
+    if not _LOCAL.fullmatch(local) or not _HOST.fullmatch(host) or not address.isprintable():
+        raise ValueError("not an e-mail address")
+    return address
 
 
 def normalize_phone(value: str, region: str | None) -> str:
@@ -60,8 +66,16 @@ def normalize_phone(value: str, region: str | None) -> str:
 
 def normalize_handle(value: str) -> str:
     """Return `network:name` in lower case, without "@"; ValueError when it has not that form."""
-    network, colon, name = value.strip().partition(":")
-    name = name.strip().removeprefix("@")
-    if not colon or not network or not name:
+    network, _, name = value.partition(":")
+    network, name = network.strip().lower(), name.strip().removeprefix("@").lower()
+    if not network or not name or name[0] == "@" or name[0].isspace():
         raise ValueError("not a handle: it is written network:name, such as x:mara_lq")
-    return f"{network}:{name}".lower()
+    return f"{network}:{name}"
+
+
+def normalize_id(value: str) -> str:
+    """Return an id of a source's own kind without the space around it; ValueError when nothing else is there."""
+    text = value.strip()
+    if not text:
+        raise ValueError("blank: it names nobody")
+    return text

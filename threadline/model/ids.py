@@ -28,7 +28,7 @@ def show_id(identity: bytes) -> str:
 
 def parse_id(text: str) -> bytes | None:
     """Read what `show_id` wrote; None for anything else."""
-    if len(text) != _LENGTH:
+    if len(text) != _LENGTH or not text.isascii():
         return None
     number = 0
     for char in text.upper():

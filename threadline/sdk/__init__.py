@@ -13,10 +13,9 @@ from threadline.sdk.contract import (
     Stream,
     Target,
     credential,
-    encode_record,
-    split_records,
 )
 from threadline.sdk.errors import ConfigError, ConnectorError, RecordError, RetryableError
+from threadline.sdk.records import encode_record, split_records
 
 __all__ = [
     "JSON",

@@ -4,17 +4,12 @@ Lifecycle, as the engine promises it: a connector is constructed from validated 
 then `check`, `pull` or `push` are called, each from one thread at a time, then `close`.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, cast, get_args
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 
-import msgspec
 from pydantic import BaseModel, ConfigDict, Field
-
-from threadline.sdk.errors import RetryableError
 
 JSON: TypeAlias = Any
 Cursor: TypeAlias = Mapping[str, JSON]
@@ -172,43 +167,3 @@ class Target(ABC):
         A ConfigError or RetryableError raised half-way is an answer for every intent without a receipt yet: the engine
         marks those `unknown` and hands them in again later with a higher `attempt`.
         """
-
-
-@cache
-def _decoder(path: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    shape: Any = list[msgspec.Raw]
-    for name in reversed(path):
-        shape = msgspec.defstruct("Body", [("value", shape, msgspec.field(name=name))])
-    return msgspec.json.Decoder(shape)
-
-
-def split_records(body: bytes, *path: str) -> list[bytes]:
-    """Cut a JSON response into its records, undecoded; `path` leads to the array.
-
-    RetryableError when the body is not JSON of that shape: it was cut off, or it is an error page.
-    """
-    try:
-        value = _decoder(path).decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if (records := _split_leniently(body, path)) is not None:
-            return records
-        raise RetryableError(f"the response is not the expected JSON ({'.'.join(path) or 'an array'}): {error}") from None
-    for _ in path:
-        value = value.value
-    return [bytes(raw) for raw in cast("list[msgspec.Raw]", value)]
-
-
-def _split_leniently(body: bytes, path: tuple[str, ...]) -> list[bytes] | None:
-    # One record with half a surrogate pair, or nested too deeply, must not hold up its page: the standard
-    # library reads it, and the record alone is refused later, with its bytes.
-    try:
-        value = json.loads(body)
-        for name in path:
-            value = value[name]
-        return [json.dumps(record).encode() for record in value] if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-encode_record = msgspec.json.Encoder().encode
-"""Write a record that a library has already decoded as JSON bytes; datetimes become RFC 3339."""

@@ -45,20 +45,22 @@ def retrying(call: Callable[[], T]) -> T:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read Retry-After (RFC 9110, 10.2.3) as seconds from now; None where it is absent or unreadable."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def raise_for_status(response: requests.Response, system: str) -> None:
-    """Turn an HTTP error into ConfigError (401, 403, other 4xx) or RetryableError (408, 425, 429, 5xx); bodies are not quoted."""
+    """Turn an HTTP error into ConfigError (3xx, 401, 403, other 4xx) or RetryableError (408, 425, 429, 5xx); bodies are not quoted."""
     status = response.status_code
-    if status < 400:
+    if status < 300:
         return
     where = f"{system} answered {status} to {response.request.method} {urlsplit(response.url).path}"
+    if status < 400:
+        raise ConfigError(f"{where}: it answers at another address; set base_url to that")
     if status in (408, 425, 429) or status >= 500:
         raise RetryableError(where, retry_after=retry_after(response.headers))
     if status in (401, 403):
@@ -68,14 +70,32 @@ def raise_for_status(response: requests.Response, system: str) -> None:
 
 def network_error(error: Exception, system: str, url: str) -> RetryableError | ConfigError:
     """Name a failure below HTTP: an invalid address is a ConfigError, everything else may pass."""
-    parts = urlsplit(url)
-    host = parts.hostname or url
-    where = f"{system} at {host}:{parts.port}" if parts.port else f"{system} at {host}"
-    if isinstance(error, (requests.exceptions.MissingSchema, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return ConfigError(f"{where}: not a usable address; it must begin with http:// or https://")
+    where = _place(system, url)
+    if isinstance(error, (requests.exceptions.InvalidHeader, UnicodeEncodeError)):
+        return ConfigError(f"{where}: the credentials hold a line end or another character that HTTP cannot carry")
+    if isinstance(error, ValueError):
+        return ConfigError(f"{where}: not a usable address; it is written https://host or https://host:port")
     if isinstance(error, requests.Timeout):
         return RetryableError(f"{where} did not answer in time")
     return RetryableError(f"{where} cannot be reached; check the address, the network and that the service runs")
+
+
+def _place(system: str, url: str) -> str:
+    # Never the address as it was written: what is no address may hold a password.
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return system
+    if not parts.hostname:
+        return system
+    return f"{system} at {parts.hostname}:{port}" if port else f"{system} at {parts.hostname}"
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url.lower())
+    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return parts.scheme, parts.netloc.removesuffix(port)
 
 
 class Http:
@@ -103,20 +123,21 @@ class Http:
         return retrying(lambda: self.once("GET", path, **options))
 
     def once(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Make one call without retries: for writes, whose repetition the connector decides."""
+        """Make one call without retries: for writes, whose repetition the connector decides. Redirects are not followed."""
         url = self._url(path)
         try:
-            response = self.session.request(method, url, timeout=TIMEOUT, **options)
-        except requests.RequestException as error:
+            # requests turns a redirected POST into a GET: a write would be lost, and its answer look well.
+            response = self.session.request(method, url, timeout=TIMEOUT, allow_redirects=False, **options)
+        except (requests.RequestException, ValueError) as error:
             raise network_error(error, self.system, url) from None
         raise_for_status(response, self.system)
         return response
 
     def _url(self, path: str) -> str:
-        if "://" not in path:
+        if not path.lower().startswith(("http://", "https://")):
             return f"{self.base_url}/{path.lstrip('/')}"
         # A link from a response must not carry the credentials to another host.
-        if urlsplit(path)[:2] != urlsplit(self.base_url)[:2]:
+        if _origin(path) != _origin(self.base_url):
             raise ConfigError(f"{self.system} linked to another host, {urlsplit(path).netloc}; set base_url to the host that answers")
         return path
 

@@ -22,8 +22,9 @@ def connector_class(name: str) -> type[Connector[Any]]:
         raise ConfigError(f"no connector named {name!r}{hint}")
     try:
         loaded: Any = known[name].load()
-    except ImportError as error:
-        raise ConfigError(f"the connector {name!r} cannot be imported: {error}") from None
+    except Exception as error:
+        # Whatever a package of somebody else does when it is imported, the message says which one it is.
+        raise ConfigError(f"the connector {name!r} cannot be imported: {type(error).__name__}: {error}") from None
     if not (isinstance(loaded, type) and issubclass(loaded, Connector)):
         raise ConfigError(f"the entry point {known[name].value!r} of {name!r} is not a Connector class")
     return cast("type[Connector[Any]]", loaded)

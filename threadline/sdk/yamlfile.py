@@ -3,6 +3,7 @@
 Anchors, aliases and custom tags are refused: no file of threadline needs them, and aliases can grow without bound.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,7 +17,15 @@ from threadline.sdk.errors import ConfigError
 
 Location: TypeAlias = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
+_TAGS = {"mapping": ("map",), "sequence": ("seq",), "scalar": ("str", "bool", "null", "int", "float", "timestamp", "value", "merge")}
+_HALF = re.compile("[\ud800-\udfff]")
 _CONSTANTS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+# YAML 1.2's core schema; leading zeros are somebody's id, and so is what has more digits than any number needs.
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,99})")
+_REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,99}")
+_OCTAL = re.compile(r"0o[0-7]{1,99}")
+_UNREAL = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 def kind_of(value: object) -> str:
     """Name a JSON or YAML value's type as its users do."""
     names: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)
+    return "nothing" if value is None else next((name for kind, name in names.items() if isinstance(value, kind)), type(value).__name__)
 
 
 def read_yaml(path: Path) -> Document:
@@ -86,18 +95,27 @@ def read_yaml(path: Path) -> Document:
 
 def parse_yaml(text: str, name: str) -> Document:
     """Parse a text; `name` stands for the file in messages."""
+    lines: dict[Location, int] = {}
+    document = Document(name, None, lines)
+    try:
+        return Document(name, _value(_compose(text, name), (), document, lines, set()), lines)
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply") from None
+
+
+def _compose(text: str, name: str) -> Any:
     try:
         composed: Any = YAML(pure=True)
-        root = composed.compose(text)
+        return composed.compose(text)
     except MarkedYAMLError as error:
         raise ConfigError(f"{name}:{_marked(error)}") from None
     except YAMLError as error:
         raise ConfigError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
-        raise ConfigError(f"{name}: nested too deeply") from None
-    lines: dict[Location, int] = {}
-    document = Document(name, None, lines)
-    return Document(name, _value(root, (), document, lines, set()), lines)
+        raise
+    except Exception as error:
+        # The library answers some broken texts with whatever went wrong inside it.
+        raise ConfigError(f"{name}: not valid YAML: {type(error).__name__}") from None
 
 
 def _marked(error: Any) -> str:
@@ -110,15 +128,23 @@ def _value(node: Any, location: Location, document: Document, lines: dict[Locati
     if node is None:
         return None
     lines[location] = node.start_mark.line + 1
-    if id(node) in seen or node.anchor:
-        raise document.error(location, "anchors and aliases (& and *) are not used here: write the value out")
-    seen.add(id(node))
+    _refuse_extras(node, location, document, seen)
     if node.id == "mapping":
         return _mapping(node, location, document, lines, seen)
     if node.id == "sequence":
         items: list[Any] = node.value
         return [_value(item, (*location, index), document, lines, seen) for index, item in enumerate(items)]
-    return _scalar(node, location, document)
+    return _scalar(node)
+
+
+def _refuse_extras(node: Any, location: Location, document: Document, seen: set[int]) -> None:
+    if id(node) in seen or node.anchor:
+        raise document.error(location, "anchors and aliases (& and *) are not used here: write the value out")
+    seen.add(id(node))
+    if str(node.tag).removeprefix(_TAG) not in _TAGS[node.id]:
+        raise document.error(location, f"the tag {node.tag} is not used here")
+    if node.id == "scalar" and _HALF.search(node.value):
+        raise document.error(location, "\\ud800 to \\udfff are halves of characters: write the character itself")
 
 
 def _mapping(node: Any, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> dict[str, Any]:
@@ -129,6 +155,7 @@ def _mapping(node: Any, location: Location, document: Document, lines: dict[Loca
         # Keys are words here: `7:` and `true:` in a lookup stand for the texts that a source sends.
         key: str = key_node.value
         place = (*location, key)
+        _refuse_extras(key_node, place, document, seen)
         if key in result:
             lines[place] = key_node.start_mark.line + 1
             raise document.error(place, f"the key {key!r} stands here twice")
@@ -137,25 +164,22 @@ def _mapping(node: Any, location: Location, document: Document, lines: dict[Loca
     return result
 
 
-def _scalar(node: Any, location: Location, document: Document) -> Any:
+def _scalar(node: Any) -> Any:
     text: str = node.value
-    tag = str(node.tag)
-    if tag in (f"{_TAG}bool", f"{_TAG}null"):
-        return _CONSTANTS[text.lower()]
-    if tag in (f"{_TAG}int", f"{_TAG}float"):
-        return _number(text)
+    tag = str(node.tag).removeprefix(_TAG)
+    if tag in ("bool", "null"):
+        return _CONSTANTS.get(text.lower(), text)
     # YAML 1.2's core schema has no timestamps: what looks like one is text.
-    if tag in (f"{_TAG}str", f"{_TAG}timestamp"):
-        return text
-    raise document.error(location, f"the tag {tag} is not used here")
+    return _number(text) if tag in ("int", "float") else text
 
 
 def _number(text: str) -> int | float | str:
-    for base, prefix in ((16, "0x"), (8, "0o")):
-        if text.startswith(prefix):
-            return int(text[2:], base)
-    try:
-        # Underscores in numbers are YAML 1.1; leading zeros are somebody's id.
-        return text if "_" in text or (text.lstrip("+-").startswith("0") and text.lstrip("+-0").isdigit()) else int(text)
-    except ValueError:
-        return float(text.replace(".inf", "inf").replace(".nan", "nan").replace(".Inf", "inf").replace(".NaN", "nan"))
+    """Read what is a number in YAML 1.2; what was one in YAML 1.1 only (1_000, 0b11, 12:30:00) is text."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _HEXADECIMAL.fullmatch(text) or _OCTAL.fullmatch(text):
+        return int(text, 0)
+    if _REAL.fullmatch(text):
+        return float(text)
+    unreal = _UNREAL.get(text.lower())
+    return float(unreal) if unreal else text

@@ -1,0 +1,215 @@
+"""The rows that a mapping makes, as lines of its function."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from threadline.mapping.codegen import Base, Code, Wanted
+from threadline.mapping.convert import encode_json
+from threadline.mapping.errors import MappingError
+from threadline.mapping.language import WHOLE, ChildBlock, Expression, PartyBlock, Tree
+from threadline.model.entities import Entity, Party
+from threadline.model.identifiers import Identifier, identify, normalize_email, normalize_handle, normalize_id
+from threadline.model.ids import entity_id, parse_id
+from threadline.model.schema import Field, Kind, fields_of
+
+_CONVERT: Mapping[Kind, str] = {
+    "text": "text", "integer": "integer", "boolean": "boolean", "time": "time", "date": "date", "money": "money",
+    "list": "list", "id": "text", "json": "any", "real": "decimal",
+}  # fmt: skip
+
+
+class PartyMention(NamedTuple):
+    """A party that a record speaks of: named by its first identifier, with the row that it would have if it were new."""
+
+    role: str
+    id: bytes
+    identifiers: Sequence[Identifier]
+    row: tuple[Any, ...]
+
+
+def row_columns(entity: type[msgspec.Struct]) -> list[str]:
+    """Return the names of an entity's columns in the order of its rows; money takes two, amount and currency."""
+    columns: list[str] = []
+    for field in fields_of(entity):
+        columns += [f"{field.name}_amount", f"{field.name}_currency"] if field.kind == "money" else [field.name]
+    return columns
+
+
+class Rows:
+    """Emits the rows of one mapping."""
+
+    def __init__(self, code: Code, source: str, label: str) -> None:
+        self.code = code
+        self.source = source
+        self.label = code.constant(label)
+        self.source_name = code.constant(source)
+        self.entity_id = code.constant(entity_id)
+
+    def entity(self, tree: Tree, entity: type[Entity]) -> str:
+        """Emit the row of the record's own entity."""
+        identity = f"{self.entity_id}({self.source_name}, {self.code.constant(tree.target)}, key)"
+        own = {"party": "parties_first"} if tree.identifiers else {}
+        return self._row(entity, tree.fields, identity, "key", extensions=tree.extensions, given=own)
+
+    def subject(self, tree: Tree, entity: type[Entity]) -> str:
+        """Emit the mention of the party that the record is about; a preference without one is an error."""
+        nothing: Mapping[str, Expression] = {}
+        fields, extensions = (tree.fields, tree.extensions) if entity is Party else (nothing, nothing)
+        name, found = self._identifiers(tree.identifiers)
+        self.code.put(f"if not {found}: raise {self.code.constant(_nobody)}({self.code.constant(tree.identifiers)})")
+        self.code.put(f"parties_first = {name}")
+        row = self._row(Party, fields, name, f"{found}[0].value", extensions=extensions)
+        role = f"{row}[{row_columns(Party).index('role')}]"
+        mention = self.code.local()
+        self.code.put(f"{mention} = {self.code.constant(PartyMention)}({role}, {name}, {found}, {row})")
+        return mention
+
+    def party(self, block: PartyBlock) -> str:
+        """Emit the mention of a party that takes part; None when it is not there."""
+        mention = self.code.local()
+        self.code.put(f"{mention} = None")
+        if block.when:
+            self.code.put(f"if {self.code.condition(block.when, self.code.record)}:")
+            self.code.indent()
+        name, found = self._identifiers(block.identifiers)
+        self.code.put(f"if {found}:")
+        self.code.indent()
+        role = self.code.constant(block.role)
+        row = self._row(Party, block.fields, name, f"{found}[0].value", given={"role": role})
+        self.code.put(f"{mention} = {self.code.constant(PartyMention)}({role}, {name}, {found}, {row})")
+        self.code.indent(-2 if block.when else -1)
+        return mention
+
+    def child(self, name: str, entity: type[Entity], block: ChildBlock, parent: str) -> str:
+        """Emit the rows of a block inside the record: one, or one for each element of an array."""
+        rows = self.code.local()
+        self.code.put(f"{rows} = []")
+        if block.when:
+            self.code.put(f"if {self.code.condition(block.when, self.code.record)}:")
+            self.code.indent()
+        owner = "parties_first" if parent == "party" else f"{self.entity_id}({self.source_name}, {self.code.constant(parent)}, key)"
+        given = {field.name: owner for field in fields_of(entity) if field.reference == parent}
+        if block.each:
+            self._each(name, entity, block, rows, given)
+        else:
+            identity = f"{self.entity_id}({self.source_name}, {self.code.constant(name)}, key)"
+            self.code.put(f"{rows}.append({self._row(entity, block.fields, identity, 'key', given=given)})")
+        if block.when:
+            self.code.indent(-1)
+        return f"({self.code.constant(entity.table)}, {rows})"
+
+    def _each(self, name: str, entity: type[Entity], block: ChildBlock, rows: str, given: Mapping[str, str]) -> None:
+        assert block.each  # noqa: S101 - the caller has looked
+        code, index, key, seen = self.code, self.code.local(), self.code.local(), self.code.local()
+        code.blame(block.each)
+        array, shape = code.elements(block.each.source or WHOLE, code.record)
+        element = Base(code.local(), shape)
+        code.put(f"{seen} = set()")
+        code.put(f"for {index}, {element.name} in enumerate({array}):")
+        code.indent()
+        part = code.value(block.key, Wanted("text", nullable=False), element) if block.key else index
+        code.put(f"{code.constant(_add)}({seen}, {part})")
+        code.put(f"{key} = f'{{key}}:{{{part}}}'")
+        identity = f"{self.entity_id}({self.source_name}, {code.constant(name)}, {key})"
+        code.put(f"{rows}.append({self._row(entity, block.fields, identity, key, given=given, base=element)})")
+        code.indent(-1)
+
+    def _identifiers(self, identifiers: Mapping[str, Expression]) -> tuple[str, str]:
+        """Emit a list of identifiers; return the names of the party's id and of the list."""
+        code, found = self.code, self.code.local()
+        code.put(f"{found} = []")
+        for kind, expression in identifiers.items():
+            if expression.optional:
+                code.put("try:")
+                code.indent()
+            value = code.value(expression, Wanted("text"), code.record)
+            normalize = code.constant(_normalizer(kind, code))
+            identity = f"{code.constant(identify)}({code.constant(kind)}, {value}, {normalize}({value}), {self.source_name})"
+            code.put(f"if {value} is not None: {found}.append({identity})")
+            if expression.optional:
+                # Junk in an optional field (a phone "n/a") names nobody; it must not cost the record.
+                code.indent(-1)
+                code.put("except ValueError: pass")
+        name = code.local()
+        code.put(f"{name} = {self.entity_id}({self.source_name}, {found}[0].kind, {found}[0].normalized) if {found} else None")
+        return name, found
+
+    def _row(
+        self, entity: type[Entity], fields: Mapping[str, Expression], identity: str, external_id: str, *,
+        extensions: Mapping[str, Expression] | None = None, given: Mapping[str, str] | None = None,
+        base: Base | None = None,
+    ) -> str:  # fmt: skip
+        """Emit a row; return the name of the tuple."""
+        known = {
+            "id": identity, "source": self.source_name, "external_id": external_id, "mapping": self.label,
+            "record_id": "record_id", "run_id": "run_id", "extensions": self._extensions(extensions or {}), **(given or {}),
+        }  # fmt: skip
+        cells: list[str] = []
+        for field in fields_of(entity):
+            if field.name in known:
+                cells.append(known[field.name])
+            elif field.name in fields:
+                cells += self._cells(field, fields[field.name], base or self.code.record)
+            else:
+                cells += ["None", "None"] if field.kind == "money" else [self.code.constant(field.default)]
+        name = self.code.local()
+        self.code.put(f"{name} = ({', '.join(cells)},)")
+        return name
+
+    def _cells(self, field: Field, expression: Expression, base: Base) -> list[str]:
+        wanted = Wanted(_CONVERT[field.kind], field.nullable, field.choices, many=field.kind == "list")
+        value = self.code.value(expression, wanted, base)
+        if field.kind == "money":
+            return [f"{value} and {value}[0]", f"{value} and {value}[1]"]
+        if field.kind == "list":
+            return [f"None if {value} is None else {self.code.constant(_encode_list)}({value})"]
+        if field.reference:
+            return [f"None if {value} is None else {self.entity_id}({self.source_name}, {self.code.constant(field.reference)}, {value})"]
+        return [value]
+
+    def _extensions(self, extensions: Mapping[str, Expression]) -> str:
+        if not extensions:
+            return "None"
+        code = self.code
+        pairs = ", ".join(f"({code.constant(name)}, {code.value(value, Wanted('any'), code.record)})" for name, value in extensions.items())
+        return f"{code.constant(_encode_pairs)}(({pairs},))"
+
+
+def _normalizer(kind: str, code: Code) -> Callable[[str], str]:
+    special: Mapping[str, Callable[[str], str]] = {
+        "email": normalize_email,
+        "phone": code.converters["phone"],
+        "handle": normalize_handle,
+        "threadline": _profile_id,
+    }
+    return special.get(kind, normalize_id)
+
+
+def _profile_id(value: str) -> str:
+    if parse_id(value) is None:
+        raise ValueError("not a profile id of threadline")
+    return value.upper()
+
+
+def _nobody(identifiers: Mapping[str, Expression]) -> MappingError:
+    first = next(iter(identifiers.values()))
+    return MappingError(
+        f"the party has no name: none of its identifiers ({', '.join(identifiers)}) is there", path=first.shown, site=first.site
+    )
+
+
+def _add(seen: set[Any], key: Any) -> None:
+    if key in seen:
+        raise ValueError("two elements have the same key")
+    seen.add(key)
+
+
+def _encode_list(value: list[Any]) -> str:
+    return encode_json(value).decode()
+
+
+def _encode_pairs(pairs: tuple[tuple[str, Any], ...]) -> str | None:
+    held = {name: value for name, value in pairs if value is not None}
+    return encode_json(held).decode() if held else None
