@@ -109,8 +109,11 @@ def _list(value: str | None) -> list[str]:
     return msgspec.json.decode(value, type=list[str]) if value else []
 
 
-def carried(remote_id: str) -> Reference:
-    """Return the reference to a copy of an interaction that was sent through another system, such as the Message-ID of a mail."""
+def carried(remote_id: str) -> Reference | None:
+    """Return the reference to a copy of an interaction that was sent as a mail; None for an id that is no Message-ID (RFC 5322)."""
+    # Any other id counts only within its system: note 17 of one shop is not note 17 of another.
+    if "@" not in remote_id:
+        return None
     return Reference(entity_id("", "message", remote_id), "message", remote_id)
 
 

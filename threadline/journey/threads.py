@@ -11,7 +11,7 @@ import msgspec
 
 from threadline.journey.references import Finder, Member, Reference, carried, customers, load_members
 from threadline.model.groups import connected, name_groups
-from threadline.model.ids import entity_id
+from threadline.model.ids import new_ulid
 from threadline.store import schema
 from threadline.store.database import Row, Transaction
 
@@ -32,6 +32,8 @@ def rethread(transaction: Transaction, touched: Iterable[bytes], finder: Finder)
     if not start:
         return set()
     transaction.lock("threads")
+    # What is said on a case takes its customer and its name from it.
+    start |= {row[0] for row in transaction.query_in('SELECT id FROM interactions WHERE "case" {keys}', start)}
     _refer(transaction, start, finder)
     around = _explore(transaction, start)
     members = load_members(transaction, around.references.keys() | around.threads.keys() | start)
@@ -42,13 +44,8 @@ def rethread(transaction: Transaction, touched: Iterable[bytes], finder: Finder)
                 by_reference[reference.id].append(entity)
     groups = connected(members.keys(), by_reference.values())
     current = {entity: thread for entity, thread in around.threads.items() if entity in members}
-    names, _ = name_groups(groups, current, lambda group: _name(group, members))
+    names, _ = name_groups(groups, current, lambda _: new_ulid())
     return _store(transaction, dict(zip(names, groups, strict=True)), members, around, start)
-
-
-def _name(group: Iterable[bytes], members: Mapping[bytes, Member]) -> bytes:
-    root = min(group, key=lambda identity: (members[identity].at, identity))
-    return entity_id("threadline", "thread", root.hex())
 
 
 def _refer(transaction: Transaction, touched: set[bytes], finder: Finder) -> None:
@@ -61,8 +58,8 @@ def _refer(transaction: Transaction, touched: set[bytes], finder: Finder) -> Non
     for member, remote in transaction.query_in(
         "SELECT entity_id, remote_id FROM outbox WHERE remote_id IS NOT NULL AND entity_id {keys}", members
     ):
-        sent = carried(remote)
-        rows[sent.id, member] = (sent.id, member, sent.kind, sent.label)
+        if sent := carried(remote):
+            rows[sent.id, member] = (sent.id, member, sent.kind, sent.label)
     transaction.execute_in("DELETE FROM thread_references WHERE entity {keys}", touched)
     transaction.insert(schema.THREAD_REFERENCES, list(rows.values()))
 
@@ -98,11 +95,14 @@ def _store(
     touched: set[bytes],
 ) -> set[bytes]:
     profiles = customers(transaction, members)
+    before: dict[bytes, set[bytes]] = defaultdict(set)
+    for entity, thread in around.threads.items():
+        before[thread].add(entity)
     changed: set[bytes] = set()
     thread_rows: list[Row] = []
     member_rows: list[Row] = []
     for thread, group in threads.items():
-        if not group & touched and all(around.threads.get(entity) == thread for entity in group):
+        if not group & touched and group == before.get(thread):
             continue
         changed.add(thread)
         ordered = sorted((members[entity] for entity in group), key=lambda member: (member.at, member.id))

@@ -156,7 +156,7 @@ OUTBOX = _table(
     Column("id", "id"), _text("target"), _text("object"), Column("entity_id", "id"), _text("payload"), Column("digest", "bytes"),
     _text("state"), _count("attempts"), _text("remote_id", nullable=True), _text("reason", nullable=True),
     Column("created_at", "time"), Column("changed_at", "time"), _count("position"),
-    indexes=[("target", "object", "entity_id"), ("target", "state", "position")],
+    indexes=[("entity_id", "target", "object"), ("target", "state", "position")],
 )  # fmt: skip
 """What targets shall take: pending, inflight (committed before the send), done, unknown or dead."""
 

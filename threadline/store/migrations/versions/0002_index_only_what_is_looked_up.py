@@ -16,6 +16,8 @@ def upgrade() -> None:
     op.drop_index("messages_by_message_id", table_name="messages")
     op.drop_index("orders_by_number", table_name="orders")
     op.create_index("orders_by_number", "orders", ["number"], unique=False, postgresql_using="hash")
+    op.drop_index("outbox_by_target_object_entity_id", table_name="outbox")
+    op.create_index("outbox_by_entity_id_target_object", "outbox", ["entity_id", "target", "object"], unique=False)
     op.drop_index("records_by_source_stream_key", table_name="records")
     op.create_index("records_by_source_stream_changed_at", "records", ["source", "stream", "changed_at"], unique=False)
 
@@ -24,6 +26,8 @@ def downgrade() -> None:
     """Go back from this migration."""
     op.drop_index("records_by_source_stream_changed_at", table_name="records")
     op.create_index("records_by_source_stream_key", "records", ["source", "stream", "key"], unique=False)
+    op.drop_index("outbox_by_entity_id_target_object", table_name="outbox")
+    op.create_index("outbox_by_target_object_entity_id", "outbox", ["target", "object", "entity_id"], unique=False)
     op.drop_index("orders_by_number", table_name="orders")
     op.create_index("orders_by_number", "orders", ["number"], unique=False)
     op.create_index("messages_by_message_id", "messages", ["message_id"], unique=False)
