@@ -1,5 +1,6 @@
 """Exit codes, and the one message that a command ends with when it cannot do its work."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -37,15 +38,29 @@ def interruptible() -> None:
 def explained(command: Callable[..., Any], *, debug: bool) -> int:
     """Run a command; print what went wrong in one message, and return the exit code."""
     try:
+        code = _ended(command, debug=debug)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; the rest goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code
+
+
+def _ended(command: Callable[..., Any], *, debug: bool) -> int:
+    try:
         command()
     except SystemExit as end:
+        # The library that reads the command line has its own words for these two.
+        if _came_of(end, KeyboardInterrupt):
+            return say("stopped", INTERRUPTED)
+        if _came_of(end, BrokenPipeError):
+            raise BrokenPipeError from None
         return end.code if isinstance(end.code, int) else DONE if end.code is None else NEEDS_A_PERSON
     except KeyboardInterrupt:
         return say("stopped", INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read the output has enough of it.
-        sys.stdout = None
-        return DONE
+        raise
     except ConnectorError as error:
         return say(describe(error), code_of(error))
     except Exception as error:
@@ -55,6 +70,12 @@ def explained(command: Callable[..., Any], *, debug: bool) -> int:
         where = _where(error)
         return say(f"unforeseen {type(error).__name__} in {where}: please report it; THREADLINE_DEBUG=1 shows everything", UNFORESEEN)
     return DONE
+
+
+def _came_of(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error and not isinstance(error, kind):
+        error = error.__context__
+    return error is not None
 
 
 def code_of(error: ConnectorError) -> int:

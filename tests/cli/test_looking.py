@@ -1,0 +1,131 @@
+"""What there is to see after a sync: connectors, check, status, and that a second sync finds nothing new."""
+
+from tests.cli.company import SYSTEMS, TARGETS, Nordlicht, Shell
+
+LEDGER = ("read", "new", "changed", "unchanged", "filtered", "dead")
+STREAMS = {
+    "mail": ["messages"], "helpdesk": ["users", "tickets", "comments"], "crm": ["contacts", "cases"],
+    "x": ["mentions", "direct_messages"], "shop": ["customers", "orders", "order_lines"],
+}  # fmt: skip
+ALL_STREAMS = [f"{source}.{stream}" for source, streams in STREAMS.items() for stream in streams]
+
+
+def test_connectors_are_listed_with_what_they_read_and_write(shell: Shell) -> None:
+    ran = shell.run("connectors", "--json")
+    assert ran.code == 0
+    assert all(set(item) == {"name", "about", "streams", "objects", "sandbox"} for item in ran.json)
+    listed = {item["name"]: item for item in ran.json}
+    assert set(SYSTEMS.values()) <= set(listed)
+    assert listed["zendesk"]["streams"] == STREAMS["helpdesk"]
+    assert listed["zendesk"]["objects"] == ["user", "ticket_comment"]
+    shown = {row["connector"]: row for row in shell.run("connectors").table}
+    assert shown["zendesk"]["reads"] == "users, tickets, comments"
+    assert shown["zendesk"]["writes"] == "user, ticket_comment"
+
+
+def test_a_check_answers_for_every_source_and_target(nordlicht: Nordlicht, shell: Shell) -> None:
+    ran = shell.run("check", "--json")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert [set(item) for item in ran.json] == [{"entry", "ok", "message"}] * 11
+    entries = ["database", *(f"source {name}" for name in SYSTEMS), *(f"target {name}" for name in TARGETS)]
+    assert sorted(item["entry"] for item in ran.json) == sorted(entries)
+    assert all(item["ok"] for item in ran.json)
+
+
+def test_a_check_of_one_source_asks_only_that_one(nordlicht: Nordlicht, shell: Shell) -> None:
+    ran = shell.run("check", "helpdesk")
+    assert ran.code == 0
+    assert ran.out.splitlines()[1].split() == [
+        "source",
+        "helpdesk",
+        "ok",
+        "zendesk",
+        "answers;",
+        "streams:",
+        "users,",
+        "tickets,",
+        "comments",
+    ]
+    assert len(ran.out.splitlines()) == 2
+
+
+def test_the_status_shows_every_stream_and_target(nordlicht: Nordlicht, shell: Shell) -> None:
+    ran = shell.run("status", "--json")
+    assert ran.code == 0
+    assert set(ran.json) == {"as_of", "streams", "targets", "problems"}
+    assert sorted(f"{item['source']}.{item['stream']}" for item in ran.json["streams"]) == sorted(ALL_STREAMS)
+    for item in ran.json["streams"]:
+        assert set(item["ledger"]) == set(LEDGER)
+        assert item["state"] == "fresh"
+        assert item["ledger"]["read"] == sum(item["ledger"][name] for name in LEDGER[1:]) > 0
+    assert {f"{item['target']}.{item['object']}" for item in ran.json["targets"]} >= {"crm.contact", "helpdesk.user", "shop.note"}
+    assert all(item["state"] == "fresh" for item in ran.json["targets"])
+
+
+def test_the_status_of_streams_never_pulled_says_so(shell: Shell) -> None:
+    shell.settings("sources:\n  desk: {connector: zendesk, settings: {subdomain: acme}}\n")
+    shell.monkeypatch.setenv("THREADLINE_DESK_EMAIL", "a@example.org")
+    shell.monkeypatch.setenv("THREADLINE_DESK_TOKEN", "secret")
+    (shell.folder / ".threadline").mkdir()
+    shell.run("pull", "desk", "--stream", "nonesuch")  # refused before anything is read
+    assert "no database" in shell.run("status").message
+    (shell.folder / ".threadline" / "threadline.db").touch()
+    ran = shell.run("status")
+    assert ran.code == 0
+    assert [(row["stream"], row["state"], row["last success"]) for row in ran.table] == [
+        ("desk.users", "never", "never"), ("desk.tickets", "never", "never"), ("desk.comments", "never", "never"),
+    ]  # fmt: skip
+
+
+def test_a_pull_shows_its_ledger(nordlicht: Nordlicht, shell: Shell) -> None:
+    ran = shell.run("pull", "helpdesk", "--full", "--json")
+    assert ran.code == 0
+    assert set(ran.json) == {"pulled", "pushed", "errors"}
+    assert [(item["source"], item["stream"]) for item in ran.json["pulled"]] == [("helpdesk", name) for name in STREAMS["helpdesk"]]
+    for item in ran.json["pulled"]:
+        assert set(item) == {"source", "stream", *LEDGER}
+        assert item["read"] == sum(item[name] for name in LEDGER[1:]) > 0
+
+
+def test_a_pull_reads_only_what_changed_unless_told_to_read_all(nordlicht: Nordlicht, shell: Shell) -> None:
+    assert shell.run("pull", "helpdesk").code == 0  # what the sync has pushed comes back
+    changed = shell.run("pull", "helpdesk", "--stream", "users", "--json").json["pulled"]
+    everything = shell.run("pull", "helpdesk", "--stream", "users", "--full", "--json").json["pulled"]
+    assert [item["stream"] for item in changed] == ["users"]
+    assert changed[0]["read"] == 0
+    assert everything[0]["read"] == everything[0]["unchanged"] > 30
+
+
+def test_a_pull_takes_the_streams_named(nordlicht: Nordlicht, shell: Shell) -> None:
+    ran = shell.run("pull", "helpdesk", "-s", "comments", "-s", "users")
+    assert [row["stream"] for row in ran.table] == ["helpdesk.comments", "helpdesk.users"]
+
+
+def test_a_push_shows_what_was_sent(nordlicht: Nordlicht, shell: Shell) -> None:
+    with_nothing_due = shell.run("push", "helpdesk", "--json")
+    assert with_nothing_due.code == 0
+    assert with_nothing_due.json == {"pulled": [], "pushed": [{"target": "helpdesk", "sent": 0, "failed": 0, "waiting": 0}], "errors": []}
+    nordlicht.database.unlink()
+    assert shell.run("pull", "shop").code == 0
+    ran = shell.run("push", "crm")
+    assert ran.code == 0
+    assert ran.table[0]["target"] == "crm"
+    assert int(ran.table[0]["sent"]) > 20
+
+
+def test_a_sync_does_everything(nordlicht: Nordlicht, shell: Shell) -> None:
+    ran = shell.run("sync", "--json")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert sorted(f"{item['source']}.{item['stream']}" for item in ran.json["pulled"]) == sorted(ALL_STREAMS)
+    assert sorted(item["target"] for item in ran.json["pushed"]) == sorted(TARGETS)
+    assert ran.json["errors"] == []
+
+
+def test_without_sources_a_command_says_that_there_is_nothing_to_do(shell: Shell) -> None:
+    path = shell.settings("sources: {}\n")
+    assert shell.run("sync").out == f"{path} has no sources\n"
+    assert shell.run("status").out == "no sources\n"
+    assert shell.run("dead", "list").out == "no dead letters\n"
+    assert shell.run("dead", "replay").out == "no dead letters\n"
