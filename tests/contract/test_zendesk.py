@@ -454,7 +454,7 @@ def test_an_answer_names_the_customer_whom_it_went_to(zendesk: Zendesk, sandbox:
     comments, _ = made(zendesk, "comments")
     assert comments[1]["customer"] == {"zendesk_user": "6130000000001"}
     assert comments[1]["agent"]["zendesk_user"] == "6120000000009"
-    assert comments[1]["message"]["receivers"] == '["ana@example.org"]'
+    assert comments[1]["message"]["receivers"] == ["ana@example.org"]
 
 
 def test_no_garbled_record_fits_the_mappings(zendesk: Zendesk, sandbox: ZendeskSandbox) -> None:

@@ -129,6 +129,14 @@ def map_preview(
     preview(name, source, record, limit, json=json)
 
 
+@maps.command("schema")
+def map_schema() -> None:
+    """Print the JSON Schema of mapping files, with which an editor completes and checks them."""
+    from threadline.cli.mappings import print_schema
+
+    print_schema()
+
+
 @dead.command("list")
 def dead_list(
     source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source")] = None,

@@ -1,4 +1,4 @@
-"""`threadline map check` and `threadline map preview`."""
+"""`threadline map check`, `threadline map preview` and `threadline map schema`."""
 
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -15,6 +15,7 @@ from threadline.cli.output import plain, print_facts, print_json, print_table
 from threadline.mapping.codegen import Functions
 from threadline.mapping.compiled import PullMapping, PushMapping, encode_json
 from threadline.mapping.errors import MappingError
+from threadline.mapping.json_schema import schema_text
 from threadline.mapping.library import describe, find, is_push, pull_mapping, push_mapping, run_examples
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
@@ -100,6 +101,11 @@ def preview(name: str, source: str | None, record: Path | None, limit: int, *, j
         for result in results:
             _print_result(result)
     leave(NEEDS_A_PERSON if any("error" in result for result in results) else 0)
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of mapping files."""
+    print(schema_text(), end="")
 
 
 def _configured() -> bool:

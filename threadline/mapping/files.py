@@ -1,11 +1,11 @@
 """Reads whole mapping files: the blocks that each target takes, checked against the canonical model."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from threadline.mapping.convert import MAKES
 from threadline.mapping.language import ChildBlock, Expression, PartyBlock, Reader, Tree
-from threadline.model.entities import MAPPED, Entity, Party
+from threadline.model.entities import MAPPED, Entity, Party, Role
 from threadline.model.schema import ENGINE_FIELDS, Field, Kind, fields_of
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
 
@@ -38,7 +38,7 @@ def read_pull(document: Document) -> Tree:
         *_COMMON,
         *entity.children,
         *(("parties",) if entity.has_parties else ()),
-        *(("identifiers",) if _has_identifiers(target) else ()),
+        *(("identifiers",) if has_identifiers(target) else ()),
     )
     keys = reader.keys((), document.value, blocks, f"a mapping to {target}", required=("source", "fields"))
     return Tree(
@@ -48,7 +48,7 @@ def read_pull(document: Document) -> Tree:
         version=_version(reader, keys),
         when=reader.condition(("when",), keys["when"]) if "when" in keys else None,
         fields=_fields(reader, ("fields",), keys["fields"], entity, None),
-        identifiers=_identifiers(reader, (), keys) if _has_identifiers(target) else {},
+        identifiers=_identifiers(reader, (), keys) if has_identifiers(target) else {},
         parties=_parties(reader, keys.get("parties")),
         children={name: _child(reader, name, keys[name], child, target) for name, child in entity.children.items() if name in keys},
         extensions=reader.expressions(("extensions",), keys.get("extensions")),
@@ -96,7 +96,8 @@ def _mapping(document: Document, reader: Reader) -> Mapping[str, Any]:
     return document.value
 
 
-def _has_identifiers(target: str) -> bool:
+def has_identifiers(target: str) -> bool:
+    """Whether a mapping to this entity says which party it is about."""
     return MAPPED[target] is Party or any(field.reference == "party" for field in fields_of(MAPPED[target]))
 
 
@@ -157,8 +158,8 @@ def _parties(reader: Reader, value: Any) -> tuple[PartyBlock, ...]:
 
 def _party(reader: Reader, at: Location, value: Any) -> PartyBlock:
     keys = reader.keys(at, value, ("role", "when", "identifiers", "fields"), "a party", required=("role",))
-    if keys["role"] not in ("customer", "agent"):
-        raise reader.error((*at, "role"), f"no role named {keys['role']!r}; known: agent, customer")
+    if keys["role"] not in get_args(Role):
+        raise reader.error((*at, "role"), f"no role named {keys['role']!r}; known: {', '.join(get_args(Role))}")
     fields = _fields(reader, (*at, "fields"), keys.get("fields"), Party, None)
     if "role" in fields:
         raise reader.error((*at, "fields", "role"), "the role stands beside the fields")
@@ -186,4 +187,4 @@ def _child(reader: Reader, name: str, value: Any, entity: type[Entity], parent: 
     )
 
 
-__all__ = ["DOCUMENTS", "mappable", "read_pull", "read_push"]
+__all__ = ["DOCUMENTS", "has_identifiers", "mappable", "read_pull", "read_push"]

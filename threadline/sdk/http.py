@@ -74,7 +74,7 @@ def network_error(error: Exception, system: str, url: str) -> RetryableError | C
     if isinstance(error, (requests.exceptions.InvalidHeader, UnicodeEncodeError)):
         return ConfigError(f"{where}: the credentials hold a line end or another character that HTTP cannot carry")
     if isinstance(error, ValueError):
-        return ConfigError(f"{where}: not a usable address; it is written https://host or https://host:port")
+        return ConfigError(f"{where}: not a usable address; it must begin with http:// or https://, and a port is below 65536")
     if isinstance(error, requests.Timeout):
         return RetryableError(f"{where} did not answer in time")
     return RetryableError(f"{where} cannot be reached; check the address, the network and that the service runs")
