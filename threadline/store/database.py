@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from threadline.sdk.errors import ConfigError
+from threadline.sdk.errors import ConfigError, RetryableError
 from threadline.store.schema import Table
 
 Row: TypeAlias = tuple[Any, ...]
@@ -74,6 +74,10 @@ class Database(ABC):
         """Open a transaction that commits at the end of the block, or rolls back on an exception."""
 
     @abstractmethod
+    def sole(self, name: str) -> AbstractContextManager[None]:
+        """Be the only one in a block of this name, over all processes; RetryableError when another is. It ends with its process."""
+
+    @abstractmethod
     def close(self) -> None:
         """Release the connection."""
 
@@ -114,6 +118,11 @@ def open_database(url: str, *, create: bool) -> Database:
         database.close()
         raise
     return database
+
+
+def taken(name: str) -> RetryableError:
+    """Make the error for a block that another process is in."""
+    return RetryableError(f"another process is busy with {name}: wait until it is done")
 
 
 def moment(value: Any) -> datetime | None:
@@ -180,5 +189,6 @@ __all__ = [
     "on_conflict",
     "open_database",
     "stored",
+    "taken",
     "upsert_sql",
 ]

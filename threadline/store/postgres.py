@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, LiteralString, cast
 
 from threadline.sdk.errors import ConfigError, RetryableError
-from threadline.store.database import Database, Row, Transaction, on_conflict, stored, upsert_sql
+from threadline.store.database import Database, Row, Transaction, on_conflict, stored, taken, upsert_sql
 from threadline.store.schema import ColumnKind, Table
 
 try:
@@ -156,6 +156,20 @@ class PostgresDatabase(Database):
         except BaseException:
             self._rollback()
             raise
+
+    @contextmanager
+    def sole(self, name: str) -> Generator[None]:
+        """See `Database`: a lock of the session, which the server drops with the connection."""
+        key = [f"threadline {name}"]
+        with self.write() as transaction:
+            ((held,),) = transaction.query("SELECT pg_try_advisory_lock(hashtextextended(?, 0))", key)
+        if not held:
+            raise taken(name)
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self._connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
 
     def _rollback(self) -> None:
         if not self._connection.closed:

@@ -1,5 +1,6 @@
 """The embedded store: one SQLite file in WAL mode."""
 
+import fcntl
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from threadline.sdk.errors import ConfigError, RetryableError
-from threadline.store.database import Database, Row, Transaction, chunks, insert_sql, upsert_sql
+from threadline.store.database import Database, Row, Transaction, chunks, insert_sql, taken, upsert_sql
 from threadline.store.schema import Table
 
 _BUSY_SECONDS = 60.0
@@ -84,6 +85,7 @@ class SqliteDatabase(Database):
     """A file; its folder is made when it is not there."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
@@ -121,6 +123,16 @@ class SqliteDatabase(Database):
         except BaseException:
             self._rollback()
             raise
+
+    @contextmanager
+    def sole(self, name: str) -> Generator[None]:
+        """See `Database`: a lock on a file beside the database, which the system drops with its process."""
+        with Path(f"{self._path}-{name.replace(' ', '-')}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise taken(name) from None
+            yield
 
     def _rollback(self) -> None:
         if self._connection.in_transaction:

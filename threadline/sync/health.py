@@ -115,8 +115,8 @@ def _target(transaction: Transaction, config: Config, target: TargetEntry, name:
     ever = _states(transaction.query(_OUTBOX.format(when="1 = 1"), [target.name, name]))
     waiting = [ever[state] for state in ("pending", "inflight", "unknown") if state in ever]
     oldest = min((moment(row[2]) or now for row in waiting), default=None)
-    latest = _last(transaction, "push", target.name, None, "done", "failed")
-    failed = latest is not None and latest[1] == "failed"
+    latest = _last(transaction, "push", target.name, None, "done", "failed", "lost")
+    failed = latest is not None and latest[1] != "done"
     dead = ever["dead"][1] if "dead" in ever else 0
     state = "failed" if failed else "waiting" if waiting else "fresh" if latest else "never"
     return TargetHealth(

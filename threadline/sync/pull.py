@@ -18,6 +18,9 @@ from threadline.sync.views import Ledger
 BATCH = 1_000
 """Records in one transaction, at least, while a source has more."""
 
+LOST = "ended without a word: killed, or its machine stopped"
+"""What is said of a run that was under way when the next one began."""
+
 Progress = Callable[[Ledger], None]
 _encode = msgspec.json.Encoder().encode
 
@@ -49,9 +52,9 @@ class Run:
             self.token = token + 1
             transaction.upsert(schema.STREAMS, [(*place, cursor, self.token, now)])
             transaction.execute(
-                "UPDATE runs SET state = 'lost', ended = ?, error = 'ended without a word: killed, or its machine stopped' "
-                "WHERE source = ? AND stream = ? AND state = 'running'",
-                [now, *place],
+                "UPDATE runs SET state = 'lost', ended = ?, error = ? "
+                "WHERE source = ? AND stream = ? AND state = 'running' AND kind <> 'push'",
+                [now, LOST, *place],
             )
             counts = (0,) * 6
             transaction.insert(schema.RUNS, [(self.id, self.kind, *place, "running", now, None, *counts, None)])
@@ -168,4 +171,4 @@ def stream_of(connector: Connector[Any], name: str) -> Stream:
     )
 
 
-__all__ = ["BATCH", "Progress", "Run", "SupersededError", "batches", "pull", "recorded", "stream_of", "write"]
+__all__ = ["BATCH", "LOST", "Progress", "Run", "SupersededError", "batches", "pull", "recorded", "stream_of", "write"]

@@ -2,7 +2,8 @@
 
 An intent is committed with the position in the change log that caused it, marked `inflight` before it is sent, and
 settled by its receipt. A crash in between leaves it `inflight`: it is handed in again with a higher attempt, and the
-connector looks before it writes twice (docs: guarantees, G5). Of one entity at most one intent is under way.
+connector looks before it writes twice (docs: guarantees, G5). Of one entity at most one intent is under way, and of one
+target at most one push.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,10 +19,11 @@ from threadline.mapping.compiled import PushMapping, encode_json
 from threadline.mapping.errors import MappingError
 from threadline.model.ids import entity_id, new_ulid, parse_id, show_id
 from threadline.sdk.contract import Connector, Intent, PushObject, Receipt, Target
-from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
+from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store import schema
-from threadline.store.database import Database, Row, Transaction
+from threadline.store.database import Database, Row, Transaction, chunks
 from threadline.sync.apply import log
+from threadline.sync.pull import LOST
 from threadline.sync.resolve import Change, advance, changes_after
 
 _GIVE_UP = 10
@@ -73,6 +75,12 @@ def push(database: Database, connector: Connector[Any], outgoing: Sequence[Outgo
     """Plan and send everything that is due at one target."""
     if not isinstance(connector, Target):
         raise ConfigError(f"{connector.name} takes no pushes")
+    # Two senders would hand in the same intents: what is `inflight` here was left by one that is gone.
+    with database.sole(f"push {outgoing[0].target}"):
+        return _push(database, connector, outgoing, progress)
+
+
+def _push(database: Database, connector: Target, outgoing: Sequence[Outgoing], progress: Progress | None) -> PushCounts:
     counts = PushCounts()
     run = _begin(database, outgoing)
     try:
@@ -94,7 +102,12 @@ def push(database: Database, connector: Connector[Any], outgoing: Sequence[Outgo
 def _begin(database: Database, outgoing: Sequence[Outgoing]) -> bytes:
     run = new_ulid()
     with database.write() as transaction:
-        row = (run, "push", outgoing[0].target, ",".join(one.object.name for one in outgoing), "running", transaction.now(), None)
+        now, target = transaction.now(), outgoing[0].target
+        transaction.execute(
+            "UPDATE runs SET state = 'lost', ended = ?, error = ? WHERE kind = 'push' AND source = ? AND state = 'running'",
+            [now, LOST, target],
+        )
+        row = (run, "push", target, ",".join(one.object.name for one in outgoing), "running", now, None)
         transaction.insert(schema.RUNS, [(*row, 0, 0, 0, 0, 0, 0, None)])
     return run
 
@@ -122,40 +135,54 @@ def plan(database: Database, outgoing: Outgoing, run_id: bytes) -> int:
             planned += len(rows)
 
 
-def _documents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]) -> Iterator[dict[str, Any]]:
-    ids = {change.entity_id for change in changes}
+def _documents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+    """Yield (id, document) of what changed; None for a profile that was merged into another."""
+    ids = {change.entity_id for change in changes if change.entity_type in outgoing.reads}
     if outgoing.mapping.tree.source == "profile":
-        profiles = load_profiles(transaction, {change.entity_id for change in changes if change.entity_type == "profile.ready"})
-        yield from (profile_document(profile, outgoing.system) for profile in profiles.values())
+        profiles = load_profiles(transaction, ids)
+        yield from ((one, profile_document(profiles[one], outgoing.system) if one in profiles else None) for one in sorted(ids))
     else:
-        yield from interaction_documents(transaction, ids, outgoing.system)
+        yield from ((parse_id(one["id"]) or b"", one) for one in interaction_documents(transaction, ids, outgoing.system))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a document becomes at the target."""
+
+    digest: bytes
+    record: str
+    state: str
+    why: str | None = None
+
+
+def _make(outgoing: Outgoing, document: dict[str, Any] | None) -> _Made | None:
+    try:
+        record = outgoing.mapping(document) if document else None
+    except MappingError as error:
+        reason = f"{error.site}: {error.path}: {error}"
+        return _Made(xxh3_128_digest(reason.encode()), "{}", "dead", reason)
+    if record is None:
+        return None
+    return _Made(xxh3_128_digest(encode_json(outgoing.mapping.compared(record))), encode_json(record).decode(), "pending")
 
 
 def _intents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]) -> Iterator[Row]:
-    made: dict[bytes, tuple[bytes, str, str, str | None]] = {}
-    for document in _documents(transaction, outgoing, changes):
-        try:
-            payload = outgoing.mapping(document)
-        except MappingError as error:
-            reason = f"{error.site}: {error.path}: {error}"
-            made[parse_id(document["id"]) or b""] = (xxh3_128_digest(reason.encode()), "{}", "dead", reason)
-            continue
-        if payload is not None:
-            digest = xxh3_128_digest(encode_json(outgoing.mapping.compared(payload)))
-            made[parse_id(document["id"]) or b""] = (digest, encode_json(payload).decode(), "pending", None)
+    made = {entity: _make(outgoing, document) for entity, document in _documents(transaction, outgoing, changes)}
     last = _last(transaction, outgoing, made)
     now = transaction.now()
-    for position, (entity, (digest, record, state, why)) in enumerate(made.items()):
-        if entity in last and not outgoing.due_again(digest, *last[entity]):
+    for position, (entity, one) in enumerate(made.items()):
+        if one and entity in last and not outgoing.due_again(one.digest, *last[entity]):
             continue
-        # An intent that still waits is replaced: the target needs the newest state, not each step.
-        transaction.execute(
-            "DELETE FROM outbox WHERE target = ? AND object = ? AND entity_id = ? AND state = 'pending'",
-            [outgoing.target, outgoing.object.name, entity],
-        )
-        identity = entity_id(f"{outgoing.target} {outgoing.object.name}", entity.hex(), digest.hex() if outgoing.is_state else "")
-        order = changes[-1].seq * 10_000 + position
-        yield (identity, outgoing.target, outgoing.object.name, entity, record, digest, state, 0, None, why, now, now, order)
+        # An intent that still waits is replaced, or withdrawn: the target needs the newest state, not each step.
+        if entity in last:
+            transaction.execute(
+                "DELETE FROM outbox WHERE target = ? AND object = ? AND entity_id = ? AND state = 'pending'",
+                [outgoing.target, outgoing.object.name, entity],
+            )
+        if one:
+            identity = entity_id(f"{outgoing.target} {outgoing.object.name}", entity.hex(), one.digest.hex() if outgoing.is_state else "")
+            place = (identity, outgoing.target, outgoing.object.name, entity)
+            yield (*place, one.record, one.digest, one.state, 0, None, one.why, now, now, changes[-1].seq * 10_000 + position)
 
 
 def _last(transaction: Transaction, outgoing: Outgoing, entities: Iterable[bytes]) -> dict[bytes, tuple[bytes, str]]:
@@ -168,45 +195,48 @@ def _last(transaction: Transaction, outgoing: Outgoing, entities: Iterable[bytes
 
 def _send_all(database: Database, connector: Target, outgoing: Outgoing, counts: PushCounts, progress: Progress | None) -> None:
     tried: set[bytes] = set()
-    while True:
-        intents = _claim(database, outgoing, tried)
-        if not intents:
-            return
-        tried |= {parse_id(intent.id) or b"" for intent in intents}
-        _send(database, connector, outgoing, intents, counts)
-        if progress:
-            progress(counts)
+    while due := [identity for identity in _due(database, outgoing) if identity not in tried]:
+        for part in chunks(due, outgoing.object.batch):
+            _send(database, connector, outgoing, _claim(database, outgoing, part), counts)
+            if progress:
+                progress(counts)
+        tried.update(due)
 
 
-def _claim(database: Database, outgoing: Outgoing, tried: set[bytes]) -> list[Intent]:
-    """Mark the next intents as under way, the oldest of each entity, and commit that before anything is sent."""
-    with database.write() as transaction:
-        transaction.lock(f"push {outgoing.target}")
+def _due(database: Database, outgoing: Outgoing) -> list[bytes]:
+    """Return the oldest waiting intent of each entity."""
+    with database.read() as transaction:
         rows = transaction.query(
-            f"SELECT id, entity_id, payload, attempts FROM outbox WHERE target = ? AND object = ? AND state IN {_WAITING} "  # noqa: S608
-            "ORDER BY position",
+            f"SELECT id, entity_id FROM outbox WHERE target = ? AND object = ? AND state IN {_WAITING} ORDER BY position",  # noqa: S608 - a constant
             [outgoing.target, outgoing.object.name],
         )
-        chosen: dict[bytes, Row] = {}
-        for row in rows:
-            chosen.setdefault(row[1], row)
-        due = [row for row in chosen.values() if row[0] not in tried][: outgoing.object.batch]
-        transaction.execute_in("UPDATE outbox SET state = 'inflight', attempts = attempts + 1 WHERE id {keys}", [row[0] for row in due])
-    return [Intent(show_id(row[0]), outgoing.object.name, msgspec.json.decode(row[2]), row[3] + 1) for row in due]
+    oldest: dict[bytes, bytes] = {}
+    for identity, entity in rows:
+        oldest.setdefault(entity, identity)
+    return list(oldest.values())
+
+
+def _claim(database: Database, outgoing: Outgoing, ids: list[bytes]) -> list[Intent]:
+    """Mark intents as under way, and commit that before anything is sent."""
+    with database.write() as transaction:
+        transaction.execute_in("UPDATE outbox SET state = 'inflight', attempts = attempts + 1 WHERE id {keys}", ids)
+        rows = transaction.query_in("SELECT id, payload, attempts, position FROM outbox WHERE id {keys}", ids)
+    ordered = sorted(rows, key=lambda row: (row[3], row[0]))
+    return [Intent(show_id(identity), outgoing.object.name, msgspec.json.decode(payload), tries) for identity, payload, tries, _ in ordered]
 
 
 def _send(database: Database, connector: Target, outgoing: Outgoing, intents: list[Intent], counts: PushCounts) -> None:
     attempts = {intent.id: intent.attempt for intent in intents}
-    settled: list[Receipt] = []
-    failure: ConnectorError | None = None
+    receipts: dict[str, Receipt] = {}
+    failure: BaseException | None = None
     try:
         for receipt in connector.push(outgoing.object.name, intents):
-            settled.append(receipt)  # noqa: PERF402 - what was answered before an error counts
-    except (ConfigError, RetryableError) as error:
+            receipts[receipt.intent] = receipt
+    except BaseException as error:
+        # What was answered before an error counts, whatever the error is.
         failure = error
-    answered = {receipt.intent for receipt in settled}
-    why = str(failure) if failure else "the connector gave no receipt"
-    settled += [Receipt(identity, "unknown", None, why) for identity in attempts if identity not in answered]
+    why = str(failure) if isinstance(failure, ConnectorError) else "the connector gave no receipt"
+    settled = [receipts.get(identity) or Receipt(identity, "unknown", None, why) for identity in attempts]
     with database.write() as transaction:
         for receipt in settled:
             _settle(transaction, receipt, attempts[receipt.intent])
