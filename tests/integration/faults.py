@@ -39,6 +39,9 @@ class Breaking(Database):
     def write(self) -> Any:
         return self._block(self._inner.write())
 
+    def sole(self, name: str) -> Any:
+        return self._inner.sole(name)
+
     def close(self) -> None:
         self._inner.close()
 
