@@ -112,10 +112,12 @@ def test_a_host_that_cannot_be_reached(nordlicht: Nordlicht, shell: Shell, close
 
 
 def test_a_source_that_fails_keeps_no_other_back(nordlicht: Nordlicht, shell: Shell) -> None:
+    nordlicht.database.unlink()
     shell.monkeypatch.setenv("THREADLINE_HELPDESK_TOKEN", SECRET)
     ran = shell.run("sync", "--json")
     assert ran.code == 3
     assert {item["source"] for item in ran.json["pulled"]} == {"mail", "crm", "x", "shop"}
+    assert {item["target"] for item in ran.json["pushed"]} == {"mail", "crm", "x", "shop"}
     assert [error["what"] for error in ran.json["errors"]] == ["source helpdesk"]
     assert ran.message == f"source helpdesk: {ran.json['errors'][0]['message']}"
     status = shell.run("status")

@@ -133,7 +133,8 @@ def test_a_connector_that_cannot_be_imported_costs_only_itself(acme: Path, shell
     ran = shell.run("connectors", "--json")
     assert ran.code == 0
     listed = {item["name"]: item["about"] for item in ran.json}
-    assert listed["acme"] == "the connector 'acme' cannot be imported: No module named 'not_installed_anywhere'"
+    assert listed["acme"].startswith("the connector 'acme' cannot be imported: ")
+    assert listed["acme"].endswith("No module named 'not_installed_anywhere'")
     assert listed["zendesk"].startswith("Zendesk")
     check = shell.run("check")
     assert check.code == 3

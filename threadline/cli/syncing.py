@@ -25,6 +25,8 @@ class Outcome:
         self.pulled: list[tuple[str, str, Ledger]] = []
         self.pushed: list[tuple[str, PushCounts]] = []
         self.errors: list[tuple[str, ConnectorError]] = []
+        self.unusable: set[str] = set()
+        """Sources that did not let us in, or did not answer."""
 
     def failed(self, what: str, error: ConnectorError) -> None:
         """Note a failure."""
@@ -98,6 +100,7 @@ def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, 
                 if (common := _trouble(config, source)) is not None:
                     # The other streams would fail of the same.
                     outcome.failed(f"source {source}", common)
+                    outcome.unusable.add(source)
                     return
                 outcome.failed(f"{source}.{stream}", error)
             else:
@@ -146,8 +149,10 @@ def sync_all(*, json: bool) -> None:
         _pull(config, source, list(entry.streams), outcome, full=False, json=json)
     with working("joining customers and threads", quiet=json):
         resolve(config)
-    for target in config.targets:
-        _push(config, target, outcome, json=json)
+    for target, entry in config.targets.items():
+        # Where a source cannot be used, a push through it would only say so again.
+        if entry.system not in outcome.unusable:
+            _push(config, target, outcome, json=json)
     if not (json or config.sources or config.problems):
         print(f"{config.path} has no sources")
     outcome.show(json=json)
