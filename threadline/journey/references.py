@@ -144,10 +144,12 @@ class Finder:
 
     def mentioned(self, member: Member) -> list[str]:
         """Return the order numbers in a member's texts, besides the one that it is declared to be about."""
-        if self._order is None:
-            return []
-        found = dict.fromkeys(match.group(0) for text in member.texts for match in self._order.finditer(text))
+        found = dict.fromkeys(number for text in member.texts for number in self.finds(text))
         return [number for number in found if number != member.order_ref]
+
+    def finds(self, text: str) -> list[str]:
+        """Return the order numbers in a text."""
+        return [match.group(0) for match in self._order.finditer(text)] if self._order else []
 
 
 def customers(transaction: Transaction, members: Mapping[bytes, Member]) -> dict[bytes, bytes]:

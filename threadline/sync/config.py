@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from threadline.journey.references import Finder
 from threadline.sdk.contract import Connector, Settings, Stream, Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
@@ -24,6 +25,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TOP = ("database", "region", "references", "sources", "targets")
 _SOURCE = ("connector", "schedule", "settings", "streams")
 _TARGET = ("system", "push", "schedule")
+_PRESETS = ("@once", "@continuous", "@quarterly")
+"""What Airflow takes besides cron expressions and the usual names for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +113,20 @@ def load_config(path: Path | None = None, *, entries: bool = True) -> Config:
     sources: dict[str, Source] = {}
     for name, entry in _entries(document, top, "sources") if entries else ():
         try:
+            _check_name(document, "sources", name)
             sources[name] = _source(document, name, entry)
         except ConfigError as error:
             problems.append(Problem(entry=f"source {name}", message=str(error)))
     targets: dict[str, TargetEntry] = {}
     for name, entry in _entries(document, top, "targets") if entries else ():
         try:
+            _check_name(document, "targets", name)
             targets[name] = _target(document, name, entry, sources, top.get("sources"))
         except ConfigError as error:
             problems.append(Problem(entry=f"target {name}", message=str(error)))
     return Config(
         path=chosen.absolute(),
-        database=_database(chosen, top.get("database")),
+        database=_database(chosen, _text(document, top, "database")),
         region=_text(document, top, "region"),
         references=_references(document, top),
         sources=sources,
@@ -134,10 +139,12 @@ def _entries(document: Document, top: Mapping[str, Any], block: str) -> Iterator
     value = top.get(block)
     if value is not None and not is_mapping(value):
         raise document.error((block,), f"`{block}` is a mapping of names to entries")
-    for name, entry in (value or {}).items():
-        if not _NAME.fullmatch(name):
-            raise document.error((block, name), f"{name!r} is no usable name: small letters, digits and _, beginning with a letter")
-        yield name, entry
+    yield from (value or {}).items()
+
+
+def _check_name(document: Document, block: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise document.error((block, name), f"{name!r} is no usable name: small letters, digits and _, beginning with a letter")
 
 
 def _text(document: Document, keys: Mapping[str, Any], name: str, at: Location = ()) -> str | None:
@@ -156,13 +163,19 @@ def _database(path: Path, value: str | None) -> str:
 
 
 def _references(document: Document, top: Mapping[str, Any]) -> Mapping[str, str]:
-    value = document.check_keys(("references",), top.get("references") or {}, ("order",), "`references`")
-    for name, pattern in value.items():
+    place: Location = ("references",)
+    given = document.check_keys(place, top.get("references") or {}, ("order",), "`references`")
+    found = {name: pattern for name in given if (pattern := _text(document, given, name, place))}
+    for name, pattern in found.items():
         try:
-            re.compile(str(pattern))
+            empty = Finder(pattern).finds("")
         except re.error as error:
-            raise document.error(("references", name), f"not a regular expression: {error}") from None
-    return {name: str(pattern) for name, pattern in value.items()}
+            raise document.error((*place, name), f"not a regular expression: {error}") from None
+        if empty:
+            raise document.error(
+                (*place, name), f"{pattern!r} also fits where nothing stands: it would join everything that a customer says"
+            )
+    return found
 
 
 def _source(document: Document, name: str, entry: Any) -> Source:
@@ -184,9 +197,15 @@ def _source(document: Document, name: str, entry: Any) -> Source:
 
 def _schedule(document: Document, keys: Mapping[str, Any], at: Location) -> str | None:
     schedule = _text(document, keys, "schedule", at)
-    if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != 5:
+    if schedule is not None and schedule not in _PRESETS and not _is_cron(schedule):
         raise document.error((*at, "schedule"), f"{schedule!r} is no cron expression: five fields, such as */5 * * * *, or @hourly")
     return schedule
+
+
+def _is_cron(schedule: str) -> bool:
+    from croniter import croniter
+
+    return (schedule.startswith("@") or len(schedule.split()) == 5) and bool(croniter.is_valid(schedule))
 
 
 def credential_fields(kind: type[Connector[Any]]) -> Mapping[str, str]:

@@ -53,12 +53,13 @@ def _letter(row: tuple[Any, ...]) -> DeadLetter:
 
 def letter(transaction: Transaction, beginning: str) -> tuple[DeadLetter, bytes]:
     """Return the letter whose id begins so, and the record's bytes; ConfigError when there is none, or several."""
-    rows = transaction.query(f"SELECT {_COLUMNS}, raw FROM dead_letters")  # noqa: S608 - a constant
-    found = [row for row in rows if show_id(row[0]).startswith(beginning.upper())]
+    ids = [row[0] for row in transaction.query("SELECT id FROM dead_letters")]
+    found = [identity for identity in ids if show_id(identity).startswith(beginning.upper())]
     if len(found) != 1:
         what = f"{len(found)} dead letters begin" if found else "no dead letter begins"
         raise ConfigError(f"{what} with {beginning!r}: `threadline dead list` shows their ids")
-    return _letter(found[0][:-1]), bytes(found[0][-1])
+    ((*row, raw),) = transaction.query(f"SELECT {_COLUMNS}, raw FROM dead_letters WHERE id = ?", found)  # noqa: S608 - a constant
+    return _letter(tuple(row)), bytes(raw)
 
 
 def replay(config: Config, chosen: list[DeadLetter]) -> list[tuple[str, str, Ledger]]:
