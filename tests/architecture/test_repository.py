@@ -94,7 +94,7 @@ def test_a_connectors_readme_names_all_that_can_be_set_and_moved(name: str) -> N
     readme = (ROOT / "connectors" / name / "README.md").read_text(encoding="utf-8")
     objects = [item.name for item in kind.objects] if issubclass(kind, Target) else []
     words = [*kind.settings_type().model_fields, *(stream.name for stream in kind.streams), *objects]
-    assert [word for word in words if not re.search(rf"[`/]{word}[`.]", readme)] == []
+    assert [word for word in words if not re.search(rf"\b{word}\b", readme)] == []
 
 
 @connectors
@@ -123,4 +123,4 @@ def test_every_command_is_documented() -> None:
 def documents_it(line: str, command: str) -> bool:
     """Say whether a line is about a command, such as "`threadline dead list`, `show`"."""
     first, _, last = command.partition(" ")
-    return re.search(rf"`(threadline|make) {first}\b", line) is not None and re.search(rf"\b{last or first}\b", line) is not None
+    return re.search(rf"(`|^)(threadline|make) {first}\b", line) is not None and re.search(rf"\b{last or first}\b", line) is not None
