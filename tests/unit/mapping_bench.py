@@ -27,20 +27,23 @@ def push(text, *, region="DE", functions=None):
     return PushMapping(read_push(parse_yaml(text, FILE)), text.encode(), region=region, functions=functions or {})
 
 
-def party(fields="", *, more="", **options):
-    """Compile a mapping to a party that is named by `id`; `fields` and `more` are lines of YAML."""
-    lines = "\n".join(f"  {line}" for line in dedent(fields).strip().splitlines())
-    text = f"source: shop.things\ntarget: party\nfields:\n{lines or '  {}'}\nidentifiers:\n  shop_person: id\n{dedent(more)}"
-    return pull(text, **options)
+def party(fields="", *, names="", more="", **options):
+    """Compile a mapping to a party that is named by `id`; `fields`, `names` (more identifiers) and `more` are lines of YAML."""
+    lines, named = (block(text) or "  {}" for text in (fields, f"shop_person: id\n{names}"))
+    return pull(f"source: shop.things\ntarget: party\nfields:\n{lines}\nidentifiers:\n{named}\n{dedent(more)}", **options)
+
+
+def block(text):
+    """Indent lines of YAML."""
+    return "\n".join(f"  {line}" for line in dedent(text).strip().splitlines())
 
 
 def case(fields="", *, more="", **options):
     """Compile a mapping to a case that needs nothing of its record."""
-    lines = "\n".join(f"  {line}" for line in dedent(fields).strip().splitlines())
     own = [line.partition(":")[0] for line in dedent(fields).strip().splitlines()]
     given = {"status": "{default: pending}", "creation_date": "{default: 2026-01-02}"}
     rest = "\n".join(f"  {name}: {value}" for name, value in given.items() if name not in own)
-    text = "\n".join(filter(None, ("source: shop.things\ntarget: case\nfields:", rest, lines, dedent(more).strip())))
+    text = "\n".join(filter(None, ("source: shop.things\ntarget: case\nfields:", rest, block(fields), dedent(more).strip())))
     return pull(text, **options)
 
 

@@ -263,7 +263,10 @@ class Reader:
             raise self.error(place, f"the template's braces do not match: {error}") from None
         parts: list[str | Path] = []
         for text, name, form, conversion in pieces:
-            if text:
+            # A doubled brace ends a piece: texts in a row are one text.
+            if text and parts and isinstance(parts[-1], str):
+                parts[-1] += text
+            elif text:
                 parts.append(text)
             if name is not None:
                 if form or conversion or not name:

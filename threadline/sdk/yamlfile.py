@@ -144,7 +144,15 @@ def _refuse_extras(node: Any, location: Location, document: Document, seen: set[
     if str(node.tag).removeprefix(_TAG) not in _TAGS[node.id]:
         raise document.error(location, f"the tag {node.tag} is not used here")
     if node.id == "scalar" and _HALF.search(node.value):
-        raise document.error(location, "\\ud800 to \\udfff are halves of characters: write the character itself")
+        node.value = _joined(node.value, location, document)
+
+
+def _joined(text: str, location: Location, document: Document) -> str:
+    # JSON writes some characters as two escapes; what is copied from JSON into a file says what it said there.
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise document.error(location, "\\ud800 to \\udfff are halves of a character, and stand in pairs") from None
 
 
 def _mapping(node: Any, location: Location, document: Document, lines: dict[Location, int], seen: set[int]) -> dict[str, Any]:
@@ -152,12 +160,12 @@ def _mapping(node: Any, location: Location, document: Document, lines: dict[Loca
     for key_node, value_node in node.value:
         if key_node.id != "scalar":
             raise document.error(location, "keys must be plain words")
+        lines[*location, key_node.value] = key_node.start_mark.line + 1
+        _refuse_extras(key_node, (*location, key_node.value), document, seen)
         # Keys are words here: `7:` and `true:` in a lookup stand for the texts that a source sends.
         key: str = key_node.value
         place = (*location, key)
-        _refuse_extras(key_node, place, document, seen)
         if key in result:
-            lines[place] = key_node.start_mark.line + 1
             raise document.error(place, f"the key {key!r} stands here twice")
         result[key] = _value(value_node, place, document, lines, seen)
         lines[place] = key_node.start_mark.line + 1
