@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,20 @@ class Nordlicht:
         journeys = sorted(self.company.truth.journeys, key=lambda journey: -len(journey.systems))
         numbers = [one.customer for one in journeys if {(one.customer, "phone"), (one.customer, "handle")} <= known]
         return next(person for person in self.company.people if person.number == numbers[0])
+
+
+def shipped(name: str) -> str:
+    """Return the text of a shipped mapping."""
+    return (files("mappings") / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def mend(nordlicht: Nordlicht, text: str) -> None:
+    """Map the helpdesk's tickets by a file of our own."""
+    own = nordlicht.folder / "mappings" / "my_tickets.yaml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text(text, encoding="utf-8")
+
+    def use_it(document: dict[str, Any]) -> None:
+        document["sources"]["helpdesk"]["streams"] = {"users": {}, "tickets": {"mapping": "mappings/my_tickets.yaml"}, "comments": {}}
+
+    nordlicht.change_settings(use_it)

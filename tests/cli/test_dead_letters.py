@@ -1,29 +1,12 @@
 """`threadline dead`: letters are listed with their reason, shown with their record, and mapped again once the mapping is mended."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tests.cli.company import Nordlicht, Shell
+from tests.cli.company import Nordlicht, Shell, mend, shipped
 from threadline.sync.config import load_config
 
 LETTER = {"id", "source", "stream", "key", "reason", "path", "site", "first_seen", "last_seen", "attempts", "state"}
-
-
-def shipped(name: str) -> str:
-    return (files("mappings") / f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def mend(nordlicht: Nordlicht, text: str) -> None:
-    """Map the helpdesk's tickets by a file of our own."""
-    own = nordlicht.folder / "mappings" / "my_tickets.yaml"
-    own.parent.mkdir(exist_ok=True)
-    own.write_text(text, encoding="utf-8")
-
-    def use_it(document: dict[str, Any]) -> None:
-        document["sources"]["helpdesk"]["streams"] = {"users": {}, "tickets": {"mapping": "mappings/my_tickets.yaml"}, "comments": {}}
-
-    nordlicht.change_settings(use_it)
 
 
 def unknown_status(shell: Shell) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.company import Nordlicht, Shell
-from tests.cli.test_dead_letters import mend, shipped
+from tests.cli.company import Nordlicht, Shell, mend, shipped
 
 BROKEN = "# Ours.\nsource: zendesk.users\ntarget: party\nversion: 1\nfields: {formatted_name: name}\n"
 
@@ -40,6 +39,12 @@ def test_what_is_wrong_is_told_for_each_mapping(shell: Shell) -> None:
     assert "untrue.yaml:" in untrue
     assert "Mara" in untrue
     assert "no mapping 'nowhere.yaml'" in nowhere
+
+
+def test_the_schema_of_mapping_files_is_printed(shell: Shell) -> None:
+    ran = shell.run("map", "schema")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 def test_a_preview_shows_what_a_mapping_makes_of_stored_records(nordlicht: Nordlicht, shell: Shell) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.company import UNTIL, Nordlicht, Shell, settings_of, start_sandboxes, write_settings
-from tests.cli.test_dead_letters import mend, shipped
+from tests.cli.company import UNTIL, Nordlicht, Shell, mend, settings_of, shipped, start_sandboxes, write_settings
 from threadline.testing.sandbox import Sandbox
 from threadline.testing.story import Person, Registered
 

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 import threadline.store
 from tests.integration.lab import Lab, contents
-from threadline.sdk import ConfigError
+from threadline.sdk import ConfigError, RetryableError
 from threadline.store.database import open_database
 from threadline.store.metadata import metadata
 from threadline.store.migrate import HEAD, revision
@@ -149,14 +149,14 @@ def test_other_databases_are_refused_without_their_password(url):
 
 @pytest.mark.postgres
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "kind", "said"),
     [
-        ("postgresql://nobody:s3cret@127.0.0.1:1/none", "PostgreSQL cannot be used: .*check THREADLINE_DATABASE_URL"),
-        ("postgresql://user:s3cret@[bad/none", "is not a PostgreSQL address"),
+        ("postgresql://nobody:s3cret@127.0.0.1:1/none", RetryableError, "PostgreSQL cannot be used: .*check THREADLINE_DATABASE_URL"),
+        ("postgresql://user:s3cret@[bad/none", ConfigError, "is not a PostgreSQL address"),
     ],
 )
-def test_a_server_that_is_not_there_is_an_error_without_a_password(address, said):
-    with pytest.raises(ConfigError, match=said) as error:
+def test_a_server_that_is_not_there_is_an_error_without_a_password(address, kind, said):
+    with pytest.raises(kind, match=said) as error:
         open_database(address, create=True)
     assert "s3cret" not in str(error.value)
 

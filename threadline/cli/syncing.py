@@ -149,9 +149,9 @@ def sync_all(*, json: bool) -> None:
         _pull(config, source, list(entry.streams), outcome, full=False, json=json)
     with working("joining customers and threads", quiet=json):
         resolve(config)
-    for target, entry in config.targets.items():
+    for target, receiver in config.targets.items():
         # Where a source cannot be used, a push through it would only say so again.
-        if entry.system not in outcome.unusable:
+        if receiver.system not in outcome.unusable:
             _push(config, target, outcome, json=json)
     if not (json or config.sources or config.problems):
         print(f"{config.path} has no sources")

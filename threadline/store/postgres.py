@@ -19,6 +19,11 @@ _TYPES: dict[ColumnKind, str] = {
     "id": "bytea", "text": "text", "integer": "int8", "real": "float8", "boolean": "bool", "time": "timestamptz",
     "date": "date", "json": "text", "bytes": "bytea",
 }  # fmt: skip
+_PASSING = (
+    "refused", "timeout", "timed out", "starting up", "shutting down", "recovery mode", "too many clients", "connection slots",
+    "Temporary failure", "closed the connection",
+)  # fmt: skip
+"""How libpq says that a server is not there for the moment: errors at connecting carry no code."""
 _COPY_FROM = 50
 """Rows from which loading by COPY beats separate statements."""
 
@@ -125,7 +130,8 @@ class PostgresDatabase(Database):
         except psycopg.OperationalError as error:
             # libpq's own words name host, database or user, and never the password.
             reason = str(error).strip().splitlines()[0]
-            raise ConfigError(f"PostgreSQL cannot be used: {reason}; check THREADLINE_DATABASE_URL and that the database exists") from None
+            kind = RetryableError if any(words in reason for words in _PASSING) else ConfigError
+            raise kind(f"PostgreSQL cannot be used: {reason}; check THREADLINE_DATABASE_URL, the server and the database") from None
         except psycopg.ProgrammingError:
             raise ConfigError("THREADLINE_DATABASE_URL is not a PostgreSQL address: postgresql://USER:PASSWORD@HOST/NAME") from None
 
