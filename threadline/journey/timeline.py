@@ -9,7 +9,7 @@ import msgspec
 from threadline.journey.profile import Profile, follow, load_profiles
 from threadline.journey.views import CaseView, CustomerHit, CustomerView, Entry, Fact, OrderView, PreferenceView, RecordView, ThreadView
 from threadline.model.entities import Role
-from threadline.model.identifiers import SHARED_KINDS, normalize_email, normalize_handle, normalize_phone
+from threadline.model.identifiers import SHARED_KINDS, identify, normalize_email, normalize_handle, normalize_phone
 from threadline.model.ids import parse_id, show_id
 from threadline.model.money import Money
 from threadline.store.database import Row, Transaction, moment
@@ -32,7 +32,7 @@ def find_customers(transaction: Transaction, query: str, region: str | None = No
     if identity and (profile := follow(transaction, identity)):
         matched[profile] = f"profile id {text.upper()}"
     for kind, value in _readings(text, region):
-        for (profile,) in transaction.query(_BY_IDENTIFIER, [kind, value]):
+        for (profile,) in transaction.query(_BY_IDENTIFIER, [identify(kind, value, value, "").id]):
             matched.setdefault(profile, f"{_KINDS[kind]} {value}")
     source, colon, value = text.partition(":")
     if colon:
@@ -48,9 +48,7 @@ def find_customers(transaction: Transaction, query: str, region: str | None = No
     return [_hit(profiles[profile], what) for profile, what in matched.items() if profile in profiles][:_HITS]
 
 
-_BY_IDENTIFIER = (
-    "SELECT DISTINCT m.profile FROM party_identifiers i JOIN memberships m ON m.party = i.party WHERE i.type = ? AND i.value_normalized = ?"
-)
+_BY_IDENTIFIER = "SELECT DISTINCT m.profile FROM party_identifiers i JOIN memberships m ON m.party = i.party WHERE i.identifier = ?"
 _BY_SOURCE_ID = (
     "SELECT DISTINCT m.profile, i.type FROM party_identifiers i JOIN memberships m ON m.party = i.party "
     "WHERE i.owner = ? AND (i.value = ? OR i.value_normalized = ?)"
@@ -61,7 +59,7 @@ _BY_ORDER = (
 )
 _BY_NAME = (
     "SELECT DISTINCT m.profile FROM parties p JOIN memberships m ON m.party = p.id "
-    "WHERE p.role = 'customer' AND lower(p.formatted_name) LIKE ? ESCAPE '\\' LIMIT ?"
+    "WHERE p.role = 'customer' AND lower(p.formatted_name) LIKE ? ESCAPE '\\' ORDER BY m.profile LIMIT ?"
 )
 
 

@@ -92,6 +92,8 @@ class SqliteDatabase(Database):
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA temp_store = MEMORY")
+            # SQLite's own knows only the letters of ASCII.
+            self._connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"the database {path} cannot be opened: {error}; check that the path is a file that may be written") from None
 
