@@ -30,7 +30,9 @@ class PostgresServer:
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
             self._administer(f"ALTER SYSTEM SET {setting}")
         self._administer("SELECT pg_reload_conf()")
-        self._administer("CREATE DATABASE template_threadline")
+        # As on a server set up for any language, whatever the locale of this machine.
+        utf8 = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+        self._administer(f"CREATE DATABASE template_threadline {utf8}")
         open_database(self.url("template_threadline"), create=True).close()
 
     def url(self, name: str) -> str:
