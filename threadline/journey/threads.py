@@ -108,8 +108,9 @@ def _store(
         ordered = sorted((members[entity] for entity in group), key=lambda member: (member.at, member.id))
         thread_rows.append(_thread_row(thread, ordered, profiles))
         member_rows += _member_rows(thread, ordered, around.references)
-    ended = {around.threads[entity] for entity in members if entity in around.threads} - threads.keys()
+    ended = set(around.threads.values()) - threads.keys()
     transaction.execute_in("DELETE FROM threads WHERE id {keys}", ended)
+    transaction.execute_in("DELETE FROM thread_members WHERE entity {keys}", touched - members.keys())
     transaction.upsert(schema.THREADS, thread_rows)
     transaction.upsert(schema.THREAD_MEMBERS, member_rows)
     return changed | ended

@@ -72,13 +72,13 @@ def _count(name: str) -> Column:
 
 PARTIES = _entity(entities.Party)
 PARTY_IDENTIFIERS = _entity(entities.PartyIdentifier, ("identifier",), ("record_id",), key=("party", "identifier"))
-CONTACT_POINTS = _entity(entities.ContactPoint, key=("party", "type", "value"))
-PREFERENCES = _entity(entities.Preference, ("party",))
+CONTACT_POINTS = _entity(entities.ContactPoint, ("record_id",), key=("party", "type", "value"))
+PREFERENCES = _entity(entities.Preference, ("party",), ("record_id",))
 INTERACTIONS = _entity(entities.Interaction, ("case",))
-MESSAGES = _entity(entities.Message, ("interaction",))
+MESSAGES = _entity(entities.Message, ("interaction",), ("record_id",))
 CASES = _entity(entities.Case)
 ORDERS = _entity(entities.Order, looked_up=("number",))
-ORDER_ITEMS = _entity(entities.OrderItem, ("order",))
+ORDER_ITEMS = _entity(entities.OrderItem, ("order",), ("record_id",))
 THREADS = _entity(entities.Thread, ("profile",))
 THREAD_MEMBERS = _entity(entities.ThreadMember, ("thread",), key=("entity",))
 

@@ -81,6 +81,10 @@ def _with_keys(sql: str, count: int) -> str:
     return sql.replace("{keys}", f"IN ({','.join('?' * count)})")
 
 
+def _lower(text: str | None) -> str | None:
+    return text.lower() if text else text
+
+
 class SqliteDatabase(Database):
     """A file; its folder is made when it is not there."""
 
@@ -93,7 +97,7 @@ class SqliteDatabase(Database):
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA temp_store = MEMORY")
             # SQLite's own knows only the letters of ASCII.
-            self._connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
+            self._connection.create_function("lower", 1, _lower, deterministic=True)
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"the database {path} cannot be opened: {error}; check that the path is a file that may be written") from None
 

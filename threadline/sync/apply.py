@@ -10,7 +10,7 @@ from threadline.identity.graph import regroup
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Entity, Party
 from threadline.model.identifiers import CONTACT_TYPES
-from threadline.model.ids import new_ulid
+from threadline.model.ids import entity_id, new_ulid
 from threadline.store import schema
 from threadline.store.database import Row, Transaction, distinct
 from threadline.sync.batch import Incoming, Judge, Letter, Verdict
@@ -62,25 +62,33 @@ class Writer:
         return (record.id, source, stream, record.key, record.digest, state, page, offset, len(record.raw), version, first_seen, now)
 
     def _rows(self, transaction: Transaction, verdict: Verdict) -> None:
-        changed = set(verdict.changed_ids)
+        gone = self._gone(verdict)
         if self.entity is not Party:
             table = schema.BY_NAME[self.entity.table]
+            transaction.execute_in(f'DELETE FROM "{table.name}" WHERE id {{keys}}', gone)  # noqa: S608 - a name of the schema
             transaction.upsert(table, distinct((mapped.row for _, mapped in verdict.mapped if mapped.row is not None), table))
         children: dict[str, list[Row]] = defaultdict(list)
         for _, mapped in verdict.mapped:
             for name, rows in mapped.children:
                 children[name] += rows
-        for name, child in self.entity.children.items():
+        stale = {*verdict.changed_ids, *(record.id for record in verdict.left)}
+        for child in self.entity.children.values():
             table = schema.BY_NAME[child.table]
-            if changed and name in self.judge.mapping.tree.children:
-                transaction.execute_in(f'DELETE FROM "{table.name}" WHERE record_id {{keys}}', changed)  # noqa: S608 - a name of the schema
+            transaction.execute_in(f'DELETE FROM "{table.name}" WHERE record_id {{keys}}', stale)  # noqa: S608 - a name of the schema
             transaction.upsert(table, distinct(children[table.name], table))
         if self.entity.has_parties:
-            self._related(transaction, verdict, changed)
+            self._related(transaction, verdict, gone)
 
-    def _related(self, transaction: Transaction, verdict: Verdict, changed: set[bytes]) -> None:
+    def _gone(self, verdict: Verdict) -> list[bytes]:
+        """Return the entities whose records the mapping now leaves out. A party stays: others may speak of it."""
+        if self.entity is Party:
+            return []
+        return [entity_id(self.judge.source, self.target, record.key) for record in verdict.left]
+
+    def _related(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> None:
+        changed = set(verdict.changed_ids)
         old = [mapped.row[0] for record, mapped in verdict.mapped if record.id in changed and mapped.row is not None]
-        transaction.execute_in("DELETE FROM related_parties WHERE entity {keys}", old)
+        transaction.execute_in("DELETE FROM related_parties WHERE entity {keys}", [*old, *gone])
         rows = [(mapped.row[0], party.role, party.id) for _, mapped in verdict.mapped if mapped.row is not None for party in mapped.parties]
         transaction.insert(schema.RELATED_PARTIES, distinct(rows, schema.RELATED_PARTIES))
 
@@ -141,6 +149,7 @@ class Writer:
                 entries.append((self.target, mapped.row[0], kind))
             elif mapped.parties:
                 entries.append(("party", mapped.parties[-1].id, kind))
+        entries += [(self.target, entity, "gone") for entity in self._gone(verdict)]
         entries += [("profile", profile, "changed") for profile in sorted(profiles)]
         if self.entity is not Party:
             entries += [("party", party, "new") for party in sorted(touched)]
@@ -148,7 +157,7 @@ class Writer:
 
 
 def log(transaction: Transaction, entries: Iterable[tuple[str, bytes, str]], run_id: bytes, now: datetime) -> None:
-    """Append (entity type, id, new or changed) to the change log."""
+    """Append (entity type, id, new, changed or gone) to the change log."""
     rows = list(entries)
     if rows:
         txid = transaction.txid()

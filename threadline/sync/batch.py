@@ -65,6 +65,11 @@ class Verdict:
         """Records among the mapped whose earlier version may have made rows."""
         return [record.id for record, _ in self.mapped if record.id in self.known]
 
+    @property
+    def left(self) -> list[Incoming]:
+        """Records that the mapping now leaves out, and whose earlier version may have made rows."""
+        return [record for record in self.filtered if record.id in self.known and self.known[record.id].state != "filtered"]
+
 
 @cache
 def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], Any]:

@@ -8,8 +8,13 @@ branch_labels = None
 depends_on = None
 
 
+BY_RECORD = ("contact_points", "messages", "order_items", "preferences")
+
+
 def upgrade() -> None:
     """Go to this migration."""
+    for table in BY_RECORD:
+        op.create_index(f"{table}_by_record_id", table, ["record_id"], unique=False)
     op.drop_index("cases_by_order_ref", table_name="cases")
     op.drop_index("interactions_by_conversation_ref", table_name="interactions")
     op.drop_index("interactions_by_order_ref", table_name="interactions")
@@ -24,6 +29,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go back from this migration."""
+    for table in BY_RECORD:
+        op.drop_index(f"{table}_by_record_id", table_name=table)
     op.drop_index("records_by_source_stream_changed_at", table_name="records")
     op.create_index("records_by_source_stream_key", "records", ["source", "stream", "key"], unique=False)
     op.drop_index("outbox_by_entity_id_target_object", table_name="outbox")
