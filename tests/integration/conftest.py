@@ -124,5 +124,5 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def lab(database: Database, tmp_path: Path) -> Lab:
-    return Lab(database, tmp_path)
+def lab(database: Database) -> Lab:
+    return Lab(database)

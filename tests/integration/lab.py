@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import msgspec
 import zstandard
 
 from threadline.journey.references import Finder
-from threadline.mapping.library import pull_mapping, push_mapping
+from threadline.mapping.compiled import PullMapping, PushMapping
+from threadline.mapping.files import read_pull, read_push
 from threadline.model.ids import entity_id
 from threadline.sdk import Connector, Cursor, Intent, Page, PushObject, Receipt, Rejected, Settings, Stream, Target
+from threadline.sdk.yamlfile import parse_yaml
 from threadline.store.database import Database, Transaction
 from threadline.store.schema import TABLES
 from threadline.sync.batch import Judge
@@ -150,21 +152,28 @@ class ListConnector(Connector[ListSettings], Target):
         return [dict(intent.payload) for name, intent in self.received if name == object_name]
 
 
+@cache
+def pull_mapping(stream: str, source: str, text: str) -> PullMapping:
+    """Compile the text of a pull mapping."""
+    return PullMapping(read_pull(parse_yaml(text, f"list/{stream}.yaml")), source, text.encode(), region="DE", functions={})
+
+
+@cache
+def push_mapping(name: str, text: str) -> PushMapping:
+    """Compile the text of a push mapping."""
+    return PushMapping(read_push(parse_yaml(text, f"list/push/{name}.yaml")), text.encode(), region="DE", functions={})
+
+
 @dataclass
 class Lab:
-    """A store, a connector, and the mapping files between them."""
+    """A store, a connector, and the mappings between them."""
 
     database: Database
-    folder: Path
     connector: ListConnector = field(default_factory=ListConnector)
 
     def judge(self, stream: str, source: str = "desk", mapping: str | None = None) -> Judge:
-        """Compile a stream's mapping; a text given instead replaces the file."""
-        path = self.folder / f"mappings/list/{stream}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(mapping or MAPPINGS[stream], encoding="utf-8")
-        compiled = pull_mapping(f"list/{stream}", source, folder=self.folder, region="DE", functions={})
-        return Judge(source, stream, ("id",), compiled)
+        """Compile a stream's mapping; a text given instead replaces it."""
+        return Judge(source, stream, ("id",), pull_mapping(stream, source, mapping or MAPPINGS[stream]))
 
     def pull(self, stream: str, *, source: str = "desk", full: bool = False, mapping: str | None = None) -> Ledger:
         """Pull what the connector has to offer."""
@@ -182,12 +191,8 @@ class Lab:
         """Compile push mappings."""
         found: list[Outgoing] = []
         for name in objects:
-            path = self.folder / f"mappings/list/push/{name}.yaml"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(mapping or PUSHES[name], encoding="utf-8")
-            compiled = push_mapping(f"list/push/{name}", folder=self.folder, functions={})
             item = next(item for item in ListConnector.objects if item.name == name)
-            found.append(Outgoing(target, target, item, compiled))
+            found.append(Outgoing(target, target, item, push_mapping(name, mapping or PUSHES[name])))
         return found
 
     def push(self, *objects: str, mapping: str | None = None) -> PushCounts:

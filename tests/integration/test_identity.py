@@ -80,9 +80,9 @@ def partition_of(lab: Lab) -> Partition:
     cuts=st.lists(st.integers(0, 99)),
     chance=st.randoms(),
 )
-def test_any_order_and_any_batches_give_the_same_customers(database, tmp_path, people, cuts, chance):
+def test_any_order_and_any_batches_give_the_same_customers(database, people, cuts, chance):
     wipe(database)
-    lab = Lab(database, tmp_path)
+    lab = Lab(database)
     chance.shuffle(people)
     read_batches(lab, batches_of(people, cuts))
     assert partition_of(lab) == union(people)
@@ -90,9 +90,9 @@ def test_any_order_and_any_batches_give_the_same_customers(database, tmp_path, p
 
 @quick
 @given(versions=st.lists(person(), max_size=20), cuts=st.lists(st.integers(0, 99)))
-def test_changes_join_and_separate_customers_as_if_only_the_latest_had_been_read(database, tmp_path, versions, cuts):
+def test_changes_join_and_separate_customers_as_if_only_the_latest_had_been_read(database, versions, cuts):
     wipe(database)
-    lab = Lab(database, tmp_path)
+    lab = Lab(database)
     read_batches(lab, batches_of(versions, cuts))
     latest: Mapping[Any, tuple[str, Person]] = {(source, record["id"]): (source, record) for source, record in versions}
     assert partition_of(lab) == union(latest.values())

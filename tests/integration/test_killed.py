@@ -4,7 +4,6 @@ import multiprocessing
 import random
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,10 +44,10 @@ WISHES = [None, "sms", "chat", "pigeon"]
 class Worker:
     """A process that pulls everything, and can be killed."""
 
-    def __init__(self, url: str, folder: Path, pages: Pages) -> None:
+    def __init__(self, url: str, pages: Pages) -> None:
         self._line, theirs = multiprocessing.Pipe()
         context = multiprocessing.get_context("forkserver")
-        self._process = context.Process(target=pull_all, args=(url, folder, pages, BATCH, theirs))
+        self._process = context.Process(target=pull_all, args=(url, pages, BATCH, theirs))
         self._process.start()
         theirs.close()
 
@@ -72,42 +71,42 @@ class Worker:
             self._line.close()
 
 
-def undisturbed(url: str, folder: Path, pages: Pages) -> dict[str, Any]:
-    assert Worker(url, folder, pages).run(None, 0)
+def undisturbed(url: str, pages: Pages) -> dict[str, Any]:
+    assert Worker(url, pages).run(None, 0)
     with open_database(url, create=False) as database:
         return contents(database)
 
 
-def killed_until_done(url: str, folder: Path, pages: Pages, kills: int, seed: int) -> dict[str, Any]:
+def killed_until_done(url: str, pages: Pages, kills: int, seed: int) -> dict[str, Any]:
     """Kill up to so many workers at moments of chance, spread over the work, then let one finish."""
     chance = random.Random(seed)
     steps = sum(map(len, pages.values()))
     for _ in range(kills):
-        if Worker(url, folder, pages).run(chance.randint(1, steps // kills), chance.random() * 0.005):
+        if Worker(url, pages).run(chance.randint(1, steps // kills), chance.random() * 0.005):
             break
     with open_database(url, create=False) as database:
-        lost = Lab(database, folder).rows("SELECT count(*) FROM runs WHERE state IN ('lost', 'running')")[0][0]
+        lost = Lab(database).rows("SELECT count(*) FROM runs WHERE state IN ('lost', 'running')")[0][0]
     assert lost >= kills // 2, "too few kills hit a run"
-    return undisturbed(url, folder, pages)
+    return undisturbed(url, pages)
 
 
 def differing(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
     return [name for name in left if left[name] != right[name]]
 
 
-def test_ten_kills_leave_no_trace(new_url, tmp_path):
+def test_ten_kills_leave_no_trace(new_url):
     pages = month(600, seed=1)
-    wanted = undisturbed(new_url(), tmp_path, pages)
+    wanted = undisturbed(new_url(), pages)
     assert len(wanted["dead_letters"]) > 50
     assert len(wanted["thread partition"]) < len(wanted["thread_members"])
-    found = killed_until_done(new_url(), tmp_path, pages, kills=10, seed=2)
+    found = killed_until_done(new_url(), pages, kills=10, seed=2)
     assert differing(found, wanted) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_a_hundred_kills_leave_no_trace(new_url, tmp_path, seed):
+def test_a_hundred_kills_leave_no_trace(new_url, seed):
     pages = month(1_500, seed=seed)
-    wanted = undisturbed(new_url(), tmp_path, pages)
-    found = killed_until_done(new_url(), tmp_path, pages, kills=100, seed=seed)
+    wanted = undisturbed(new_url(), pages)
+    found = killed_until_done(new_url(), pages, kills=100, seed=seed)
     assert differing(found, wanted) == []

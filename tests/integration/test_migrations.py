@@ -102,9 +102,9 @@ def test_a_database_of_a_newer_version_is_refused(empty_url):
         open_database(empty_url, create=True)
 
 
-def test_a_database_of_an_older_version_is_upgraded_and_keeps_what_it_holds(empty_url, tmp_path):
+def test_a_database_of_an_older_version_is_upgraded_and_keeps_what_it_holds(empty_url):
     with open_database(empty_url, create=True) as database:
-        Lab(database, tmp_path).read("people", {"id": 1, "email": "ana@example.org"})
+        Lab(database).read("people", {"id": 1, "email": "ana@example.org"})
         before = contents(database)
     migrate(empty_url, command.downgrade, "0001")
     with open_database(empty_url, create=False) as database:

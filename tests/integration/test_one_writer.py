@@ -39,16 +39,16 @@ def prepared(lab: Lab) -> Lab:
     return lab
 
 
-def test_whatever_statement_fails_a_batch_is_stored_with_its_cursor_or_not_at_all(database, tmp_path):
-    before = contents(prepared(Lab(database, tmp_path)).database)
-    lab = Lab(database, tmp_path)
+def test_whatever_statement_fails_a_batch_is_stored_with_its_cursor_or_not_at_all(database):
+    before = contents(prepared(Lab(database)).database)
+    lab = Lab(database)
     prepared(lab).pull("people")
     after = contents(database)
     assert after != before
     stored, lost = 0, 0
     for at in count():
         wipe(database)
-        lab = prepared(Lab(database, tmp_path))
+        lab = prepared(Lab(database))
         breaking = Breaking(database, at)
         try:
             pull(breaking, lab.connector, lab.judge("people"))
@@ -70,7 +70,7 @@ def test_a_later_run_makes_an_earlier_one_stop_without_a_trace(lab, database_url
     monkeypatch.setattr(pulling, "BATCH", 1)
     lab.connector.add("people", *([record] for record in BEFORE))
     with open_database(database_url, create=False) as other:
-        rival = Lab(other, lab.folder, lab.connector)
+        rival = Lab(other, lab.connector)
         snapshots: list[Any] = []
 
         def take_over(ledger: Ledger) -> None:
@@ -113,7 +113,7 @@ class Puller:
     def __init__(self, url: str, lab: Lab, records: list[Any]) -> None:
         self.line, theirs = multiprocessing.Pipe()
         context = multiprocessing.get_context("forkserver")
-        self.process = context.Process(target=pull_in_step, args=(url, lab.folder, "people", records, theirs))
+        self.process = context.Process(target=pull_in_step, args=(url, "people", records, theirs))
         self.process.start()
         theirs.close()
 

@@ -95,6 +95,38 @@ def test_records_left_out_by_the_mapping_are_counted_and_kept_raw(lab):
     assert lab.read("people", ANA, BO) == Ledger(read=2, new=1, unchanged=1)
 
 
+def test_what_the_mapping_now_leaves_out_is_taken_away_with_its_parts(lab):
+    lab.connector.add("orders", [PARCEL, PARCEL | {"id": 8, "number": "A-8", "lines": []}])
+    lab.pull("orders")
+    lab.resolve()
+    narrow = MAPPINGS["orders"].replace("version: 1", "version: 2\nwhen: {number: A-8}")
+    assert lab.pull("orders", mapping=narrow, full=True) == Ledger(read=2, changed=1, filtered=1)
+    assert lab.rows('SELECT "number" FROM orders') == [("A-8",)]
+    assert lab.rows("SELECT * FROM order_items") == []
+    assert lab.rows("SELECT entity FROM related_parties") == [(order(8),)]
+    assert lab.resolve() > 0
+    assert lab.rows("SELECT entity FROM thread_members") == [(order(8),)]
+    assert lab.pull("orders", full=True).read == 2
+    lab.resolve()
+    assert len(lab.rows("SELECT * FROM order_items")) == 2
+    assert lab.rows("SELECT count(*) FROM thread_members") == [(2,)]
+
+
+def test_parts_that_the_mapping_no_longer_makes_are_taken_away(lab):
+    lab.connector.add("orders", [PARCEL])
+    lab.pull("orders")
+    bare = MAPPINGS["orders"].partition("items:")[0]
+    assert lab.pull("orders", mapping=bare, full=True) == Ledger(read=1, changed=1)
+    assert lab.rows("SELECT * FROM order_items") == []
+
+
+def test_a_person_who_is_left_out_stays_as_last_known(lab):
+    lab.read("people", ANA)
+    assert lab.read("people", ANA | {"hidden": True}) == Ledger(read=1, filtered=1)
+    assert lab.rows("SELECT formatted_name FROM parties") == [("Ana Lima",)]
+    assert len(lab.rows("SELECT * FROM memberships")) == 1
+
+
 def test_a_record_that_does_not_fit_becomes_a_dead_letter_and_stops_nobody(lab):
     broken = PARCEL | {"id": 8, "at": "yesterday"}
     assert lab.read("orders", broken, PARCEL) == Ledger(read=2, new=1, dead=1)
@@ -173,7 +205,8 @@ def test_a_record_without_a_readable_key_is_a_dead_letter_of_its_own(lab, raw):
 
 
 @pytest.mark.parametrize(
-    ("key", "name"), [(0, "0"), (-3, "-3"), (2**70, str(2**70)), (True, "True"), (1.5, "1.5"), ("ä/1", "ä/1"), ("a b", "a b"), ("a\nb", "a\nb")]
+    ("key", "name"),
+    [(0, "0"), (-3, "-3"), (2**70, str(2**70)), (True, "True"), (1.5, "1.5"), ("ä/1", "ä/1"), ("a b", "a b"), ("a\nb", "a\nb")],
 )
 def test_any_plain_value_is_a_key(lab, key, name):
     assert lab.read("people", {"id": key, "name": "Ana"}) == Ledger(read=1, new=1)
@@ -291,9 +324,9 @@ def record() -> st.SearchStrategy[Any]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(record(), max_size=6), max_size=5))
-def test_every_record_read_is_accounted_for(database, tmp_path, batches):
+def test_every_record_read_is_accounted_for(database, batches):
     wipe(database)
-    lab = Lab(database, tmp_path)
+    lab = Lab(database)
     lab.connector.add("people", *batches)
     first, again = lab.pull("people"), lab.pull("people", full=True)
     assert (first.missing, again.missing) == (0, 0)

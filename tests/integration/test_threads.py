@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.lab import Lab, order, partition, talk, threads, ticket, wipe
+from tests.integration.lab import MAPPINGS, Lab, order, partition, talk, threads, ticket, wipe
 from threadline.store.database import moment
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -167,6 +167,16 @@ def test_the_oldest_message_leaves_a_thread_with_an_id_of_its_own(lab):
     assert lab.rows("SELECT thread FROM thread_members WHERE entity = ?", talk(2)) == before
 
 
+def test_a_message_that_is_gone_leaves_and_a_thread_without_any_ends(lab):
+    narrow = MAPPINGS["talks"].replace("version: 1", "version: 2\nwhen: {conversation: '77'}")
+    lab.connector.add("talks", [said(1, conversation="77", message_id="a"), said(2, reply_to=["a"]), said(3)])
+    lab.pull("talks")
+    assert together(lab) == {frozenset({talk(1), talk(2)}), frozenset({talk(3)})}
+    lab.pull("talks", mapping=narrow, full=True)
+    assert together(lab) == {frozenset({talk(1)})}
+    assert lab.rows("SELECT count(*) FROM thread_references WHERE entity <> ?", talk(1)) == [(0,)]
+
+
 def test_the_oldest_message_leaves_twice(lab):
     lab.read("talks", said(1, conversation="77"))
     together(lab)
@@ -268,8 +278,8 @@ events = st.dictionaries(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(happened=events, chance=st.randoms())
-def test_any_order_of_reading_gives_the_same_threads(database, tmp_path, happened, chance):
-    lab, outcomes = Lab(database, tmp_path), []
+def test_any_order_of_reading_gives_the_same_threads(database, happened, chance):
+    lab, outcomes = Lab(database), []
     for step in range(3):
         wipe(database)
         for stream, record in happened:

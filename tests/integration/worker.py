@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from tests.integration.lab import Lab
@@ -14,11 +13,11 @@ from threadline.sync.views import Ledger
 Pages = Mapping[str, list[list[Any]]]
 
 
-def pull_all(url: str, folder: Path, pages: Pages, batch: int, told: Connection) -> None:
+def pull_all(url: str, pages: Pages, batch: int, told: Connection) -> None:
     """Pull every stream in small batches and join threads; tell of each step, and at last "done"."""
     pulling.BATCH = batch
     with open_database(url, create=False) as database:
-        lab = Lab(database, folder)
+        lab = Lab(database)
         for stream, held in pages.items():
             lab.connector.add(stream, *held)
             pulling.pull(database, lab.connector, lab.judge(stream), progress=lambda ledger: told.send(ledger.read))
@@ -27,11 +26,11 @@ def pull_all(url: str, folder: Path, pages: Pages, batch: int, told: Connection)
     told.send("done")
 
 
-def pull_in_step(url: str, folder: Path, stream: str, records: list[Any], line: Connection) -> None:
+def pull_in_step(url: str, stream: str, records: list[Any], line: Connection) -> None:
     """Pull one stream of one record a page, each when the test says so; tell how it ended."""
     pulling.BATCH = 1
     with open_database(url, create=False) as database:
-        lab = Lab(database, folder)
+        lab = Lab(database)
         lab.connector.add(stream, *([record] for record in records))
         offered = lab.connector.pull
 
