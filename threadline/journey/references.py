@@ -1,6 +1,5 @@
 """What ties interactions, cases and orders together, whichever channel they came through."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from threadline.model.identifiers import order_numbers
 from threadline.model.ids import entity_id, show_id
 from threadline.store.database import Transaction, moment
 
@@ -121,7 +121,7 @@ class Finder:
     """Finds what members refer to; `order_pattern` is how order numbers look in text (threadline.yaml, `references.order`)."""
 
     def __init__(self, order_pattern: str | None) -> None:
-        self._order = re.compile(rf"(?<!\w)(?:{order_pattern})(?!\w)") if order_pattern else None
+        self._order = order_numbers(order_pattern) if order_pattern else None
 
     def references(self, member: Member, profile: bytes | None) -> Iterator[Reference]:
         """Yield what a member refers to. Order numbers count only within one customer: somebody else's may be a slip of the pen."""

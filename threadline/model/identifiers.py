@@ -64,6 +64,11 @@ def normalize_phone(value: str, region: str | None) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def order_numbers(pattern: str) -> re.Pattern[str]:
+    """Return what finds order numbers in text: the pattern of threadline.yaml, and no part of a longer word. re.error when it is none."""
+    return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)")
+
+
 def normalize_handle(value: str) -> str:
     """Return `network:name` in lower case, without "@"; ValueError when it has not that form."""
     network, _, name = value.partition(":")

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from threadline.journey.references import Finder
+from threadline.model.identifiers import order_numbers
 from threadline.sdk.contract import Connector, Settings, Stream, Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
@@ -168,7 +168,7 @@ def _references(document: Document, top: Mapping[str, Any]) -> Mapping[str, str]
     found = {name: pattern for name in given if (pattern := _text(document, given, name, place))}
     for name, pattern in found.items():
         try:
-            empty = Finder(pattern).finds("")
+            empty = order_numbers(pattern).search("")
         except re.error as error:
             raise document.error((*place, name), f"not a regular expression: {error}") from None
         if empty:
