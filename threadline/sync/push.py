@@ -15,6 +15,7 @@ from xxhash import xxh3_128_digest
 
 from threadline.journey.documents import interaction_documents
 from threadline.journey.profile import load_profiles, profile_document
+from threadline.journey.references import carried
 from threadline.mapping.compiled import PushMapping, encode_json
 from threadline.mapping.errors import MappingError
 from threadline.model.ids import entity_id, new_ulid, parse_id, show_id
@@ -22,7 +23,6 @@ from threadline.sdk.contract import Connector, Intent, PushObject, Receipt, Targ
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store import schema
 from threadline.store.database import Database, Row, Transaction, chunks
-from threadline.sync.apply import log
 from threadline.sync.pull import LOST
 from threadline.sync.resolve import Change, advance, changes_after
 
@@ -240,20 +240,21 @@ def _send(database: Database, connector: Target, outgoing: Outgoing, intents: li
     with database.write() as transaction:
         for receipt in settled:
             _settle(transaction, receipt, attempts[receipt.intent])
-        _announce(transaction, outgoing, settled)
+        _refer(transaction, outgoing, settled)
     counts.sent += sum(receipt.status == "done" for receipt in settled)
     counts.failed += sum(receipt.status != "done" for receipt in settled)
     if failure:
         raise failure
 
 
-def _announce(transaction: Transaction, outgoing: Outgoing, settled: Sequence[Receipt]) -> None:
-    """Log the interactions that now also stand at the target under an id of their own: an answer to that belongs to their thread."""
+def _refer(transaction: Transaction, outgoing: Outgoing, settled: Sequence[Receipt]) -> None:
+    """Let an answer to what was sent (such as a mail) find the thread of the interaction that was sent."""
     if outgoing.is_state or outgoing.mapping.tree.source != "interaction":
         return
-    sent = [parse_id(receipt.intent) for receipt in settled if receipt.status == "done" and receipt.remote_id]
-    rows = transaction.query_in("SELECT entity_id FROM outbox WHERE id {keys}", sent)
-    log(transaction, [("interaction", row[0], "changed") for row in rows], new_ulid(), transaction.now())
+    copies = {parse_id(receipt.intent): carried(receipt.remote_id) for receipt in settled if receipt.status == "done" and receipt.remote_id}
+    rows = transaction.query_in("SELECT id, entity_id FROM outbox WHERE id {keys}", copies)
+    found = [(copy.id, entity, copy.kind, copy.label) for intent, entity in rows if (copy := copies[intent])]
+    transaction.insert(schema.THREAD_REFERENCES, found)
 
 
 def _settle(transaction: Transaction, receipt: Receipt, attempt: int) -> None:
