@@ -27,6 +27,11 @@ class Reference(NamedTuple):
         return _STRENGTH[self.kind][0]
 
     @property
+    def rank(self) -> tuple[int, str]:
+        """Where it stands among the reasons of a member: the strongest first, and of equals always the same one."""
+        return list(_STRENGTH).index(self.kind), self.label
+
+    @property
     def reason(self) -> str:
         """Why it joins, in words."""
         return _STRENGTH[self.kind][1].format(self.label)

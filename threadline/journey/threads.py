@@ -140,5 +140,5 @@ def _member_rows(thread: bytes, ordered: list[Member], references: Mapping[bytes
         if index == 0 or not shared:
             yield (thread, member.id, member.type, 1.0, None)
             continue
-        best = max(shared, key=lambda reference: reference.score)
+        best = min(shared, key=lambda reference: reference.rank)
         yield (thread, member.id, member.type, best.score, best.reason)
