@@ -1,7 +1,8 @@
 """Parties that share an identifier are one customer, whoever arrives first."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.integration.faults import Breaking
 from tests.integration.lab import Lab, Partition, party, profiles, read, wipe
 from threadline.journey.profile import follow
 from threadline.model.ids import parse_id, show_id
-from threadline.store.database import open_database
+from threadline.store.database import Database, Transaction, open_database
 from threadline.sync.batch import Judge
 
 Person = dict[str, Any]
@@ -32,11 +34,11 @@ def union(people: Iterable[tuple[str, Person]]) -> Partition:
     return frozenset(frozenset(parties) for parties, _ in groups)
 
 
-def person() -> st.SearchStrategy[tuple[str, Person]]:
+def person(numbers: int = 8) -> st.SearchStrategy[tuple[str, Person]]:
     return st.tuples(
         st.sampled_from(["desk", "shop"]),
         st.fixed_dictionaries(
-            {"id": st.integers(1, 8)},
+            {"id": st.integers(1, numbers)},
             optional={
                 "email": st.sampled_from([f"{name}@example.org" for name in ("a", "b", "c", "D", "d", "e")]),
                 "phone": st.sampled_from([f"+49 30 90182{digit}" for digit in range(5)]),
@@ -89,7 +91,7 @@ def test_any_order_and_any_batches_give_the_same_customers(database, people, cut
 
 
 @quick
-@given(versions=st.lists(person(), max_size=20), cuts=st.lists(st.integers(0, 99)))
+@given(versions=st.lists(person(4), max_size=20), cuts=st.lists(st.integers(0, 99)))
 def test_changes_join_and_separate_customers_as_if_only_the_latest_had_been_read(database, versions, cuts):
     wipe(database)
     lab = Lab(database)
@@ -202,6 +204,30 @@ def test_a_profile_id_that_nobody_has_joins_those_that_carry_it(lab):
     lab.read("people", {"id": 1, "profile": strange}, {"id": 2, "profile": strange.lower()}, {"id": 3, "profile": "sai989"})
     assert partition_of(lab) == {frozenset({party(1), party(2)}), frozenset({party(3)})}
     assert home(lab, 1) != parse_id(strange)
+
+
+class Hesitating(Breaking):
+    """A database that, before it commits to the identity graph, lets another writer run as far as it gets."""
+
+    def __init__(self, inner: Database, rival: threading.Thread) -> None:
+        super().__init__(inner, -1)
+        self._rival = rival
+
+    @contextmanager
+    def write(self) -> Generator[Transaction]:
+        with self._inner.write() as transaction:
+            yield transaction
+            if transaction.query("SELECT 1 FROM memberships") and not self._rival.ident:
+                self._rival.start()
+                self._rival.join(timeout=0.5)
+
+
+def test_a_writer_waits_for_one_that_has_not_committed_yet(lab, database_url):
+    """Else neither sees that the other's record shares an address with its own."""
+    rival = threading.Thread(target=lambda: at_once(database_url, (lab.judge("people", "shop"), [[{"id": 2, "email": "ana@example.org"}]])))
+    read(Hesitating(lab.database, rival), lab.judge("people"), {"id": 1, "email": "ana@example.org"})
+    rival.join()
+    assert partition_of(lab) == {frozenset({party(1), party(2, "shop")})}
 
 
 def at_once(url: str, *works: tuple[Judge, list[list[Person]]]) -> list[Exception]:

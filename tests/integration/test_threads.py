@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.lab import MAPPINGS, Lab, order, partition, talk, threads, ticket, wipe
+from threadline.store import schema
 from threadline.store.database import moment
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -248,6 +249,21 @@ def test_a_thread_knows_its_channels_in_order_of_first_use_and_its_customer(lab)
     together(lab)
     ((profile,),) = lab.rows("SELECT profile FROM memberships")
     assert lab.rows("SELECT channels, profile FROM threads") == [('["email","chat","voice"]', profile)]
+
+
+def test_of_equal_reasons_the_same_one_is_told_however_the_store_returns_them(lab):
+    both = {"ticket": 5, "conversation": "7", "references": ["a", "b"]}
+    lab.read("talks", said(1, **both), said(2, **both))
+    together(lab)
+    before = reasons(lab)
+    rows = lab.rows("SELECT reference, entity, kind, label FROM thread_references")
+    with lab.database.write() as transaction:
+        transaction.execute("DELETE FROM thread_references")
+        for row in reversed(rows):
+            transaction.insert(schema.THREAD_REFERENCES, [row])
+    lab.read("talks", said(3, ticket=5))
+    together(lab)
+    assert before.items() <= reasons(lab).items()
 
 
 def test_threading_again_changes_nothing(lab):
