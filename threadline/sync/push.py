@@ -23,6 +23,7 @@ from threadline.sdk.contract import Connector, Intent, PushObject, Receipt, Targ
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store import schema
 from threadline.store.database import Database, Row, Transaction, chunks
+from threadline.sync.apply import log
 from threadline.sync.pull import LOST
 from threadline.sync.resolve import Change, advance, changes_after
 
@@ -254,7 +255,11 @@ def _refer(transaction: Transaction, outgoing: Outgoing, settled: Sequence[Recei
     copies = {parse_id(receipt.intent): carried(receipt.remote_id) for receipt in settled if receipt.status == "done" and receipt.remote_id}
     rows = transaction.query_in("SELECT id, entity_id FROM outbox WHERE id {keys}", copies)
     found = [(copy.id, entity, copy.kind, copy.label) for intent, entity in rows if (copy := copies[intent])]
+    answered = transaction.query_in("SELECT reference FROM thread_references WHERE reference {keys}", [row[0] for row in found])
     transaction.insert(schema.THREAD_REFERENCES, found)
+    # An answer may have been read before the receipt: then there are two threads to join.
+    early = [("interaction", entity, "changed") for reference, entity, *_ in found if (reference,) in answered]
+    log(transaction, early, new_ulid(), transaction.now())
 
 
 def _settle(transaction: Transaction, receipt: Receipt, attempt: int) -> None:
