@@ -309,10 +309,13 @@ def test_a_push_that_was_killed_is_marked_lost_by_the_next(lab):
     assert [row[0] for row in lab.rows("SELECT state FROM runs ORDER BY started")] == ["lost", "done"]
 
 
-def test_an_answer_to_a_mail_that_carried_a_note_belongs_to_the_notes_thread(lab):
+@pytest.mark.parametrize("early", [False, True], ids=["read later", "read before the receipt"])
+def test_an_answer_to_a_mail_that_carried_a_note_belongs_to_the_notes_thread(lab, early):
+    answer = {"id": 2, "at": AT, "reply_to": ["01j@desk.example"], "direction": "outbound"}
     lab.connector.answer = always("done", remote_id="01j@desk.example")
-    changed(lab, {"id": 1, "at": AT, "text": "Hello"}, stream="talks", objects=("note",))
-    lab.read("talks", {"id": 2, "at": AT, "reply_to": ["01j@desk.example"]})
+    said = [{"id": 1, "at": AT, "text": "Hello"}, *([answer] if early else [])]
+    changed(lab, *said, stream="talks", objects=("note",))
+    lab.read("talks", answer)
     lab.resolve()
     with lab.database.read() as transaction:
         assert threads(transaction) == {frozenset({talk(1), talk(2)})}
