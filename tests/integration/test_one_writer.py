@@ -1,12 +1,11 @@
 """Cursor and effects commit together, and only for the run that took the stream over last."""
 
 import multiprocessing
-from itertools import count
 from typing import Any, Self
 
 import pytest
 
-from tests.integration.faults import Breaking, Fault
+from tests.integration.faults import Breaking, Fault, steps
 from tests.integration.lab import Lab, contents, wipe
 from tests.integration.worker import pull_in_step
 from threadline.sdk import Rejected
@@ -46,7 +45,7 @@ def test_whatever_statement_fails_a_batch_is_stored_with_its_cursor_or_not_at_al
     after = contents(database)
     assert after != before
     stored, lost = 0, 0
-    for at in count():
+    for at in steps(database):
         wipe(database)
         lab = prepared(Lab(database))
         breaking = Breaking(database, at)
@@ -62,8 +61,8 @@ def test_whatever_statement_fails_a_batch_is_stored_with_its_cursor_or_not_at_al
         else:
             break
     # Most steps are before the commit; those after it are the note of the run's end.
-    assert lost > 25
-    assert stored > 2
+    assert lost > 6
+    assert stored > 0
 
 
 def test_a_later_run_makes_an_earlier_one_stop_without_a_trace(lab, database_url, monkeypatch):
