@@ -130,6 +130,11 @@ def moment(value: Any) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
+def storable(text: str) -> str:
+    """Return a text from outside as any database takes it: half a surrogate pair, which is no Unicode, is written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def distinct(rows: Iterable[Row], table: Table) -> list[Row]:
     """Return the rows with the last of each key."""
     positions = [table.names.index(name) for name in table.key]
@@ -188,6 +193,7 @@ __all__ = [
     "moment",
     "on_conflict",
     "open_database",
+    "storable",
     "stored",
     "taken",
     "upsert_sql",

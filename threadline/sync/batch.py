@@ -13,7 +13,7 @@ from threadline.mapping.compiled import MappedRecord, PullMapping
 from threadline.mapping.errors import MappingError
 from threadline.model.ids import entity_id
 from threadline.sdk.contract import Rejected
-from threadline.store.database import Transaction
+from threadline.store.database import Transaction, storable
 from threadline.sync.views import Ledger
 
 State = Literal["ok", "filtered", "dead"]
@@ -92,7 +92,7 @@ class Judge:
     def incoming(self, records: Sequence[bytes], rejected: Sequence[Rejected]) -> list[Incoming]:
         """Name and digest what was read."""
         found = [self._incoming(raw) for raw in records]
-        return found + [self.named(entry.key, entry.raw, entry.reason) for entry in rejected]
+        return found + [self.named(storable(entry.key), entry.raw, storable(entry.reason)) for entry in rejected]
 
     def _incoming(self, raw: bytes) -> Incoming:
         try:

@@ -1,6 +1,6 @@
 """Dead letters: looked at, and mapped again when the mapping or the connector was mended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -84,8 +84,9 @@ def _replay(config: Config, database: Database, source: str, stream: str, ids: l
                 rows = transaction.query(_RAW, [source, stream])
             wanted = set(ids)
             # What no mapping line refused is no JSON of the stream: it stays dead until it is read anew (`pull --full`).
+            # A key is read from the record again: a database may not hold it as it is.
             incoming = [
-                judge.named(key, bytes(raw), None if site else reason)
+                replace(judge.incoming([bytes(raw)], [])[0] if site else judge.named(key, bytes(raw), reason), id=identity)
                 for identity, key, raw, site, reason in rows
                 if show_id(identity) in wanted
             ]

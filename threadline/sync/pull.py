@@ -10,7 +10,7 @@ from threadline.model.ids import new_ulid
 from threadline.sdk.contract import Connector, Cursor, Page, Stream
 from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
 from threadline.store import schema
-from threadline.store.database import Database, Transaction
+from threadline.store.database import Database, Transaction, storable
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge, Verdict
 from threadline.sync.views import Ledger
@@ -82,7 +82,7 @@ class Run:
         with self.database.write() as transaction:
             transaction.execute(
                 "UPDATE runs SET state = ?, ended = ?, error = ? WHERE id = ? AND state = 'running'",
-                [state, transaction.now(), error, self.id],
+                [state, transaction.now(), error and storable(error), self.id],
             )
 
 

@@ -22,7 +22,7 @@ from threadline.model.ids import entity_id, new_ulid, parse_id, show_id
 from threadline.sdk.contract import Connector, Intent, PushObject, Receipt, Target
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store import schema
-from threadline.store.database import Database, Row, Transaction, chunks
+from threadline.store.database import Database, Row, Transaction, chunks, storable
 from threadline.sync.apply import log
 from threadline.sync.pull import LOST
 from threadline.sync.resolve import Change, advance, changes_after
@@ -117,7 +117,7 @@ def _end(database: Database, run: bytes, counts: PushCounts, state: str, error: 
     with database.write() as transaction:
         transaction.execute(
             'UPDATE runs SET state = ?, ended = ?, "read" = ?, changed = ?, dead = ?, error = ? WHERE id = ?',
-            [state, transaction.now(), counts.sent + counts.failed, counts.sent, counts.failed, error, run],
+            [state, transaction.now(), counts.sent + counts.failed, counts.sent, counts.failed, error and storable(error), run],
         )
 
 
@@ -268,7 +268,7 @@ def _settle(transaction: Transaction, receipt: Receipt, attempt: int) -> None:
         state = "dead"
     transaction.execute(
         "UPDATE outbox SET state = ?, remote_id = ?, reason = ?, changed_at = ? WHERE id = ?",
-        [state, receipt.remote_id, receipt.reason, transaction.now(), parse_id(receipt.intent)],
+        [state, *(text and storable(text) for text in (receipt.remote_id, receipt.reason)), transaction.now(), parse_id(receipt.intent)],
     )
 
 
