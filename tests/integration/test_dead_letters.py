@@ -149,6 +149,17 @@ def test_what_the_connector_rejected_keeps_its_reason_until_it_is_read_anew(desk
     assert [one.reason for one in desk.letters()] == ["the record has no key: 'id' is missing or no plain value"]
 
 
+def test_a_key_that_a_database_cannot_hold_is_the_same_record_after_a_replay(desk):
+    rejected = Rejected("2\0", b"\xff", "no text")
+    desk.read({"id": "1\0"}, rejected=(rejected,))
+    desk.map(LENIENT)
+    assert desk.replay() == [("desk", "users", Ledger(read=2, new=1, dead=1))]
+    assert [one.reason for one in desk.letters()] == ["no text"]
+    assert desk.read({"id": "1\0"}, rejected=(rejected,)) == Ledger(read=2, unchanged=1, dead=1)
+    assert len(desk.letters()) == 1
+    assert len(desk.names()) == 1
+
+
 def test_a_letter_of_a_source_that_is_gone_cannot_be_replayed(desk):
     desk.read({"id": 1})
     (one,) = desk.letters()

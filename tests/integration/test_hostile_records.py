@@ -6,6 +6,7 @@ import string
 import msgspec
 import pytest
 
+from threadline.sdk import Rejected, RetryableError, split_records
 from threadline.sync.views import Ledger
 
 GOOD = {"id": "good", "number": "A-1", "at": "2026-01-02T03:04:05Z"}
@@ -110,3 +111,26 @@ def test_half_a_surrogate_in_a_value_costs_its_record_only(lab):
     odd = b'{"id": "odd", "at": "2026-01-02T03:04:05Z", "text": "half: \\ud83d"}'
     assert lab.read("talks", odd, TALK) == Ledger(read=2, new=1, dead=1)
     assert bytes(lab.rows("SELECT raw FROM dead_letters")[0][0]) == odd
+
+
+def test_half_a_surrogate_in_a_page_costs_its_record_only(lab):
+    page = b'{"items": [{"id": "odd", "at": "2026-01-02T03:04:05Z", "text": "\\udc00"}, %s]}' % msgspec.json.encode(TALK)
+    assert lab.read("talks", *split_records(page, "items")) == Ledger(read=2, new=1, dead=1)
+    assert b"udc00" in bytes(lab.rows("SELECT raw FROM dead_letters")[0][0])
+
+
+def test_what_a_connector_says_of_a_record_may_be_no_unicode(lab):
+    lab.connector.add("talks", [TALK], rejected=[Rejected("odd\udcff\0", b"\xff", "cannot decode '\udcff\0'")])
+    assert lab.pull("talks") == Ledger(read=2, new=1, dead=1)
+    ((key, reason),) = lab.rows("SELECT key, reason FROM dead_letters")
+    assert key.startswith("odd\\udcff")
+    assert "\\udcff" in reason
+    assert lab.pull("talks", full=True) == Ledger(read=2, unchanged=1, dead=1)
+
+
+def test_an_error_may_be_no_unicode(lab):
+    lab.connector.failing["talks"] = (0, RetryableError("no folder named '\udcff\0'"))
+    lab.connector.add("talks", [TALK])
+    with pytest.raises(RetryableError):
+        lab.pull("talks")
+    assert "\\udcff" in lab.rows("SELECT error FROM runs")[0][0]

@@ -234,6 +234,14 @@ def test_an_intent_without_a_receipt_is_unknown(lab, monkeypatch):
     assert outbox(lab, "state, reason") == [("unknown", "the connector gave no receipt")]
 
 
+def test_what_a_target_answers_may_be_no_unicode(lab):
+    lab.connector.answer = always("done", remote_id="a\udcff", reason="odd \0")
+    assert changed(lab, ANA) == PushCounts(sent=1)
+    ((remote, reason),) = outbox(lab, "remote_id, reason")
+    assert remote == "a\\udcff"
+    assert reason.startswith("odd ")
+
+
 def test_a_connector_that_takes_nothing_is_refused(lab):
     with pytest.raises(ConfigError, match="takes no pushes"):
         push(lab.database, object.__new__(type("Silent", (), {"name": "silent"})), lab.outgoing("user"))
