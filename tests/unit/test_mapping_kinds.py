@@ -62,6 +62,8 @@ class TestMoney:
             ("1.000000000000000000000000000001", "EUR", "more decimal places than EUR has"),
             ("1e-30", "EUR", "more decimal places"),
             ("92233720368547758.08", "EUR", "too large for an amount"),
+            ("99999999999999999.99", "EUR", "too large for an amount"),
+            ("-92233720368547758.09", "EUR", "too large for an amount"),
             ("1e30", "EUR", "too large for an amount"),
             ("1e999999999", "EUR", "too large for an amount"),
             ("-1e99999", "EUR", "too large for an amount"),

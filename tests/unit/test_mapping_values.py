@@ -138,7 +138,7 @@ class TestEach:
         assert self.receivers("{from: to}", {"to": ["a", "b", ""]}) == ["a", "b"]
         assert self.receivers("{from: to}", {"to": "a"}) == ["a"]
         assert self.receivers("{from: to, as: email}", {"to": "A@b"}) == ["a@b"]
-        assert self.receivers("{from: to, as: email}", {"to": ["A@b", "c@D"]}) == ["a@b", "c@d"]
+        assert self.receivers("{from: to, as: email}", {"to": ["A@b", "", None, "c@D"]}) == ["a@b", "c@d"]
         assert self.receivers("{from: to, default: [x, y]}", {}) == ["x", "y"]
 
     def test_extensions_keep_elements_as_they_are(self):
@@ -156,7 +156,8 @@ class TestTemplate:
         ("template", "wanted"),
         [
             ("x:{a.b}", "x:B"), ("{a.b}{n}", "B7"), ("{{{a.b}}}", "{B}"), ("no path", "no path"), ("{t}", "true"), ("{f}", "1.50"),
-            ("{a.b} {none}", None), ("{empty}", None), ("%s %(a)s {a.b} $a", "%s %(a)s B $a"), ('"{a.b}"\\n', '"B"\\n'),
+            ("{a.b} {none}", None),
+            ("{a.b} {empty}", None), ("{empty}", None), ("%s %(a)s {a.b} $a", "%s %(a)s B $a"), ('"{a.b}"\\n', '"B"\\n'),
         ],
     )  # fmt: skip
     def test_paths_in_braces_are_filled_in(self, template, wanted):

@@ -168,6 +168,12 @@ class TestMoney:
             return
         assert money.amount * Decimal(10) ** -CURRENCIES[currency] == amount
 
+    @pytest.mark.parametrize("minor", [2**63, -(2**63) - 1, 10**19 - 1, 10**19, 10**40])
+    def test_what_64_bits_cannot_hold_is_refused(self, minor):
+        with pytest.raises(ValueError, match="too large for an amount"):
+            Money.of(Decimal(minor), "JPY")
+        assert Money.of(Decimal(2**63 - 1), "JPY").amount == 2**63 - 1
+
     @pytest.mark.parametrize("text", ["", "EU", "EURO", "E1R", "€UR", "ÄÖÜ", "eu r"])
     def test_what_is_no_code_is_refused(self, text):
         with pytest.raises(ValueError, match="not an ISO 4217 currency code"):
