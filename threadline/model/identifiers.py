@@ -54,14 +54,18 @@ def normalize_phone(value: str, region: str | None) -> str:
     """Return a number in E.164; `region` (ISO 3166) is where numbers without a country code belong. ValueError when it is none."""
     import phonenumbers
 
+    form = phonenumbers.PhoneNumberFormat.E164
     try:
         number = phonenumbers.parse(value, region)
+        normalized = phonenumbers.format_number(number, form)
+        # Zeros and nothing else are read differently each time: they are nobody's number.
+        steady = phonenumbers.format_number(phonenumbers.parse(normalized, None), form) == normalized
     except phonenumbers.NumberParseException as error:
         hint = "" if region or value.strip().startswith("+") else "; it has no country code: set `region` in threadline.yaml"
         raise ValueError(f"not a phone number{hint}") from error
-    if not phonenumbers.is_possible_number(number):
+    if not steady or not phonenumbers.is_possible_number(number):
         raise ValueError("not a possible phone number")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return normalized
 
 
 def order_numbers(pattern: str) -> re.Pattern[str]:
