@@ -1,5 +1,6 @@
 """`as`: amounts with exact digits, times, dates, and the other kinds of values."""
 
+import time
 from datetime import UTC, date, datetime
 
 import pytest
@@ -147,6 +148,16 @@ class TestTimes:
     def test_a_time_is_the_same_moment_in_utc(self, given, wanted):
         found = value_of("t", {"t": given}, "last_update")
         assert (found, found.utcoffset()) == (wanted, wanted.utcoffset())
+
+    def test_the_machines_own_zone_does_not_count(self, monkeypatch):
+        monkeypatch.setenv("TZ", "America/New_York")
+        time.tzset()
+        try:
+            for given in ("2026-01-02T03:04:05", 1767323045):
+                assert value_of("t", {"t": given}, "last_update") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        finally:
+            monkeypatch.undo()
+            time.tzset()
 
     @pytest.mark.parametrize(
         "given",
