@@ -221,10 +221,12 @@ def test_a_process_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
     assert below(os.getpid()).keys() <= before.keys()
 
 
+# A background job of a script inherits SIGINT as ignored, and Python then leaves it so.
 HOLDER = """
-import sys
+import signal, sys
 from pathlib import Path
 from threadline.cli.airflow_stack import AirflowStack
+signal.signal(signal.SIGINT, signal.default_int_handler)
 home, root = Path(sys.argv[1]), Path(sys.argv[2])
 with AirflowStack(home, root / "dags", root / "plugins", {"THREADLINE_CONFIG": sys.argv[3]}) as stack:
     print("up", flush=True)
@@ -253,5 +255,8 @@ def test_whatever_ends_the_holder_ends_airflow(tmp_path: Path, number: signal.Si
             eventually(lambda: len(below(holder.pid)) > 2)
         tree = below(holder.pid)
         holder.send_signal(number)
-        holder.wait(30)
+        try:
+            holder.wait(60)
+        finally:
+            holder.kill()
     eventually(lambda: living(tree) == [], patience=30)
