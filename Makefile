@@ -31,7 +31,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED) ## figures, held against earlier ones
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.profile
 
 screenshots: $(INSTALLED) ## the pictures of the documentation; needs chromium and chromium-driver
 	$(BIN)/python -m docs.screenshots
