@@ -4,6 +4,7 @@ from threadline.sdk.contract import (
     JSON,
     Connector,
     Cursor,
+    CursorKind,
     Intent,
     Page,
     PushObject,
@@ -14,6 +15,7 @@ from threadline.sdk.contract import (
     Target,
     credential,
 )
+from threadline.sdk.cursors import KeyOrder, NewestFirst, Offsets, Opaque, Uids, Window
 from threadline.sdk.errors import ConfigError, ConnectorError, RecordError, RetryableError
 from threadline.sdk.records import encode_record, split_records
 
@@ -23,7 +25,12 @@ __all__ = [
     "Connector",
     "ConnectorError",
     "Cursor",
+    "CursorKind",
     "Intent",
+    "KeyOrder",
+    "NewestFirst",
+    "Offsets",
+    "Opaque",
     "Page",
     "PushObject",
     "Receipt",
@@ -33,6 +40,8 @@ __all__ = [
     "Settings",
     "Stream",
     "Target",
+    "Uids",
+    "Window",
     "credential",
     "encode_record",
     "split_records",

@@ -31,18 +31,30 @@ def credential(about: str, *, connection: str, default: Any = ...) -> Any:
     return Field(default, description=about, json_schema_extra={"credential": True, "connection": connection})
 
 
+class CursorKind(ABC):
+    """How a stream finds what is new in its source: declared with the stream, and what runs its scans (threadline.sdk.cursors)."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """How the stream is read, in a line for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """One kind of record that a source offers.
 
     `key` names the top-level fields of the JSON record that identify it within the stream.
     `mapping` names the shipped mapping file, `<system>/<stream>`; threadline.yaml may choose another.
+    `cursor` says which completeness its pulls promise; None: the connector answers for that alone.
     """
 
     name: str
     key: tuple[str, ...]
     mapping: str
     about: str = ""
+    cursor: CursorKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,33 @@
+"""Ways to find what is new in a source, each with the completeness that it promises (docs: connectors).
+
+A stream declares its kind, `Stream(..., cursor=Window("changed_at"))`, and the connector's `pull` hands the kind's `scan`
+a function that reads one page. The scan decides what is read, and where each page's cursor stands: whatever page was the
+last to be saved, the next scan loses nothing. Each scan first finishes the one that was broken off, then makes its own.
+"""
+
+from threadline.sdk.cursors.keyset import KeyOrder, Position, Rows, Span, Window
+from threadline.sdk.cursors.newest_first import Below, ForgottenError, Listing, NewestFirst
+from threadline.sdk.cursors.offsets import Offsets, Slice, Sliced
+from threadline.sdk.cursors.opaque import Following, Opaque
+from threadline.sdk.cursors.saved import foreign_cursor
+from threadline.sdk.cursors.uids import Numbered, Uids
+
+__all__ = [
+    "Below",
+    "Following",
+    "ForgottenError",
+    "KeyOrder",
+    "Listing",
+    "NewestFirst",
+    "Numbered",
+    "Offsets",
+    "Opaque",
+    "Position",
+    "Rows",
+    "Slice",
+    "Sliced",
+    "Span",
+    "Uids",
+    "Window",
+    "foreign_cursor",
+]
