@@ -217,15 +217,23 @@ class TestPull:
         pages = list(salesforce.pull("contacts", None))
         assert numbers(pages) == [contact_id(person(1))]
         assert pages[-1].cursor is not None
-        assert datetime.fromisoformat(pages[-1].cursor["modstamp"]) <= datetime.now(UTC)
+        assert datetime.fromisoformat(pages[-1].cursor["until"]) <= datetime.now(UTC)
 
-    def test_a_resumed_scan_keeps_its_bound_and_a_new_one_follows(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+    @pytest.mark.parametrize("version", ["0.1", "today"])
+    def test_a_resumed_scan_keeps_its_bound_and_a_new_one_follows(
+        self, salesforce: Salesforce, sandbox: SalesforceSandbox, version: str
+    ) -> None:
         tell(sandbox, [registered(number, LONG_AGO + timedelta(hours=number)) for number in range(4)])
-        bound = (LONG_AGO + timedelta(hours=2)).isoformat()
-        inside = {"modstamp": LONG_AGO.isoformat(), "id": contact_id(person(0)), "until": bound}
-        old, new = salesforce.pull("contacts", inside)
-        assert (numbers([old]), old.cursor) == ([contact_id(person(1)), contact_id(person(2))], {"modstamp": bound})
+        bound, modstamp, first = "2026-01-02T05:04:05Z", LONG_AGO.isoformat(), contact_id(person(0))
+        flat = {"modstamp": modstamp, "id": first, "until": bound}
+        old, new = salesforce.pull("contacts", flat if version == "0.1" else {"until": bound, "part": "changed", "at": [modstamp, first]})
+        assert (numbers([old]), old.cursor) == ([contact_id(person(1)), contact_id(person(2))], {"until": bound})
         assert numbers([new]) == [contact_id(person(2)), contact_id(person(3))]
+
+    def test_a_finished_scan_of_version_0_1_goes_on_from_its_bound(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+        tell(sandbox, [registered(number, LONG_AGO + timedelta(hours=number)) for number in range(3)])
+        saved = {"modstamp": (LONG_AGO + timedelta(minutes=90)).isoformat()}
+        assert numbers(list(salesforce.pull("contacts", saved))) == [contact_id(person(2))]
 
     def test_an_expired_session_is_renewed_in_the_middle_of_a_scan(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
         tell(sandbox, [registered(number) for number in range(6)])
@@ -306,6 +314,9 @@ class TestPull:
             {"modstamp": "2026-01-02T03:04:05"},
             {"modstamp": "2026-01-02T03:04:05Z", "id": "003' OR Id != '", "until": "2026-01-03T00:00:00Z"},
             {"modstamp": "2026-01-02T03:04:05Z", "until": "2026-01-03T00:00:00Z"},
+            {"until": "2026-01-02T03:04:05Z", "part": "changed", "at": ["2026-01-02T03:04:05Z", "003' OR Id != '"]},
+            {"until": "2026-01-02T03:04:05Z", "part": "changed", "at": ["2026-01-02T03:04:05Z"]},
+            {"until": "2026-01-02T03:04:05Z", "part": "changed", "at": [7, 8]},
             {"seq": 7},
         ],
     )
