@@ -43,10 +43,7 @@ def database(postgres: str | None, folder: Path) -> Generator[tuple[str, Server 
         yield f"sqlite:///{folder / 'store.db'}", None
         return
     with server(postgres or None) as running:
-        try:
-            yield running.empty("threadline_bench"), running
-        finally:
-            running.drop("threadline_bench")
+        yield running.empty(), running
 
 
 def row(title: str, count: int, cost: Cost) -> tuple[str, ...]:
@@ -77,7 +74,11 @@ def main() -> None:
                     running.settle()
                 command = subject.pull(f"{address}/{phase}")
                 cost = measure(
-                    command, log=folder / "log", folder=subject.home, environment=subject.environment, server=running and running.pid
+                    command,
+                    log=folder / "log",
+                    folder=subject.home,
+                    environment=subject.environment,
+                    server=running.pid if running else None,
                 )
                 rows.append(row(PHASES[phase], counts[phase], cost))
         print_table(["", *NUMBERS], rows, numbers=NUMBERS)
