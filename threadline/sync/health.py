@@ -118,8 +118,8 @@ def _target(transaction: Transaction, config: Config, target: TargetEntry, name:
     dead = ever["dead"][1] if "dead" in ever else 0
     state = "failed" if failed else "waiting" if waiting else "fresh" if latest else "never"
     return TargetHealth(
-        target=target.name, object=name, connector=source.connector, state=state,
-        last_push=moment(ever["done"][3]) if "done" in ever else None,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        target=target.name, object=name, connector=source.connector, state=state,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        last_push=moment(ever["done"][3]) if "done" in ever else None,
         oldest_waiting=(now - oldest).total_seconds() if oldest else None, done=recent["done"][1] if "done" in recent else 0,
         waiting=sum(row[1] for row in waiting), dead=dead, error=latest[10] if failed and latest else None, repeat=item.repeat,
     )  # fmt: skip
