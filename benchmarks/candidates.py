@@ -26,6 +26,8 @@ class Candidate(ABC):
     title: str
     keeps: bool = True
     """Whether it stores what it reads."""
+    served: bool = True
+    """Whether it uses the database server."""
     cases: Sequence[str] = ("first", "changed", "delta")
     rounds: int = 99
     environment: Mapping[str, str]
@@ -46,6 +48,7 @@ class Threadline(Candidate):
 
     def __init__(self, program: Path, home: Path, server: Server | None) -> None:
         self.title = "threadline, PostgreSQL" if server else "threadline, SQLite"
+        self.served = server is not None
         self._database = server.empty() if server else f"sqlite:///{home / 'store.db'}"
         self._subject = Subject(program, home, self._database)
         self.environment = self._subject.environment
@@ -65,6 +68,7 @@ class Peer(Candidate):
     def __init__(self, python: Path, home: Path, server: Server, name: str) -> None:
         self.title, self._script, self.keeps = PEER_SCRIPTS[name]
         self._python = python
+        self.served = self.keeps
         if not self.keeps:
             # To one that stores nothing, a re-sync is a first load again.
             self.cases = ("first", "delta")

@@ -18,8 +18,8 @@ from benchmarks.tickets import CHANGED, FIRST, VOLATILE, spread
 from threadline.cli.output import print_table
 
 PHASES = {
-    "first": "first load", "again": "re-sync, nothing changed", "changed": "re-sync, 1% changed", "delta": "delta, all changed",
-    "volatile": "re-sync, a field that no mapping reads", "one": "one page of one record",
+    "first": "first load", "again": "re-sync, nothing changed", "changed": "re-sync, 1% changed",
+    "volatile": "re-sync, a field that no mapping reads", "delta": "delta, all changed", "one": "one page of one record",
 }  # fmt: skip
 NUMBERS = ("records", "client s", "server s", "CPU s", "µs / record", "wall s", "peak MB")
 
@@ -29,8 +29,8 @@ def write_phases(folder: Path, records: int, delta: int) -> Mapping[str, int]:
     everything = range(records)
     some = spread(records, delta)
     for name, edition, numbers in (
-        ("first", FIRST, everything), ("again", FIRST, everything), ("changed", CHANGED, everything), ("delta", "delta", some),
-        ("volatile", VOLATILE, everything), ("one", "one", range(1)),
+        ("first", FIRST, everything), ("again", FIRST, everything), ("changed", CHANGED, everything),
+        ("volatile", VOLATILE, everything), ("delta", "delta", some), ("one", "one", range(1)),
     ):  # fmt: skip
         write_pages(folder, name, edition, numbers)
     return dict.fromkeys(("first", "again", "changed", "volatile"), records) | {"delta": len(some), "one": 1}

@@ -40,19 +40,21 @@ class Case:
 class Bench:
     """One measurement: pages, a database server, environments, and what was found."""
 
-    def __init__(self, folder: Path, running: Server, results: Results, *, own: bool) -> None:
+    def __init__(self, folder: Path, running: Server, results: Results, *, keep: Path | None) -> None:
         self._folder = folder
         self._server = running
         self._results = results
-        self._installation = Installation(folder / "environments", own=own)
+        self._keep = keep
+        self._installation = Installation(folder / "environments", own=keep is not None)
 
     def compare(self, names: Sequence[str], records: int, rounds: int) -> None:
         """Measure every case of every system, in turns, so that a busy minute hits all of them alike."""
         pages = self._folder / "pages"
         some = spread(records, records // DELTA)
-        for name, edition in (("first", FIRST), ("changed", CHANGED), ("delta", "delta"), ("volatile", VOLATILE)):
+        for name, edition in (("first", FIRST), ("changed", CHANGED), ("volatile", VOLATILE), ("delta", "delta")):
             write_pages(pages, name, edition, some if name == "delta" else range(records))
-        cases = [Case(name, name, len(some) if name == "delta" else records, records) for name in ("first", "changed", "delta", "volatile")]
+        cases = [Case(name, name, records, records) for name in ("first", "changed", "volatile")]
+        cases.append(Case("delta", "delta", len(some), records))
         self._results.forget("compare", names)
         for number in range(rounds):
             for name in names:
@@ -88,11 +90,14 @@ class Bench:
             for case in chosen:
                 self._server.settle()
                 command = candidate.command(f"{address}/{case.served}")
-                cost = measure(command, log=log, folder=home, environment=candidate.environment, server=self._server.pid)
+                used = self._server.pid if candidate.served else None
+                cost = measure(command, log=log, folder=home, environment=candidate.environment, server=used)
                 check(candidate, case, candidate.stored(log))
                 self._results.runs.append(run_of(part, name, candidate.title, case.name, case.records, case.total, cost))
                 print(f"{candidate.title:32}{case.name:10}{case.records:10,}{cost.cpu:9.2f} s{cost.peak:7.0f} MB", flush=True)
         shutil.rmtree(home)
+        if self._keep:
+            write(self._results, self._keep)
 
 
 def check(candidate: Candidate, case: Case, stored: int) -> None:
@@ -111,23 +116,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--postgres", metavar="URL", help="a server on this machine; one of its own when left out")
     chosen = parser.parse_args()
-    results = Results() if chosen.quick else read(RESULTS)
     own = [name for name in THREADLINE if name in chosen.systems]
     with tempfile.TemporaryDirectory(prefix="threadline-bench-") as folder, server(chosen.postgres) as running:
-        bench = Bench(Path(folder), running, results, own=not chosen.quick)
         if chosen.quick:
-            bench.compare(own, QUICK, 1)
+            results = Results()
+            Bench(Path(folder), running, results, keep=None).compare(own, QUICK, 1)
             print_comparison(results)
             return
-        measurements = {
-            "compare": lambda: bench.compare(chosen.systems, RECORDS, chosen.rounds),
-            "memory": lambda: bench.memory(own, MEMORY),
-            "scale": lambda: bench.scale(own, SCALE, SCALE_DELTA, chosen.rounds),
-        }
-        for part in chosen.parts:
-            measurements[part]()
-            results.machine = machine(running.version)
-            write(results, RESULTS)
+        results = read(RESULTS)
+        results.machine = machine(running.version)
+        bench = Bench(Path(folder), running, results, keep=RESULTS)
+        if "compare" in chosen.parts:
+            bench.compare(chosen.systems, RECORDS, chosen.rounds)
+        if own and "memory" in chosen.parts:
+            bench.memory(own, MEMORY)
+        if own and "scale" in chosen.parts:
+            bench.scale(own, SCALE, SCALE_DELTA, chosen.rounds)
+    print_comparison(results)
     publish(results)
 
 
