@@ -12,7 +12,7 @@ from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
-from threadline.sdk import ConfigError, Cursor, Page, RetryableError
+from threadline.sdk import ConfigError, Cursor, Page, RetryableError, Window
 from threadline.sdk import http as sdk_http
 from threadline.testing.story import Event, Garbled, Moved, Opened, Person, Registered
 
@@ -323,6 +323,10 @@ class TestPull:
     def test_a_foreign_cursor_is_refused(self, cursor: Cursor) -> None:
         with pytest.raises(ConfigError, match="saved cursor"):
             list(Salesforce(SalesforceSettings()).pull("contacts", cursor))
+
+    def test_streams_declare_the_window_of_the_settings(self, connect: Any) -> None:
+        window = Window("SystemModstamp", timedelta(seconds=7), lag=timedelta(seconds=3))
+        assert [stream.cursor for stream in connect(overlap=7, lag=3).available_streams()] == [window, window]
 
     def test_an_unknown_stream_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="no stream named 'leads'; salesforce has: contacts, cases"):

@@ -27,7 +27,7 @@ from connectors.sql.records import Records
 from connectors.sql.relations import Relation, readable
 from connectors.sql.sandbox import SqlSandbox
 from connectors.sql.settings import ReadStream, SqlSettings
-from threadline.sdk import ConfigError, Cursor, Intent, Page, Receipt, RetryableError, Window
+from threadline.sdk import ConfigError, Cursor, Intent, KeyOrder, Page, Receipt, RetryableError, Window
 from threadline.testing.story import Ordered, Person, Registered
 
 MARIADB = Path(__file__).parents[2] / "../shared/servers/mariadb.sh"
@@ -299,6 +299,12 @@ def test_without_changed_at_all_is_read_each_time(place: Place) -> None:
     assert keys(records(sql.pull("visits", pages[-1].cursor))) == sorted(TIED)
     # A scan that was broken off is finished; what changed meanwhile before its place is read by the next one.
     assert keys(records(sql.pull("visits", pages[0].cursor))) == [*sorted(TIED)[6:], *sorted(TIED)]
+
+
+def test_streams_declare_how_they_are_read(on_sqlite: Place) -> None:
+    timeless = {"codes": {"table": "codes", "key": ["code"]}}
+    visited, codes = on_sqlite.sql(streams={**VISITS, **timeless}, overlap=7).available_streams()
+    assert (visited.cursor, codes.cursor) == (Window("changed_at", timedelta(seconds=7), untimed=True), KeyOrder())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from threadline.sdk import Cursor, Page, RetryableError
 Op = tuple[Any, ...]
 Pull = Callable[[Cursor | None], Iterator[Page]]
 READER = [st.just(("read",)), st.just(("read",)), st.just(("hold",)), st.just(("crash",))]
-PROPERTY = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+PROPERTY = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 SEARCH = settings(PROPERTY, max_examples=1_000, database=None, phases=[Phase.generate])
 
 
