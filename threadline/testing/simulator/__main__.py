@@ -94,7 +94,8 @@ def _mutants(database: str, seeds: range) -> int:
             _say(f"{name:50} shown by seed {seed} after {totals.schedules}: {words}")
         else:
             survivors += 1
-            _say(f"{name:50} SURVIVED {totals.schedules} schedules on {_name(database)}")
+            idle = "" if totals.applied else "; if it changes the engine's statements, it no longer finds them"
+            _say(f"{name:50} SURVIVED {totals.schedules} schedules on {_name(database)}{idle}")
     return 1 if survivors else 0
 
 

@@ -10,7 +10,8 @@ from multiprocessing import get_context
 from threadline.testing.faults.database import FAULTS
 from threadline.testing.simulator.crew import Crew
 from threadline.testing.simulator.mutants import MUTANTS, SOUND, Mutant
-from threadline.testing.simulator.schedule import Outcome, World
+from threadline.testing.simulator.scene import Outcome
+from threadline.testing.simulator.schedule import play
 from threadline.testing.simulator.stores import store
 
 _ENOUGH = 20
@@ -65,7 +66,7 @@ def run_in(url: str, seeds: Sequence[int], mutant: Mutant = SOUND, *, until_viol
     totals, began = Totals(), time.monotonic()
     with Crew(url) as crew:
         for seed in seeds:
-            totals.add(World(seed, crew, mutant).run())
+            totals.add(play(seed, crew, mutant))
             if until_violated and totals.violations:
                 break
     totals.seconds = time.monotonic() - began
@@ -85,7 +86,7 @@ def run_parallel(database: str, seeds: Sequence[int], processes: int) -> Totals:
 def replay(database: str, seed: int, mutant: Mutant = SOUND) -> Outcome:
     """Run one seed, and keep its steps."""
     with store(database) as url, Crew(url) as crew:
-        return World(seed, crew, mutant, traced=True).run()
+        return play(seed, crew, mutant, traced=True)
 
 
 def hunt(database: str, seeds: Sequence[int]) -> Iterator[tuple[str, Totals]]:
