@@ -55,20 +55,19 @@ class Totals:
         return [what for what in wanted if not self.counts[what]] if self.schedules >= _ENOUGH else []
 
 
-def run(database: str, seeds: Sequence[int], mutant: Mutant = SOUND, *, until_violated: bool = False) -> Totals:
+def run(database: str, seeds: Sequence[int]) -> Totals:
     """Run seeds one after the other in a database of their own."""
-    with store(database) as url:
-        return run_in(url, seeds, mutant, until_violated=until_violated)
+    with store(database) as url, Crew(url) as crew:
+        return run_with(crew, seeds)
 
 
-def run_in(url: str, seeds: Sequence[int], mutant: Mutant = SOUND, *, until_violated: bool = False) -> Totals:
-    """Run seeds in a database that is there."""
+def run_with(crew: Crew, seeds: Sequence[int], mutant: Mutant = SOUND, *, until_violated: bool = False) -> Totals:
+    """Run seeds one after the other with one crew."""
     totals, began = Totals(), time.monotonic()
-    with Crew(url) as crew:
-        for seed in seeds:
-            totals.add(play(seed, crew, mutant))
-            if until_violated and totals.violations:
-                break
+    for seed in seeds:
+        totals.add(play(seed, crew, mutant))
+        if until_violated and totals.violations:
+            break
     totals.seconds = time.monotonic() - began
     return totals
 
@@ -91,6 +90,6 @@ def replay(database: str, seed: int, mutant: Mutant = SOUND) -> Outcome:
 
 def hunt(database: str, seeds: Sequence[int]) -> Iterator[tuple[str, Totals]]:
     """Plant every mutant in turn until a schedule shows it; one whose totals have no violation has survived."""
-    with store(database) as url:
+    with store(database) as url, Crew(url) as crew:
         for mutant in MUTANTS:
-            yield mutant.name, run_in(url, seeds, mutant, until_violated=True)
+            yield mutant.name, run_with(crew, seeds, mutant, until_violated=True)
