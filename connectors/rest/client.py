@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from connectors.rest.auth import OAuth, make_auth
 from connectors.rest.declaration import ApiFile, Rate
@@ -63,12 +64,12 @@ class Client:
         values = {**self._variables, **values}
         query = {name: plain(value, name) for name, value in fill(dict(parameters), values).items()}
         address, sent = fill_path(path, values), self._headers(headers, values)
-        return retrying(lambda: self._page(body, self._once("GET", address, path, params=query, headers=sent), path))
+        return retrying(lambda: self._page(body, self._once("GET", address, path, params=query, headers=sent, stream=True), path))
 
     def follow(self, body: Body, url: str, shown: str, headers: Mapping[str, str], values: Values) -> Answer:
         """GET a page that an answer led to, with retries; ConfigError when it is another host's."""
         sent = self._headers(headers, values)
-        return retrying(lambda: self._page(body, self._once("GET", url, shown, headers=sent), shown))
+        return retrying(lambda: self._page(body, self._once("GET", url, shown, headers=sent, stream=True), shown))
 
     def probe(self, path: str, parameters: Mapping[str, Any]) -> None:
         """GET something, whatever it is, to see that address and credentials are right."""
@@ -78,7 +79,7 @@ class Client:
         self._judge_code(response.content, response, path)
 
     def _page(self, body: Body, response: requests.Response, shown: str) -> Answer:
-        content = response.content
+        content = self._whole(response, shown)
         try:
             records, around = body.read(content)
         except RetryableError as error:
@@ -87,6 +88,15 @@ class Client:
         if self.code and around.get(self.code) is not None:
             self._judgement.judge("GET", shown, response, str(around[self.code]), writes=False)
         return Answer(records, around, response.url, {name.lower(): value for name, value in response.headers.items()})
+
+    def _whole(self, response: requests.Response, shown: str) -> bytes:
+        try:
+            # At once: `content` joins what it reads in pieces of 10 kB.
+            return bytes(response.raw.read(decode_content=True))
+        except HTTPError:
+            raise RetryableError(f"{self.name}: the answer to GET {shown} broke off") from None
+        finally:
+            response.close()
 
     def clock(self) -> datetime:
         """Tell the API's time, by the Date of its last answer; this machine's where it gives none."""
