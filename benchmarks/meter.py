@@ -12,7 +12,7 @@ from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MEMORY_PAGE = os.sysconf("SC_PAGE_SIZE")
-_INTERVAL = 0.05
+_INTERVAL = 0.02
 """Seconds between two looks at the memory."""
 
 
@@ -49,6 +49,7 @@ def measure(command: Sequence[str], *, log: Path, folder: Path, environment: Map
             done, status, usage = os.wait4(process.pid, os.WNOHANG)
             if done:
                 break
+            # ru_maxrss would begin with what this process held when it forked.
             peak = max(peak, sum(_memory(pid) for pid in _family(process.pid)))
             time.sleep(_INTERVAL)
     wall = time.perf_counter() - start
@@ -56,7 +57,6 @@ def measure(command: Sequence[str], *, log: Path, folder: Path, environment: Map
     if process.returncode:
         end = log.read_bytes()[-2000:].decode(errors="replace")
         raise CommandError(f"{' '.join(map(str, command))} exited with {process.returncode}:\n{end}")
-    peak = max(peak, usage.ru_maxrss * 1024)
     after = family_cpu(server) if server else 0.0
     return Cost(usage.ru_utime + usage.ru_stime, after - before, wall, peak / 1e6)
 

@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what to measure; none: only write the report")
     parser.add_argument("--systems", nargs="+", choices=NAMES, default=NAMES, help="whom to measure")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", nargs="+", type=int, default=SCALE, metavar="N", help="records stored, for the curve")
     parser.add_argument("--postgres", metavar="URL", help="a server on this machine; one of its own when left out")
     chosen = parser.parse_args()
     own = [name for name in THREADLINE if name in chosen.systems]
@@ -131,7 +132,7 @@ def main() -> None:
         if own and "memory" in chosen.parts:
             bench.memory(own, MEMORY)
         if own and "scale" in chosen.parts:
-            bench.scale(own, SCALE, SCALE_DELTA, chosen.rounds)
+            bench.scale(own, chosen.sizes, SCALE_DELTA, chosen.rounds)
     print_comparison(results)
     publish(results)
 

@@ -1,4 +1,4 @@
-"""Runs threadline as its users do: the command line, a settings file, a mapping file."""
+"""Runs threadline as its users do: the command line, a settings file, an API file, a mapping file."""
 
 import os
 import shutil
@@ -19,21 +19,17 @@ class Subject:
         self.database = database
         self._program = program
         home.mkdir(parents=True, exist_ok=True)
-        shutil.copy(SOURCE / "tickets.yaml", home)
-        entry = home / "path" / "bench-0.dist-info"
-        entry.mkdir(parents=True, exist_ok=True)
-        shutil.copy(SOURCE / "reader.py", home / "path" / "bench_reader.py")
-        (entry / "METADATA").write_text("Metadata-Version: 2.1\nName: bench\nVersion: 0\n")
-        (entry / "entry_points.txt").write_text("[threadline.connectors]\nbench_reader = bench_reader:Reader\n")
+        for name in ("desk.yaml", "tickets.yaml"):
+            shutil.copy(SOURCE / name, home)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """Return the environment of its commands."""
-        return {**os.environ, "THREADLINE_DATABASE_URL": self.database, "PYTHONPATH": str(self.home / "path")}
+        return {**os.environ, "THREADLINE_DATABASE_URL": self.database}
 
     def pull(self, url: str) -> Sequence[str]:
         """Point the source at an address; return the command that pulls it."""
-        settings = {"sources": {"desk": {"connector": "bench_reader", "settings": {"base_url": url}}}}
+        settings = {"sources": {"desk": {"connector": "rest", "settings": {"api": "desk.yaml", "base_url": url}}}}
         (self.home / "threadline.yaml").write_bytes(msgspec.json.encode(settings))
         return [str(self._program), "pull", "desk", "--json"]
 

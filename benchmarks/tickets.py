@@ -22,6 +22,7 @@ VOLATILE = "volatile"
 REOPENED_EVERY = 100
 
 _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
+_REOPENED = "2026-11-01T09:00:00Z"
 _TEXT = (
     "parcel jacket courier warehouse exchange coupon basket checkout receipt zip button size medium colour navy label barcode photo scan "
     "Paket Rückgabe Größe Straße Lieferung kaputt bitte dringend colis échange reçu déçu où près paquete envío año señora talla "
@@ -74,7 +75,7 @@ def ticket(number: int, edition: str = FIRST) -> dict[str, Any]:
 
 def _reopen(made: dict[str, Any], edition: str) -> None:
     made["status"] = "open" if made["status"] != "open" else "pending"
-    made["updated_at"] = _time(_BEGIN + timedelta(days=400 + random.Random(edition).randrange(100)))
+    made["updated_at"] = _REOPENED
     made["tags"] = [*made["tags"], f"reopened_{edition}"]
 
 

@@ -29,8 +29,7 @@ def bars(figures: Mapping[str, Mapping[str, float]], path: Path) -> None:
         widths = [seconds.get(system, 0.0) for system in systems]
         drawn = panel.barh(systems, widths, color=[OWN if system.startswith("threadline") else OTHER for system in systems])
         panel.bar_label(drawn, [f"{width:.1f}" if width else "" for width in widths], padding=3)
-        # On a scale of one step for each tenfold, a bar's length would say nothing.
-        panel.set_xlim(0, 1.25 * sorted(widths)[-2])
+        panel.set_xlim(0, 1.2 * max(widths))
         panel.set_title(f"{case}, CPU seconds", loc="left", fontsize=10)
         panel.spines["bottom"].set_visible(False)
         panel.tick_params(bottom=False, labelbottom=False, left=False)

@@ -72,7 +72,7 @@ def test_every_other_edition_changes_every_ticket_in_a_way_of_its_own() -> None:
     for number in range(1, 50):
         first, changed, *deltas = (edition[number] for edition in editions)
         assert first == changed
-        assert len({ticket["updated_at"] + repr(ticket["tags"]) for ticket in (first, *deltas)}) == 3
+        assert len({repr(ticket) for ticket in (first, *deltas)}) == 3
         assert all(ticket["updated_at"] > first["updated_at"] for ticket in deltas)
 
 
@@ -126,7 +126,7 @@ def test_the_meter_counts_another_process_as_the_server(tmp_path: Path) -> None:
 
 
 def test_the_meter_adds_up_the_memory_of_processes(tmp_path: Path) -> None:
-    hold = "held = bytearray(b'x' * 60_000_000)\nimport time\ntime.sleep(0.5)"
+    hold = "held = b'x' * 60_000_000\nimport time\ntime.sleep(0.5)"
     two = f"import subprocess, sys\n{hold.partition(chr(10))[0]}\nsubprocess.run([sys.executable, '-c', {hold!r}], check=True)"
     assert measured(tmp_path, two).peak > 120
 
