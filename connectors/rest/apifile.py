@@ -52,7 +52,7 @@ def _shipped(name: str) -> ApiFile:
 
 def read_api(document: Document) -> ApiFile:
     """Return what a document declares; ConfigError for the first thing that is wrong in it."""
-    _check(document, (), document.value, ApiFile)
+    _check_struct(document, (), document.value, [ApiFile])
     api = msgspec.convert(document.value, ApiFile)
     check(document, api)
     return api

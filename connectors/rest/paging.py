@@ -88,7 +88,8 @@ class Chain(Pager[Link | NextUrl | CursorPaging]):
         position = at or {}
         answer = ask({"cursor": position.get("cursor")}, url=position.get("url"))
         found = answer.around.get(self._at) if self._at else _next_link(answer.headers.get("link", ""))
-        if found is None or found == "":
+        # Some languages write [] for an object that is empty.
+        if found is None or found is False or found in ("", [], {}):
             if self._more and answer.around.get(self._more):
                 raise RetryableError(f"{self.name} says that there is more, but not where ({self._at} is missing)")
             return Found(answer.records, None, more=False)
