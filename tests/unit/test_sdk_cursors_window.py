@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.cursors_lab import PROPERTY, READER, Op, Pull, Schedule, run, some
-from threadline.sdk import Cursor, KeyOrder, Page, Window
+from threadline.sdk import Cursor, KeyOrder, Page, RetryableError, Window
 from threadline.sdk.cursors import Rows, Span
 
 EPOCH = datetime(2026, 1, 2, tzinfo=UTC)
@@ -238,8 +238,17 @@ def test_a_scan_resumes_where_rows_without_time_begin() -> None:
     kind = Window("stamp", untimed=True)
     everything = pages(kind, table)
     assert [len(page.records) for page in everything] == [2, 2, 1]
+    inside = {"until": "2026-01-02T00:00:00.000250Z", "part": "changed", "at": [3, 0]}
+    assert [len(page.records) for page in pages(kind, table, inside)][:3] == [1, 2, 1]
     assert [json.loads(record)["id"] for record in pages(kind, table, everything[0].cursor)[0].records] == ["7", "8"]
     assert [json.loads(record)["id"] for record in pages(kind, table, everything[1].cursor)[0].records] == ["9"]
+
+
+@pytest.mark.parametrize("last", [None, [3, 1]])
+def test_a_page_that_does_not_get_on_is_an_error_and_no_endless_loop(last: Any) -> None:
+    saved = {"until": "2026-01-02T00:00:00.000250Z", "part": "changed", "at": [3, 1]}
+    with pytest.raises(RetryableError, match="its page does not get on"):
+        list(Window("stamp").scan(saved, lambda: EPOCH, lambda _: Rows([], last, more=True)))
 
 
 def test_a_part_that_is_gone_begins_the_scan_again() -> None:

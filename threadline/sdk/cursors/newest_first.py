@@ -124,8 +124,7 @@ class _Descent:
             self._lowest = min(*listing.ids, self._lowest or listing.ids[0])
             highest = max(listing.ids)
             settled = highest if listing.settled is None else min(highest, listing.settled)
-            # Below the place of a scan that is resumed, nothing is newer than what its first half began with.
-            self._newest = self._newest if self._resumed else max(self._newest, settled)
+            self._newest = max(self._newest, settled)
         return listing
 
     def _halfway(self, token: str) -> Cursor | None:
