@@ -43,8 +43,8 @@ class Breaking(Database):
     def read(self) -> Any:
         return self._block(self._inner.read())
 
-    def write(self) -> Any:
-        return self._block(self._inner.write())
+    def write(self, *, careful: bool = False) -> Any:
+        return self._block(self._inner.write(careful=careful))
 
     def sole(self, name: str) -> Any:
         return self._inner.sole(name)

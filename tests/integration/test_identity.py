@@ -214,8 +214,8 @@ class Hesitating(Breaking):
         self._rival = rival
 
     @contextmanager
-    def write(self) -> Generator[Transaction]:
-        with self._inner.write() as transaction:
+    def write(self, *, careful: bool = False) -> Generator[Transaction]:
+        with self._inner.write(careful=careful) as transaction:
             yield transaction
             if transaction.query("SELECT 1 FROM memberships") and not self._rival.ident:
                 self._rival.start()
