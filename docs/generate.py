@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from connectors.rest import schema as rest_schema
 from threadline.mapping.json_schema import schema_text
 from threadline.model import entities
 from threadline.model.entities import Entity
@@ -29,7 +30,12 @@ columns, `_amount` and `_currency`. **Bold** fields must have a value.
 
 def documents() -> Mapping[Path, str]:
     """Return the text of each document."""
-    return {FOLDER / "model.md": model(), FOLDER / "schemas" / "mapping.schema.json": schema_text()}
+    schemas = FOLDER / "schemas"
+    return {
+        FOLDER / "model.md": model(),
+        schemas / "mapping.schema.json": schema_text(),
+        schemas / "rest.schema.json": rest_schema.schema_text(),
+    }
 
 
 def model() -> str:

@@ -4,6 +4,7 @@ import logging
 import smtplib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import ClassVar
 
 from connectors.email.imap import Fetched, Mailbox, open_mailbox
@@ -22,25 +23,30 @@ from threadline.sdk import (
     Rejected,
     Stream,
     Target,
+    Uids,
     encode_record,
 )
+from threadline.sdk.cursors import Numbered
 
 logger = logging.getLogger(__name__)
 
-Position = dict[str, int]
+_BY_UID = Uids()
 
 
 class Email(Connector[EmailSettings], Target):
-    """A mailbox: its messages over IMAP, answers to customers over SMTP.
-
-    The cursor of `messages` is {"folders": {name: {"uidvalidity", "uid"}}}: the last UID read of each folder.
-    """
+    """A mailbox: its messages over IMAP, answers to customers over SMTP."""
 
     name: ClassVar[str] = "email"
     about: ClassVar[str] = "Mailboxes over IMAP, and replies over SMTP"
     extra: ClassVar[str | None] = "email"
     streams: ClassVar[tuple[Stream, ...]] = (
-        Stream("messages", key=("mailbox", "uidvalidity", "uid"), mapping="email/messages", about="every mail in the chosen folders"),
+        Stream(
+            "messages",
+            key=("mailbox", "uidvalidity", "uid"),
+            mapping="email/messages",
+            about="every mail in the chosen folders",
+            cursor=_BY_UID,
+        ),
     )
     objects: ClassVar[tuple[PushObject, ...]] = (
         PushObject("reply", batch=20, repeat="marker", about="an answer to a customer; its Message-ID is made from the intent"),
@@ -61,28 +67,18 @@ class Email(Connector[EmailSettings], Target):
         """Yield the mails above the last UID of each folder; a folder whose UIDVALIDITY has changed is read again."""
         if stream != "messages":
             raise ConfigError(f"email has no stream named {stream!r}; it has messages")
-        positions: dict[str, Position] = {name: dict(position) for name, position in (since or {}).get("folders", {}).items()}
         with open_mailbox(self.settings) as mailbox:
-            for folder in mailbox.folders():
-                uidvalidity = mailbox.examine(folder)
-                if uidvalidity is None:
-                    logger.warning("folder %r has gone; it is skipped", folder)
-                    continue
-                yield from self._folder(mailbox, folder, uidvalidity, positions)
+            yield from _BY_UID.scan(since, mailbox.folders(), mailbox.examine, partial(self._mails, mailbox))
 
-    def _folder(self, mailbox: Mailbox, folder: str, uidvalidity: int, positions: dict[str, Position]) -> Iterator[Page]:
-        known = positions.get(folder, {})
-        last = known["uid"] if known.get("uidvalidity") == uidvalidity else 0
-        for fetched in mailbox.fetch(mailbox.uids_from(last + 1)):
-            if not fetched:
-                continue
+    def _mails(self, mailbox: Mailbox, folder: str, uidvalidity: int, first: int) -> Iterator[Numbered]:
+        for fetched in mailbox.fetch(mailbox.uids_from(first)):
             results = [self._read(Stored(folder, uidvalidity, each.uid, each.received_at, each.raw or each.head), each) for each in fetched]
-            positions[folder] = {"uidvalidity": uidvalidity, "uid": fetched[-1].uid}
-            yield Page(
-                records=[each for each in results if isinstance(each, bytes)],
-                rejected=[each for each in results if isinstance(each, Rejected)],
-                cursor={"folders": {name: dict(position) for name, position in positions.items()}},
-            )
+            if results:
+                yield Numbered(
+                    records=[each for each in results if isinstance(each, bytes)],
+                    last=fetched[-1].uid,
+                    rejected=[each for each in results if isinstance(each, Rejected)],
+                )
 
     def _read(self, mail: Stored, fetched: Fetched) -> bytes | Rejected:
         if fetched.raw is None:

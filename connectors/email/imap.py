@@ -95,6 +95,7 @@ class Mailbox:
         except self._client.Error as error:
             if self._client.folder_exists(folder):
                 raise _refused(error, f"folder {folder!r}") from None
+            logger.warning("folder %r has gone; it is skipped", folder)
             return None
 
     def uids_from(self, first: int) -> list[int]:

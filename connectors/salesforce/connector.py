@@ -1,16 +1,18 @@
 """The connector."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from connectors.salesforce.client import Client
 from connectors.salesforce.names import best_phone, person_name
-from connectors.salesforce.pull import pull
+from connectors.salesforce.pull import pull, window
 from connectors.salesforce.push import BATCH, push_contacts
 from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
 
 _SOBJECTS: Mapping[str, str] = {"contacts": "Contact", "cases": "Case"}
+_DEFAULT = window(SalesforceSettings.model_validate({}))
 
 
 class Salesforce(Connector[SalesforceSettings], Target):
@@ -20,8 +22,8 @@ class Salesforce(Connector[SalesforceSettings], Target):
     about = "Salesforce: contacts and cases; customers are written back as contacts"
     extra = "salesforce"
     streams = (
-        Stream("contacts", key=("Id",), mapping="salesforce/contacts", about="Contact, by SystemModstamp"),
-        Stream("cases", key=("Id",), mapping="salesforce/cases", about="Case, by SystemModstamp"),
+        Stream("contacts", key=("Id",), mapping="salesforce/contacts", about="Contact", cursor=_DEFAULT),
+        Stream("cases", key=("Id",), mapping="salesforce/cases", about="Case", cursor=_DEFAULT),
     )
     objects = (PushObject("contact", batch=BATCH, repeat="upsert", about="Contact, by Id or by external id"),)
     functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"best_phone": best_phone, "person_name": person_name}
@@ -31,6 +33,10 @@ class Salesforce(Connector[SalesforceSettings], Target):
     def __init__(self, settings: SalesforceSettings) -> None:
         super().__init__(settings)
         self._client = Client(settings)
+
+    def available_streams(self) -> Sequence[Stream]:
+        """Return the streams with the overlap and lag of the settings."""
+        return [replace(stream, cursor=window(self.settings)) for stream in self.streams]
 
     def check(self) -> None:
         """Log in and list the API version's resources, which any API user may."""

@@ -1,12 +1,11 @@
 """The connector: streams and objects come from the settings."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import ClassVar, TypeVar
 
 from connectors.sql.database import Database
-from connectors.sql.pull import Scanner
+from connectors.sql.pull import Scanner, kind_of
 from connectors.sql.push import Writer
 from connectors.sql.records import Records
 from connectors.sql.relations import readable, writable
@@ -36,7 +35,13 @@ class Sql(Connector[SqlSettings], Target):
     def available_streams(self) -> Sequence[Stream]:
         """Return the streams that the settings declare."""
         return [
-            Stream(name, each.key, each.mapping or f"sql/{name}", f"rows of {each.table}" if each.table else "rows of a query")
+            Stream(
+                name,
+                each.key,
+                mapping=each.mapping or f"sql/{name}",
+                about=f"rows of {each.table}" if each.table else "rows of a query",
+                cursor=kind_of(self.settings, each),
+            )
             for name, each in self.settings.streams.items()
         ]
 
@@ -61,8 +66,8 @@ class Sql(Connector[SqlSettings], Target):
         with self._database.reading() as connection:
             relation = readable(connection, f"streams.{stream}", declared, self.settings.schema_name)
             records = Records(relation, self._database.zone)
-            scanner = Scanner(connection, relation, records, self.settings.page_size, timedelta(seconds=self.settings.overlap))
-            yield from scanner.pages(since, self._database.now(connection))
+            scanner = Scanner(connection, relation, records, self.settings.page_size, lambda: self._database.now(connection))
+            yield from scanner.pages(kind_of(self.settings, declared), since)
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
         """Write each intent in a transaction of its own."""

@@ -1,6 +1,6 @@
 """Keyset pages: rows in the order of some columns, each page beginning after the last row of the one before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,9 @@ from sqlalchemy.exc import DataError
 
 from connectors.sql.records import Records
 from connectors.sql.relations import Relation
+from connectors.sql.values import write_position
 from threadline.sdk import ConfigError, Rejected
+from threadline.sdk.cursors import Rows
 
 UNREADABLE = (DataError, ValueError, OverflowError)
 """What drivers raise for a stored value that Python has no form for; it costs them the whole answer."""
@@ -20,19 +22,8 @@ UNREADABLE = (DataError, ValueError, OverflowError)
 class Part:
     """Rows of a relation, and the columns whose order they are read in."""
 
-    name: str
     condition: ColumnElement[bool]
     order: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One page of a part: `last` is the position of its last row, `more` whether rows follow."""
-
-    records: Sequence[bytes]
-    rejected: Sequence[Rejected]
-    last: Sequence[Any] | None
-    more: bool
 
 
 class Keyset:
@@ -44,15 +35,8 @@ class Keyset:
         self._records = records
         self._page_size = page_size
 
-    def read(self, part: Part, at: Sequence[Any] | None) -> Iterator[Chunk]:
-        """Yield the rows after the position `at` (None: all); at least one chunk, which may be empty."""
-        more = True
-        while more:
-            chunk = self._chunk(part, at)
-            at, more = chunk.last, chunk.more
-            yield chunk
-
-    def _chunk(self, part: Part, at: Sequence[Any] | None) -> Chunk:
+    def read(self, part: Part, at: Sequence[Any] | None) -> Rows:
+        """Return the rows after the position `at` (None: from the first)."""
         names = list(self._relation.columns)
         places = [names.index(name) for name in part.order]
         try:
@@ -64,11 +48,11 @@ class Keyset:
             positions = [tuple(row[place] for place in places) for row in rows]
             written = [self._records.write(row) for row in rows[: self._page_size]]
         self._require_progress(positions, at)
-        return Chunk(
+        return Rows(
             records=[each for each in written if isinstance(each, bytes)],
-            rejected=[each for each in written if isinstance(each, Rejected)],
-            last=positions[len(written) - 1] if written else None,
+            last=write_position(positions[len(written) - 1]) if written else None,
             more=len(positions) > self._page_size,
+            rejected=[each for each in written if isinstance(each, Rejected)],
         )
 
     def _single(self, part: Part, position: Sequence[Any]) -> bytes | Rejected:

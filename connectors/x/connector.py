@@ -15,8 +15,20 @@ class X(Connector[XSettings], Target):
     extra = "x"
     sandbox = "connectors.x.sandbox:XSandbox"
     streams = (
-        Stream("mentions", ("id",), "x/mentions", "public posts that mention the account; X lists the last 800"),
-        Stream("direct_messages", ("id",), "x/direct_messages", "direct messages from and to the account; X keeps 30 days"),
+        Stream(
+            "mentions",
+            key=("id",),
+            mapping="x/mentions",
+            about="public posts that mention the account; X lists the last 800",
+            cursor=FEEDS["mentions"].cursor,
+        ),
+        Stream(
+            "direct_messages",
+            key=("id",),
+            mapping="x/direct_messages",
+            about="direct messages from and to the account; X keeps 30 days",
+            cursor=FEEDS["direct_messages"].cursor,
+        ),
     )
     objects = (PushObject("reply", batch=10, repeat="marker", about="a public reply to a post"),)
 
@@ -33,7 +45,7 @@ class X(Connector[XSettings], Target):
         feed = FEEDS.get(stream)
         if feed is None:
             raise ConfigError(f"x has no stream {stream!r}; it has: {', '.join(sorted(FEEDS))}")
-        return read(self._api, feed, self.settings.page_size, since or {})
+        return read(self._api, feed, self.settings.page_size, since)
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the vendors' word
         """Post replies, one by one: X takes no batches."""

@@ -1,34 +1,29 @@
-"""Lists that X serves newest first, read so that a crash half-way loses neither half.
+"""Lists that X serves newest first."""
 
-A finished scan leaves `{"since_id": S}`: everything up to S was read. A page in the middle of one leaves
-`{"since_id": S, "newest_id": N, "resume": {...}}`: everything from N down to where `resume` goes on was read, and the
-older rest, down to S, was not. The next pull reads that rest first, and then what came after N.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
 
 from connectors.x.api import XApi
 from connectors.x.records import Join, join_direct_message, join_mention, read_batch
 from connectors.x.session import RefusedError
-from threadline.sdk import Cursor, Page
+from threadline.sdk import Cursor, NewestFirst, Page
+from threadline.sdk.cursors import Below, ForgottenError, Listing
 
 SNOWFLAKE_EPOCH = 1_288_834_974.657
 """Epoch seconds at which X's ids begin; an id holds its milliseconds since then above 22 lower bits."""
-LAG = 60.0
-"""Seconds for which a post with a lower id may still appear below one that is already shown: ids are ordered only roughly."""
+LAG = timedelta(minutes=1)
+"""For so long a post with a lower id may still appear below one that is already shown: ids are ordered only roughly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One list: `resume_by` is the parameter that goes on below the records read, `bounded` says that it takes since_id."""
+    """One list; `bounded` says that it takes since_id."""
 
     path: str
     params: Mapping[str, str]
     join: Join
-    resume_by: Literal["until_id", "pagination_token"]
+    cursor: NewestFirst
     bounded: bool
 
 
@@ -41,7 +36,7 @@ FEEDS = {
             "user.fields": "id,name,username,public_metrics",
         },
         join=join_mention,
-        resume_by="until_id",
+        cursor=NewestFirst("until_id", LAG),
         bounded=True,
     ),
     # The 15 calls in 15 minutes that X allows here are 1,500 events: a scan that began at the top again would never
@@ -55,66 +50,34 @@ FEEDS = {
             "user.fields": "id,name,username",
         },
         join=join_direct_message,
-        resume_by="pagination_token",
+        cursor=NewestFirst("pagination_token", LAG),
         bounded=False,
     ),
 }
 
 
-def read(api: XApi, feed: Feed, page_size: int, cursor: Cursor) -> Iterator[Page]:
-    """Yield what the list holds after `cursor`, finishing a scan that was broken off first."""
-    since = int(cursor.get("since_id", 0))
-    if "newest_id" in cursor:
-        newest = int(cursor["newest_id"])
-        # A token that X has forgotten is refused: then everything since the last finished scan is read again.
-        with suppress(RefusedError):
-            yield from _Scan(api, feed, page_size, since, newest, cursor["resume"]).pages()
-            since = newest
-    yield from _Scan(api, feed, page_size, since, since, {}).pages()
+def read(api: XApi, feed: Feed, page_size: int, cursor: Cursor | None) -> Iterator[Page]:
+    """Yield what the list holds after `cursor`."""
+    return feed.cursor.scan(cursor, lambda below: _listing(api, feed, page_size, below))
 
 
-class _Scan:
-    """One way down a list, from the newest record (or from `resume`) to `since`."""
-
-    def __init__(self, api: XApi, feed: Feed, page_size: int, since: int, newest: int, resume: Mapping[str, str]) -> None:
-        self._api = api
-        self._feed = feed
-        self._since = since
-        self._newest = newest
-        self._lowest = int(resume.get("until_id", 0))
-        self._resumed = bool(resume)
-        self._params = {**feed.params, "max_results": str(page_size), **resume}
-        if feed.bounded and since:
-            self._params["since_id"] = str(since)
-
-    def pages(self) -> Iterator[Page]:
-        path = self._feed.path.format(own_id=self._api.own_id)
-        while True:
-            listing = self._api.page(path, self._params)
-            batch = read_batch(listing.body, self._feed.join, self._api.own_id, self._since)
-            self._note(batch.ids, listing.server_time)
-            if batch.met_known or listing.next_token is None:
-                break
-            yield Page(batch.records, self._halfway(listing.next_token), batch.rejected)
-            self._params["pagination_token"] = listing.next_token
-        if batch.records or batch.rejected or self._resumed or self._newest > self._since:
-            yield Page(batch.records, {"since_id": str(self._newest)} if self._newest else None, batch.rejected)
-
-    def _note(self, ids: Sequence[int], server_time: float) -> None:
-        if not ids:
-            return
-        self._lowest = min(ids) if not self._lowest else min(self._lowest, *ids)
-        if not self._resumed:
-            self._newest = max(self._newest, min(max(ids), _id_at(server_time - LAG)))
-
-    def _halfway(self, token: str) -> Cursor | None:
-        resume = {"pagination_token": token}
-        if self._feed.resume_by == "until_id":
-            if not self._lowest:
-                return None
-            resume = {"until_id": str(self._lowest)}
-        done = {"since_id": str(self._since)} if self._since else {}
-        return {**done, "newest_id": str(self._newest), "resume": resume}
+def _listing(api: XApi, feed: Feed, page_size: int, below: Below) -> Listing:
+    params = {**feed.params, "max_results": str(page_size)}
+    if feed.bounded and below.since_id:
+        params["since_id"] = str(below.since_id)
+    if below.until_id:
+        params["until_id"] = str(below.until_id)
+    if below.pagination_token:
+        params["pagination_token"] = below.pagination_token
+    try:
+        answer = api.page(feed.path.format(own_id=api.own_id), params)
+    except RefusedError as error:
+        if below.until_id or below.pagination_token:
+            raise ForgottenError(str(error)) from None
+        raise
+    batch = read_batch(answer.body, feed.join, api.own_id, below.since_id)
+    token = None if batch.met_known else answer.next_token
+    return Listing(batch.records, batch.ids, token, _id_at(answer.server_time - LAG.total_seconds()), batch.rejected)
 
 
 def _id_at(epoch_seconds: float) -> int:

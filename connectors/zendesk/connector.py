@@ -27,9 +27,27 @@ class Zendesk(Connector[ZendeskSettings], Target):
     about = "Zendesk Support: users, tickets and their comments"
     extra = "zendesk"
     streams = (
-        Stream("users", key=("id",), mapping="zendesk/users", about="end users and agents, deleted ones too"),
-        Stream("tickets", key=("id",), mapping="zendesk/tickets", about="tickets, deleted ones too"),
-        Stream("comments", key=("id",), mapping="zendesk/comments", about="public comments and internal notes, with their authors"),
+        Stream(
+            "users",
+            key=("id",),
+            mapping="zendesk/users",
+            about="end users and agents, deleted ones too",
+            cursor=exports.BY_CURSOR,
+        ),
+        Stream(
+            "tickets",
+            key=("id",),
+            mapping="zendesk/tickets",
+            about="tickets, deleted ones too",
+            cursor=exports.BY_CURSOR,
+        ),
+        Stream(
+            "comments",
+            key=("id",),
+            mapping="zendesk/comments",
+            about="public comments and internal notes, with their authors",
+            cursor=exports.BY_TIME,
+        ),
     )
     objects = (
         PushObject("user", batch=100, repeat="upsert", about="a user, found by Zendesk id, external id or e-mail address"),

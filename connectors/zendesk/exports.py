@@ -12,8 +12,11 @@ from msgspec import Struct
 
 from connectors.zendesk.client import Client, TooRecentError
 from connectors.zendesk.comments import CommentReader
-from threadline.sdk import Cursor, Page, RetryableError, split_records
+from threadline.sdk import JSON, Cursor, Opaque, Page, split_records
+from threadline.sdk.cursors import Following
 
+BY_CURSOR = Opaque("cursor")
+BY_TIME = Opaque("start_time")
 KEPT_BACK = 61
 """Seconds: the youngest start time that Zendesk takes is a minute old."""
 
@@ -35,20 +38,16 @@ def first_start_time(start: datetime | None) -> int:
 
 def by_cursor(client: Client, stream: str, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
     """Read users or tickets. The cursor of the last page stays good: the next read goes on from it."""
-    cursor = since.get("cursor") if since else None
-    while True:
+
+    def fetch(cursor: JSON) -> Following | None:
         position: dict[str, Any] = {"cursor": cursor} if cursor else {"start_time": start}
         try:
             envelope, body = client.read(f"/api/v2/incremental/{stream}/cursor.json", _CursorEnvelope, per_page=per_page, **position)
         except TooRecentError:
-            return
-        after = envelope.after_cursor
-        yield Page(split_records(body, stream), {"cursor": after} if after else None)
-        if envelope.end_of_stream:
-            return
-        if not after or after == cursor:
-            raise RetryableError(f"the export of {stream} says that there is more, but not where")
-        cursor = after
+            return None
+        return Following(split_records(body, stream), envelope.after_cursor or None, not envelope.end_of_stream)
+
+    return BY_CURSOR.scan(since, fetch)
 
 
 def comments(client: Client, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
@@ -57,9 +56,10 @@ def comments(client: Client, since: Cursor | None, start: int, per_page: int) ->
     A page may end in the middle of a second, so the next one begins with that second again: events of one second
     come twice rather than not at all.
     """
-    start_time = int(since["start_time"]) if since and "start_time" in since else start
     reader = CommentReader(client)
-    while True:
+
+    def fetch(position: JSON) -> Following | None:
+        start_time = start if position is None else position
         try:
             envelope, body = client.read(
                 "/api/v2/incremental/ticket_events.json",
@@ -69,12 +69,9 @@ def comments(client: Client, since: Cursor | None, start: int, per_page: int) ->
                 per_page=per_page,
             )
         except TooRecentError:
-            return
+            return None
         records, rejected = reader.read(split_records(body, "ticket_events"))
-        end_time = max(envelope.end_time or 0, start_time)
-        yield Page(records, {"start_time": end_time} if envelope.end_time else None, rejected)
-        if envelope.end_of_stream:
-            return
-        if end_time == start_time:
-            raise RetryableError(f"the export of ticket events does not get past {start_time}; raise per_page")
-        start_time = end_time
+        end_time = max(envelope.end_time, start_time) if envelope.end_time else None
+        return Following(records, end_time, not envelope.end_of_stream, rejected)
+
+    return BY_TIME.scan(since, fetch)

@@ -94,7 +94,7 @@ def test_a_demo_reports_everything_and_the_next_one_goes_on_from_there(folder: P
     assert re.search(r"threads over 4 systems or more +(\d+) \(in truth \1\)\n", report)
     pushes = re.findall(r"^(\w+\.\w+) +(\d+) +(\d+) +(\d+)$", report, re.MULTILINE)
     assert len(pushes) == 7
-    assert all(int(sent) == int(confirmed) > 0 and waiting == "0" for _, sent, confirmed, waiting in pushes)
+    assert [push for push in pushes if push[1] == "0" or push[1:] != (push[1], push[1], "0")] == []
     assert re.search(r"pages +http://127\.0\.0\.1:\d+/", report)
     assert re.search(r"login +admin / \S+", report)
     look = re.search(r"export (THREADLINE_CONFIG)=(\S+)\n +\S+ (timeline) (\S+)\n", report)

@@ -12,7 +12,7 @@ from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
-from threadline.sdk import ConfigError, Cursor, Page, RetryableError
+from threadline.sdk import ConfigError, Cursor, Page, RetryableError, Window
 from threadline.sdk import http as sdk_http
 from threadline.testing.story import Event, Garbled, Moved, Opened, Person, Registered
 
@@ -217,15 +217,23 @@ class TestPull:
         pages = list(salesforce.pull("contacts", None))
         assert numbers(pages) == [contact_id(person(1))]
         assert pages[-1].cursor is not None
-        assert datetime.fromisoformat(pages[-1].cursor["modstamp"]) <= datetime.now(UTC)
+        assert datetime.fromisoformat(pages[-1].cursor["until"]) <= datetime.now(UTC)
 
-    def test_a_resumed_scan_keeps_its_bound_and_a_new_one_follows(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+    @pytest.mark.parametrize("version", ["0.1", "today"])
+    def test_a_resumed_scan_keeps_its_bound_and_a_new_one_follows(
+        self, salesforce: Salesforce, sandbox: SalesforceSandbox, version: str
+    ) -> None:
         tell(sandbox, [registered(number, LONG_AGO + timedelta(hours=number)) for number in range(4)])
-        bound = (LONG_AGO + timedelta(hours=2)).isoformat()
-        inside = {"modstamp": LONG_AGO.isoformat(), "id": contact_id(person(0)), "until": bound}
-        old, new = salesforce.pull("contacts", inside)
-        assert (numbers([old]), old.cursor) == ([contact_id(person(1)), contact_id(person(2))], {"modstamp": bound})
+        bound, modstamp, first = "2026-01-02T05:04:05Z", LONG_AGO.isoformat(), contact_id(person(0))
+        flat = {"modstamp": modstamp, "id": first, "until": bound}
+        old, new = salesforce.pull("contacts", flat if version == "0.1" else {"until": bound, "part": "changed", "at": [modstamp, first]})
+        assert (numbers([old]), old.cursor) == ([contact_id(person(1)), contact_id(person(2))], {"until": bound})
         assert numbers([new]) == [contact_id(person(2)), contact_id(person(3))]
+
+    def test_a_finished_scan_of_version_0_1_goes_on_from_its_bound(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+        tell(sandbox, [registered(number, LONG_AGO + timedelta(hours=number)) for number in range(3)])
+        saved = {"modstamp": (LONG_AGO + timedelta(minutes=90)).isoformat()}
+        assert numbers(list(salesforce.pull("contacts", saved))) == [contact_id(person(2))]
 
     def test_an_expired_session_is_renewed_in_the_middle_of_a_scan(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
         tell(sandbox, [registered(number) for number in range(6)])
@@ -306,12 +314,19 @@ class TestPull:
             {"modstamp": "2026-01-02T03:04:05"},
             {"modstamp": "2026-01-02T03:04:05Z", "id": "003' OR Id != '", "until": "2026-01-03T00:00:00Z"},
             {"modstamp": "2026-01-02T03:04:05Z", "until": "2026-01-03T00:00:00Z"},
+            {"until": "2026-01-02T03:04:05Z", "part": "changed", "at": ["2026-01-02T03:04:05Z", "003' OR Id != '"]},
+            {"until": "2026-01-02T03:04:05Z", "part": "changed", "at": ["2026-01-02T03:04:05Z"]},
+            {"until": "2026-01-02T03:04:05Z", "part": "changed", "at": [7, 8]},
             {"seq": 7},
         ],
     )
     def test_a_foreign_cursor_is_refused(self, cursor: Cursor) -> None:
         with pytest.raises(ConfigError, match="saved cursor"):
             list(Salesforce(SalesforceSettings()).pull("contacts", cursor))
+
+    def test_streams_declare_the_window_of_the_settings(self, connect: Any) -> None:
+        window = Window("SystemModstamp", timedelta(seconds=7), lag=timedelta(seconds=3))
+        assert [stream.cursor for stream in connect(overlap=7, lag=3).available_streams()] == [window, window]
 
     def test_an_unknown_stream_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="no stream named 'leads'; salesforce has: contacts, cases"):

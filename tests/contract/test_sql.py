@@ -27,7 +27,7 @@ from connectors.sql.records import Records
 from connectors.sql.relations import Relation, readable
 from connectors.sql.sandbox import SqlSandbox
 from connectors.sql.settings import ReadStream, SqlSettings
-from threadline.sdk import ConfigError, Cursor, Intent, Page, Receipt, RetryableError
+from threadline.sdk import ConfigError, Cursor, Intent, KeyOrder, Page, Receipt, RetryableError, Window
 from threadline.testing.story import Ordered, Person, Registered
 
 MARIADB = Path(__file__).parents[2] / "../shared/servers/mariadb.sh"
@@ -297,7 +297,46 @@ def test_without_changed_at_all_is_read_each_time(place: Place) -> None:
     pages = list(sql.pull("visits", None))
     assert keys(records(iter(pages))) == sorted(TIED)
     assert keys(records(sql.pull("visits", pages[-1].cursor))) == sorted(TIED)
-    assert keys(records(sql.pull("visits", pages[0].cursor))) == sorted(TIED)[6:]
+    # A scan that was broken off is finished; what changed meanwhile before its place is read by the next one.
+    assert keys(records(sql.pull("visits", pages[0].cursor))) == [*sorted(TIED)[6:], *sorted(TIED)]
+
+
+def test_streams_declare_how_they_are_read(on_sqlite: Place) -> None:
+    timeless = {"codes": {"table": "codes", "key": ["code"]}}
+    visited, codes = on_sqlite.sql(streams={**VISITS, **timeless}, overlap=7).available_streams()
+    assert (visited.cursor, codes.cursor) == (Window("changed_at", timedelta(seconds=7), untimed=True), KeyOrder())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {"changed_at": "changed_at"}), ({"changed_at": "changed_at"}, {})],
+    ids=["named", "named no more"],
+)
+def test_a_time_column_may_be_named_later_or_no_more(place: Place, before: dict[str, str], after: dict[str, str]) -> None:
+    fill(place, TIED)
+    table = {"table": "visits", "key": ["shop", "number"]}
+    earlier = place.sql(streams={"visits": {**table, **before}}, page_size=6)
+    later = place.sql(streams={"visits": {**table, **after}}, page_size=6)
+    seen: set[tuple[str, int]] = set()
+    for page in earlier.pull("visits", None):
+        seen |= set(keys(decoded(page)))
+        assert seen | set(keys(records(later.pull("visits", page.cursor)))) == set(TIED)
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"until": "2026-01-02T03:04:05Z", "since": None, "part": "changed", "at": [{"time": "soon"}, "aa", 1]},
+        {"until": "2026-01-02T03:04:05Z", "since": None, "part": "changed", "at": [{"hour": "1"}, "aa", 1]},
+        {"until": "2026-01-02T03:04:05"},
+        {"until": 7},
+        {"seq": 7},
+    ],
+)
+def test_a_foreign_cursor_is_refused(on_sqlite: Place, saved: Cursor) -> None:
+    fill(on_sqlite, TIED)
+    with pytest.raises(ConfigError, match=r"the saved cursor is not one of a stream that is read by changed_at.*--full"):
+        list(on_sqlite.sql(streams=VISITS).pull("visits", saved))
 
 
 def test_a_query_is_a_stream(place: Place) -> None:
@@ -562,8 +601,8 @@ def scan(place: Place, zone: str, now: str, saved: Cursor | None, overlap: float
     database = Database(place.url, zone)
     with database.reading() as connection:
         relation = readable(connection, "streams.visits", ReadStream.model_validate(VISITS["visits"]), None)
-        written = Records(relation, database.zone)
-        return records(Scanner(connection, relation, written, 100, timedelta(seconds=overlap)).pages(saved, datetime.fromisoformat(now)))
+        scanner = Scanner(connection, relation, Records(relation, database.zone), 100, lambda: datetime.fromisoformat(now))
+        return records(scanner.pages(Window("changed_at", timedelta(seconds=overlap), untimed=True), saved))
 
 
 def test_the_end_of_summer_time_loses_nothing(place: Place) -> None:

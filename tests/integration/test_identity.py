@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.faults import Breaking
 from tests.integration.lab import Lab, Partition, party, profiles, read, wipe
 from threadline.journey.profile import follow
 from threadline.model.ids import parse_id, show_id
 from threadline.store.database import Database, Transaction, open_database
 from threadline.sync.batch import Judge
+from threadline.testing.faults.database import Observed
 
 Person = dict[str, Any]
 KINDS = ("email", "phone", "handle")
@@ -206,16 +206,16 @@ def test_a_profile_id_that_nobody_has_joins_those_that_carry_it(lab):
     assert home(lab, 1) != parse_id(strange)
 
 
-class Hesitating(Breaking):
+class Hesitating(Observed):
     """A database that, before it commits to the identity graph, lets another writer run as far as it gets."""
 
     def __init__(self, inner: Database, rival: threading.Thread) -> None:
-        super().__init__(inner, -1)
+        super().__init__(inner, lambda _: None)
         self._rival = rival
 
     @contextmanager
-    def write(self, *, careful: bool = False) -> Generator[Transaction]:
-        with self._inner.write(careful=careful) as transaction:
+    def write(self) -> Generator[Transaction]:
+        with self.inner.write() as transaction:
             yield transaction
             if transaction.query("SELECT 1 FROM memberships") and not self._rival.ident:
                 self._rival.start()

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.integration.faults import Breaking, Fault, steps
+from tests.integration.faults import steps
 from tests.integration.lab import Lab, contents, wipe
 from tests.integration.worker import pull_in_step
 from threadline.sdk import Rejected
@@ -16,6 +16,7 @@ from threadline.sync import pull as pulling
 from threadline.sync.lease import LEASE, BusyError, Run, SupersededError
 from threadline.sync.pull import pull
 from threadline.sync.views import Ledger
+from threadline.testing.faults.database import Breaking, Crash
 
 BEFORE: list[Any] = [
     {"id": 1, "name": "Ana", "email": "ana@example.org", "wish": "sms"},
@@ -54,7 +55,7 @@ def test_whatever_statement_fails_a_batch_is_stored_with_its_cursor_or_not_at_al
         breaking = Breaking(database, at)
         try:
             pull(breaking, lab.connector, lab.judge("people"))
-        except Fault:
+        except Crash:
             found = contents(database)
             assert found in (before, after), f"half a batch after step {at}"
             assert found["streams"] == (before if found == before else after)["streams"]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.faults import Breaking, Fault, steps
+from tests.integration.faults import steps
 from tests.integration.lab import PUSHES, Lab, contents, party, talk, threads, wipe
 from threadline.model.ids import show_id
 from threadline.sdk import ConfigError, Intent, Receipt, RecordError, RetryableError
 from threadline.store.database import open_database
 from threadline.sync.push import PushCounts, push
+from threadline.testing.faults.database import Breaking, Crash
 
 AT = "2026-01-01T00:00:00Z"
 ANA: dict[str, Any] = {"id": 1, "name": "Ana", "email": "ana@example.org"}
@@ -260,7 +261,7 @@ def test_whatever_step_fails_each_record_arrives_and_is_never_new_twice(database
         breaking = Breaking(database, at)
         try:
             push(breaking, lab.connector, lab.outgoing("user", "note"))
-        except Fault:
+        except Crash:
             broken += 1
             lab.resolve()
             lab.push("user", "note")

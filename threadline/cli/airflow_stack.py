@@ -123,7 +123,7 @@ class AirflowStack:
 
     def _launch(self, name: str, *options: str) -> None:
         command = [sys.executable, leash.__file__, str(os.getpid()), sys.executable, "-m", "airflow", name, *options]
-        with self.home.log(name).open("wb") as log:
+        with self.home.log(name).open("wb") as log, leash.undisturbed():
             self._processes[name] = subprocess.Popen(  # noqa: S603 - our own command
                 command,
                 env=self._environment,

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -24,8 +25,22 @@ GRACE = 3.0
 _ALONE = 1.0
 """Seconds that a command may take to end what it started before that is told too: a pool whose workers die first waits for them."""
 _TICK = 0.1
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+@contextmanager
+def undisturbed() -> Generator[None]:
+    """Put SIGINT and SIGTERM off to the end of the block: one that came while a leash is started would lose sight of it.
+
+    What is started inherits that; the leash takes it back.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def hold(holder: int, command: Sequence[str]) -> int:
@@ -38,6 +53,7 @@ def hold(holder: int, command: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, release)
     # A terminal's Ctrl-C reaches the whole group; the holder decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     if os.getppid() != holder:
         return 0

@@ -14,6 +14,7 @@ from threadline.sdk.contract import (
     Stream,
     Target,
     credential,
+    file_setting,
 )
 from threadline.sdk.cursors import KeyOrder, NewestFirst, Offsets, Opaque, Uids, Window
 from threadline.sdk.errors import ConfigError, ConnectorError, RecordError, RetryableError
@@ -44,5 +45,6 @@ __all__ = [
     "Window",
     "credential",
     "encode_record",
+    "file_setting",
     "split_records",
 ]

@@ -31,6 +31,14 @@ def credential(about: str, *, connection: str, default: Any = ...) -> Any:
     return Field(default, description=about, json_schema_extra={"credential": True, "connection": connection})
 
 
+def file_setting(about: str) -> Any:
+    """Declare a settings field that names a file: a path, one that is relative begins beside threadline.yaml, or the name of a shipped one.
+
+    A value that ends in .yaml is a path.
+    """
+    return Field(description=about, json_schema_extra={"file": True})
+
+
 class CursorKind(ABC):
     """How a stream finds what is new in its source: declared with the stream, and what runs its scans (threadline.sdk.cursors)."""
 
@@ -171,6 +179,10 @@ class Target(ABC):
     """What a connector also is when its system takes pushes. Subclasses declare `objects`."""
 
     objects: ClassVar[tuple[PushObject, ...]]
+
+    def available_objects(self) -> Sequence[PushObject]:
+        """Return what this target takes; a connector whose objects come from the settings overrides it."""
+        return self.objects
 
     @abstractmethod
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the vendors' word

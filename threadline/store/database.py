@@ -40,10 +40,11 @@ class Transaction(ABC):
 
     @abstractmethod
     def append(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert rows whose keys are new, the fast way; RepeatCarefullyError when the database does not take them so.
+        """Insert rows whose keys are new, the fast way; RepeatCarefullyError when the database does not take them so."""
 
-        In a careful transaction it replaces rows with the same key.
-        """
+    @abstractmethod
+    def take_care(self) -> None:
+        """Let `append` replace rows with the same key, from here on."""
 
     @abstractmethod
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
@@ -71,7 +72,7 @@ class Transaction(ABC):
 
 
 class RepeatCarefullyError(Exception):
-    """Rows appended were there already, or hold what needs care: the transaction is to be repeated with `careful`."""
+    """Rows appended were there already, or hold what needs care: the transaction is to be repeated with care (`take_care`)."""
 
 
 class Database(ABC):
@@ -82,7 +83,7 @@ class Database(ABC):
         """Open one consistent view; it writes nothing."""
 
     @abstractmethod
-    def write(self, *, careful: bool = False) -> AbstractContextManager[Transaction]:
+    def write(self) -> AbstractContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, or rolls back on an exception."""
 
     @abstractmethod

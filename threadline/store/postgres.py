@@ -68,9 +68,9 @@ def _array(keys: Iterable[Any]) -> list[Any]:
 class PostgresTransaction(Transaction):
     """Statements on one connection."""
 
-    def __init__(self, connection: "psycopg.Connection[Row]", *, careful: bool = False) -> None:
+    def __init__(self, connection: "psycopg.Connection[Row]") -> None:
         self._connection = connection
-        self._careful = careful
+        self._careful = False
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
@@ -100,6 +100,10 @@ class PostgresTransaction(Transaction):
                 self._copy(table, table.name, in_key_order(table, rows))
             except (psycopg.errors.UniqueViolation, psycopg.errors.CharacterNotInRepertoire):
                 raise RepeatCarefullyError from None
+
+    def take_care(self) -> None:
+        """See `Transaction`."""
+        self._careful = True
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
@@ -177,16 +181,16 @@ class PostgresDatabase(Database):
             yield transaction
 
     @contextmanager
-    def write(self, *, careful: bool = False) -> Generator[Transaction]:
+    def write(self) -> Generator[Transaction]:
         """See `Database`."""
-        with self._block("BEGIN", careful=careful) as transaction:
+        with self._block("BEGIN") as transaction:
             yield transaction
 
     @contextmanager
-    def _block(self, begin: LiteralString, *, careful: bool = False) -> Generator[Transaction]:
+    def _block(self, begin: LiteralString) -> Generator[Transaction]:
         try:
             self._connection.execute(begin)
-            yield PostgresTransaction(self._connection, careful=careful)
+            yield PostgresTransaction(self._connection)
             self._connection.execute("COMMIT")
         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
             self._rollback()

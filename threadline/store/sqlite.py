@@ -42,9 +42,9 @@ sqlite3.register_adapter(date, date.isoformat)
 class SqliteTransaction(Transaction):
     """Statements on the file's one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, *, careful: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._careful = careful
+        self._careful = False
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
@@ -75,6 +75,10 @@ class SqliteTransaction(Transaction):
                 self._connection.executemany(append_sql(table), in_key_order(table, rows))
             except sqlite3.IntegrityError:
                 raise RepeatCarefullyError from None
+
+    def take_care(self) -> None:
+        """See `Transaction`."""
+        self._careful = True
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
@@ -135,16 +139,16 @@ class SqliteDatabase(Database):
             yield transaction
 
     @contextmanager
-    def write(self, *, careful: bool = False) -> Generator[Transaction]:
+    def write(self) -> Generator[Transaction]:
         """See `Database`; waits for other writers first, so that no reader is turned away half-way."""
-        with self._block("BEGIN IMMEDIATE", careful=careful) as transaction:
+        with self._block("BEGIN IMMEDIATE") as transaction:
             yield transaction
 
     @contextmanager
-    def _block(self, begin: str, *, careful: bool = False) -> Generator[Transaction]:
+    def _block(self, begin: str) -> Generator[Transaction]:
         try:
             self._connection.execute(begin)
-            yield SqliteTransaction(self._connection, careful=careful)
+            yield SqliteTransaction(self._connection)
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             self._rollback()

@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from threadline.model.identifiers import order_numbers
-from threadline.sdk.contract import Connector, Settings, Stream, Target
+from threadline.sdk.contract import Connector, PushObject, Settings, Stream, Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest, read_yaml
@@ -190,9 +190,22 @@ def _source(document: Document, name: str, entry: Any) -> Source:
         raise document.error((*at, "connector"), str(error)) from None
     given: Mapping[str, Any] = keys.get("settings") or {}
     settings = document.check_keys((*at, "settings"), given, kind.settings_type().model_fields, f"source {name} ({connector})")
+    settings = _found_files(document, kind, settings)
     _check_settings(document, at, name, kind, settings)
     streams = _streams(document, at, keys.get("streams"), kind, settings)
     return Source(name, connector, _schedule(document, keys, at), settings, streams, document.at(at))
+
+
+def _found_files(document: Document, kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make the paths of files that settings name begin beside threadline.yaml."""
+    folder = Path(document.name).parent
+    named = [
+        name
+        for name, info in kind.settings_type().model_fields.items()
+        if is_mapping(info.json_schema_extra) and "file" in info.json_schema_extra
+    ]
+    found = {name: value for name in named if isinstance(value := settings.get(name), str) and value.endswith(".yaml")}
+    return {**settings, **{name: str(folder / value) for name, value in found.items()}}
 
 
 def _schedule(document: Document, keys: Mapping[str, Any], at: Location) -> str | None:
@@ -261,8 +274,17 @@ def _streams(document: Document, at: Location, value: Any, kind: type[Connector[
 
 def offered_streams(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Sequence[Stream]:
     """Return the streams of a source with these settings (credentials are not needed)."""
-    partial = kind.settings_type().model_construct(None, **_parsed(kind.settings_type(), settings))
-    return kind(partial).available_streams()
+    return _without_credentials(kind, settings).available_streams()
+
+
+def offered_objects(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Sequence[PushObject]:
+    """Return what a source with these settings takes as a target (credentials are not needed)."""
+    connector = _without_credentials(kind, settings)
+    return connector.available_objects() if isinstance(connector, Target) else ()
+
+
+def _without_credentials(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Connector[Any]:
+    return kind(kind.settings_type().model_construct(None, **_parsed(kind.settings_type(), settings)))
 
 
 def _parsed(kind: type[Settings], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,11 +309,13 @@ def _target(document: Document, name: str, entry: Any, sources: Mapping[str, Sou
     kind = connector_class(sources[system].connector)
     if not issubclass(kind, Target):
         raise document.error((*at, "system"), f"target {name}: the connector {kind.name} takes no pushes")
+    known = [item.name for item in offered_objects(kind, sources[system].settings)]
     mappings = keys.get("push")
     if not is_list(mappings) or not mappings or not all(isinstance(item, str) for item in mappings):
-        raise document.error(at, f"target {name} needs `push`: a list of push mappings, such as {kind.name}/push/{kind.objects[0].name}")
+        raise document.error(
+            at, f"target {name} needs `push`: a list of push mappings, such as {kind.name}/push/{known[0] if known else 'note'}"
+        )
     target = TargetEntry(name, system, tuple(mappings), _schedule(document, keys, at), document.at(at))
-    known = [item.name for item in kind.objects]
     for item in target.objects:
         if item not in known:
             raise document.error((*at, "push"), f"target {name}: {kind.name} takes no {item!r}{nearest(item, known)}")

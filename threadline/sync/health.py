@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from threadline.sdk.contract import Target
 from threadline.sdk.registry import connector_class
 from threadline.store.database import Row, Transaction, moment
-from threadline.sync.config import Config, Source, TargetEntry
+from threadline.sync.config import Config, Source, TargetEntry, offered_objects
 from threadline.sync.views import Health, Ledger, StreamHealth, TargetHealth
 
 _DAY = timedelta(hours=24)
@@ -108,9 +107,8 @@ _OUTBOX = "SELECT state, count(*), min(created_at), max(changed_at) FROM outbox 
 
 
 def _target(transaction: Transaction, config: Config, target: TargetEntry, name: str, now: datetime) -> TargetHealth:
-    kind = connector_class(config.sources[target.system].connector)
-    assert issubclass(kind, Target)  # noqa: S101 - the configuration has checked it
-    item = next(item for item in kind.objects if item.name == name)
+    source = config.sources[target.system]
+    item = next(item for item in offered_objects(connector_class(source.connector), source.settings) if item.name == name)
     recent = _states(transaction.query(_OUTBOX.format(when="changed_at >= ?"), [target.name, name, now - _DAY]))
     ever = _states(transaction.query(_OUTBOX.format(when="1 = 1"), [target.name, name]))
     waiting = [ever[state] for state in ("pending", "inflight", "unknown") if state in ever]
@@ -120,7 +118,8 @@ def _target(transaction: Transaction, config: Config, target: TargetEntry, name:
     dead = ever["dead"][1] if "dead" in ever else 0
     state = "failed" if failed else "waiting" if waiting else "fresh" if latest else "never"
     return TargetHealth(
-        target=target.name, object=name, connector=kind.name, state=state, last_push=moment(ever["done"][3]) if "done" in ever else None,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        target=target.name, object=name, connector=source.connector, state=state,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        last_push=moment(ever["done"][3]) if "done" in ever else None,
         oldest_waiting=(now - oldest).total_seconds() if oldest else None, done=recent["done"][1] if "done" in recent else 0,
         waiting=sum(row[1] for row in waiting), dead=dead, error=latest[10] if failed and latest else None, repeat=item.repeat,
     )  # fmt: skip

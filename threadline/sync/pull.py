@@ -72,7 +72,9 @@ class Batches:
         blind = self._expects_new and not careful
         with nullcontext() if blind else run.database.read() as view:
             verdict = writer.judge.judge(view, incoming, run.id)
-        with run.database.write(careful=careful) as transaction:
+        with run.database.write() as transaction:
+            if careful:
+                transaction.take_care()
             if touches(verdict):
                 writer.apply(transaction, verdict)
             run.commit(transaction, verdict.ledger, cursor)

@@ -5,7 +5,6 @@ from typing import Any
 
 from threadline.journey.references import Finder
 from threadline.mapping.library import pull_mapping, push_mapping
-from threadline.sdk.contract import Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.store.database import Transaction, open_database
@@ -65,13 +64,13 @@ def push_target(
 def outgoing(config: Config, target: str) -> list[Outgoing]:
     """Compile a target's push mappings."""
     entry = config.target(target)
-    kind = connector_class(config.source(entry.system).connector)
-    assert issubclass(kind, Target)  # noqa: S101 - the configuration has checked it
+    source = config.source(entry.system)
+    kind = connector_class(source.connector)
+    offered = {item.name: item for item in configuration.offered_objects(kind, source.settings)}
     found: list[Outgoing] = []
     for name, object_name in zip(entry.mappings, entry.objects, strict=True):
         mapping = push_mapping(name, folder=config.folder, region=config.region, functions=kind.functions)
-        item = next(item for item in kind.objects if item.name == object_name)
-        found.append(Outgoing(target, entry.system, item, mapping))
+        found.append(Outgoing(target, entry.system, offered[object_name], mapping))
     return found
 
 

@@ -29,6 +29,8 @@ class Sliced:
     rejected: Sequence[Rejected] = ()
 
 
+_REPEATS = 10
+
 Fetch: TypeAlias = Callable[[Slice], Sliced]
 
 
@@ -67,9 +69,9 @@ class Offsets(CursorKind):
             yield from self._pages(place.row, place.ids, fetch)
         yield from self._pages(0, [], fetch)
 
-    def _pages(self, row: int, known: Sequence[JSON], fetch: Fetch) -> Iterator[Page]:
+    def _pages(self, row: int, known: list[JSON], fetch: Fetch) -> Iterator[Page]:
         """Read on from the row that was the last one of `known`."""
-        more = True
+        more, repeated = True, 0
         while more:
             asked = self._around(row)
             found = fetch(asked)
@@ -77,7 +79,9 @@ class Offsets(CursorKind):
                 row = max(0, asked.offset - self.size + 1)
                 continue
             more = found.more
-            if more and (not found.ids or found.ids == known):
+            # Rows that came in above may move a page down as a whole, but hardly again and again.
+            repeated = repeated + 1 if list(found.ids) == known else 0
+            if more and (not found.ids or repeated == _REPEATS):
                 raise RetryableError("the source says that there are more rows, but another offset does not lead to them")
             known, row = list(found.ids), asked.offset + len(found.ids) - 1
             yield Page(found.records, write_cursor(_Saved(row, known) if more else _Saved()), found.rejected)

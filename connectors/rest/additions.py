@@ -1,0 +1,44 @@
+"""What records are given besides what the API says, so that mapping files need not know each API's ways."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from connectors.rest.declaration import Pairs, StreamFile
+from connectors.rest.documents import Fields, with_fields
+from connectors.rest.template import look_up
+from threadline.sdk.yamlfile import is_list
+
+DELETED = "_deleted"
+
+
+class Additions:
+    """Marks deleted records, and makes objects of arrays of names and values."""
+
+    def __init__(self, stream: StreamFile) -> None:
+        self._deleted = dict(stream.deleted or {})
+        self._pairs = stream.pairs
+        self._fields = Fields((*self._deleted, *(pairs.at for pairs in self._pairs.values())))
+        self._any = bool(self._deleted or self._pairs)
+
+    def made(self, records: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the records with their additions."""
+        return [with_fields(record, self._of(record)) for record in records] if self._any else records
+
+    def _of(self, record: bytes) -> dict[str, Any]:
+        values = self._fields.read(record)
+        marks, arrays = values[: len(self._deleted)], values[len(self._deleted) :]
+        deleted = any(_fits(value, wanted) for value, wanted in zip(marks, self._deleted.values(), strict=True))
+        made = {name: _object(array, pairs) for (name, pairs), array in zip(self._pairs.items(), arrays, strict=True)}
+        return {DELETED: True, **made} if deleted else made
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    if wanted == "*":
+        return value is not None
+    # In JSON, 1 is not true.
+    return any(value == each and type(value) is type(each) for each in (wanted if is_list(wanted) else [wanted]))
+
+
+def _object(array: Any, pairs: Pairs) -> dict[str, Any]:
+    elements = array if is_list(array) else []
+    return {str(name): look_up(each, pairs.value) for each in elements if (name := look_up(each, pairs.name)) is not None}

@@ -1,0 +1,175 @@
+"""Calls to one API: its address, its credentials, and how often it may be called."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from connectors.rest.auth import OAuth, make_auth
+from connectors.rest.declaration import ApiFile, Rate
+from connectors.rest.documents import Body, decoded
+from connectors.rest.errors import Judgement, NotTakenError
+from connectors.rest.paging import Answer
+from connectors.rest.template import Values, fill, fill_path, look_up, plain
+from threadline.sdk import ConnectorError, RetryableError
+from threadline.sdk.http import Http, retrying
+
+
+class _ExpiredError(Exception):
+    """The API does not accept a token that has not run out yet."""
+
+
+class Budget:
+    """Waits until another call fits into the declared rate."""
+
+    def __init__(self, rate: Rate | None) -> None:
+        self._rate = rate
+        self._calls: deque[float] = deque()
+
+    def spend(self) -> None:
+        """Count one call, as soon as it may be made."""
+        if not self._rate:
+            return
+        if len(self._calls) >= self._rate.requests:
+            time.sleep(max(0.0, self._calls.popleft() + self._rate.seconds - time.monotonic()))
+        self._calls.append(time.monotonic())
+
+
+class Client:
+    """One API, by its file; `variables` are the values that threadline.yaml gives."""
+
+    def __init__(self, name: str, api: ApiFile, base_url: str | None, variables: Values, secrets: Mapping[str, Any]) -> None:
+        self.name = name
+        self._variables = {key: each.default for key, each in api.variables.items()} | dict(variables)
+        address = base_url or fill_path(api.base_url or "", self._variables)
+        self._auth = make_auth(api, name, address, secrets)
+        self._http = Http(name, address, auth=self._auth, headers={"Accept": "application/json", **self._headers(api.headers, {})})
+        self._budget = Budget(api.rate)
+        self._told: tuple[datetime, float] | None = None
+        self._judgement = Judgement(name, api.errors)
+        self.code = api.errors.code
+
+    def get(self, body: Body, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str], values: Values) -> Answer:
+        """GET a page with retries; templates are filled with `values`, and a parameter without a value is left out.
+
+        ConfigError, RetryableError, or RefusalError where the API file says that an error concerns one record.
+        """
+        values = {**self._variables, **values}
+        query = {name: plain(value, name) for name, value in fill(dict(parameters), values).items()}
+        address, sent = fill_path(path, values), self._headers(headers, values)
+        return retrying(lambda: self._page(body, self._once("GET", address, path, params=query, headers=sent, stream=True), path))
+
+    def follow(self, body: Body, url: str, shown: str, headers: Mapping[str, str], values: Values) -> Answer:
+        """GET a page that an answer led to, with retries; ConfigError when it is another host's."""
+        sent = self._headers(headers, values)
+        return retrying(lambda: self._page(body, self._once("GET", url, shown, headers=sent, stream=True), shown))
+
+    def probe(self, path: str, parameters: Mapping[str, Any]) -> None:
+        """GET something, whatever it is, to see that address and credentials are right."""
+        query = {name: plain(value, name) for name, value in fill(dict(parameters), self._variables).items()}
+        address = fill_path(path, self._variables)
+        response = retrying(lambda: self._once("GET", address, path, params=query))
+        self._judge_code(response.content, response, path)
+
+    def _page(self, body: Body, response: requests.Response, shown: str) -> Answer:
+        content = self._whole(response, shown)
+        try:
+            records, around = body.read(content)
+        except RetryableError as error:
+            self._judge_code(content, response, shown)
+            raise RetryableError(f"{self.name}: {error}") from None
+        if self.code and around.get(self.code) is not None:
+            self._judgement.judge("GET", shown, response, str(around[self.code]), writes=False)
+        return Answer(records, around, response.url, {name.lower(): value for name, value in response.headers.items()})
+
+    def _whole(self, response: requests.Response, shown: str) -> bytes:
+        try:
+            # At once: `content` joins what it reads in pieces of 10 kB.
+            return bytes(response.raw.read(decode_content=True))
+        except HTTPError:
+            raise RetryableError(f"{self.name}: the answer to GET {shown} broke off") from None
+        finally:
+            response.close()
+
+    def clock(self) -> datetime:
+        """Tell the API's time, by the Date of its last answer; this machine's where it gives none."""
+        if self._told is None:
+            # Whatever the answer is, it has a date; where there is none, the next call says so.
+            with suppress(ConnectorError):
+                self._once("HEAD", "", "its base address")
+        now, since = self._told or (datetime.now(UTC), time.monotonic())
+        return now + timedelta(seconds=time.monotonic() - since)
+
+    def write(self, method: str, path: str, body: Any, headers: Mapping[str, str], values: Values) -> Any:
+        """Make one call that writes, and return the answer's JSON; None where it is none.
+
+        What the API did not take is repeated. A RetryableError that is no NotTakenError leaves open whether it arrived.
+        """
+        values = {**self._variables, **values}
+        address, sent = fill_path(path, values), self._headers(headers, values)
+
+        def once() -> requests.Response | RetryableError:
+            try:
+                return self._once(method, address, path, json=body, headers=sent)
+            except NotTakenError:
+                raise
+            except RetryableError as error:
+                # Returned, since what is raised would be repeated.
+                return error
+
+        answer = retrying(once)
+        if isinstance(answer, RetryableError):
+            raise answer
+        self._judge_code(answer.content, answer, path)
+        return decoded(answer.content)
+
+    def judge_item(self, item: Any, shown: str) -> None:
+        """Raise what the error of one item in an answer means."""
+        code = look_up(item, self.code) if self.code else None
+        self._judgement.judge_item(shown, "" if code is None else str(code))
+
+    def fill_body(self, template: Any, values: Values) -> Any:
+        """Fill the template of a body, with the API's variables too."""
+        return fill(template, {**self._variables, **values})
+
+    def _once(self, method: str, url: str, shown: str, **options: Any) -> requests.Response:
+        hook = partial(self._judge, method, shown)
+        self._budget.spend()
+        try:
+            return self._http.once(method, url, hooks={"response": partial(hook, renew=True)}, **options)
+        except _ExpiredError:
+            self._budget.spend()
+            return self._http.once(method, url, hooks={"response": hook}, **options)
+
+    def _judge(self, method: str, shown: str, response: requests.Response, *, renew: bool = False, **_: Any) -> None:
+        with suppress(ValueError):
+            self._told = parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC), time.monotonic()
+        if response.status_code < 300:
+            return
+        if renew and response.status_code == 401 and isinstance(self._auth, OAuth) and self._auth.forget():
+            raise _ExpiredError
+        self._judgement.judge(method, shown, response, self._code_in(response.content), writes=method != "GET")
+
+    def _judge_code(self, content: bytes, response: requests.Response, shown: str) -> None:
+        if code := self._code_in(content):
+            method = str(response.request.method)
+            self._judgement.judge(method, shown, response, code, writes=method != "GET")
+
+    def _code_in(self, content: bytes) -> str:
+        found = look_up(decoded(content), self.code) if self.code else None
+        return "" if found is None else str(found)
+
+    def _headers(self, templates: Mapping[str, str], values: Values) -> dict[str, str]:
+        filled = fill(dict(templates), {**self._variables, **values})
+        return {name: plain(value, name) for name, value in filled.items()}
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._http.close()

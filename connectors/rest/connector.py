@@ -1,0 +1,92 @@
+"""The connector: streams and objects come from the API file."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from connectors.rest.apifile import load_api, short_name
+from connectors.rest.declaration import ApiFile
+from connectors.rest.kinds import kind_of
+from connectors.rest.settings import CREDENTIALS, RestSettings
+from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+
+if TYPE_CHECKING:
+    from connectors.rest.client import Client
+
+
+def given_id(value: Any) -> Any:
+    """Return an id; ValueError for 0, which stands for nobody in many systems."""
+    if value in (0, "0"):
+        raise ValueError("0 is nobody's id")
+    return value
+
+
+class Rest(Connector[RestSettings], Target):
+    """Any JSON API over HTTP, as a YAML file describes it."""
+
+    name: ClassVar[str] = "rest"
+    about: ClassVar[str] = "Any JSON API over HTTP, described by a YAML file: WooCommerce, Roundup, Request Tracker, your own"
+    objects: ClassVar[tuple[PushObject, ...]] = ()
+    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"given_id": given_id}
+    sandbox: ClassVar[str | None] = "connectors.rest.sandbox:RestSandbox"
+    connection_type: ClassVar[str] = "http"
+
+    @cached_property
+    def _api(self) -> ApiFile:
+        return load_api(self.settings.api)
+
+    @cached_property
+    def _client(self) -> "Client":
+        # The HTTP library is not imported by those who only list streams.
+        from connectors.rest.client import Client
+
+        settings = self.settings
+        needed = CREDENTIALS.get(type(self._api.auth), ())
+        secrets = {name: getattr(settings, name) for name in needed}
+        return Client(short_name(settings.api), self._api, settings.base_url, settings.variables, secrets)
+
+    def available_streams(self) -> Sequence[Stream]:
+        """Return the streams that the API file declares."""
+        folder = f"rest/{short_name(self.settings.api)}"
+        return [
+            Stream(name, each.keys, each.mapping or f"{folder}/{name}", each.about, kind_of(self._api.streams, name))
+            for name, each in self._api.streams.items()
+        ]
+
+    def available_objects(self) -> Sequence[PushObject]:
+        """Return the objects that the API file declares."""
+        from connectors.rest.push import push_object
+
+        return [push_object(name, each) for name, each in self._api.push.items()]
+
+    def check(self) -> None:
+        """Make the call that the API file names, or read the first stream's first page."""
+        from connectors.rest.pull import Reader
+
+        if self._api.check:
+            self._client.probe(self._api.check.path, self._api.check.parameters)
+        elif self._api.streams:
+            Reader(self._client, self._api.streams, next(iter(self._api.streams))).first()
+        else:
+            raise ConfigError(f"{self._client.name}: the API file has no streams, and no `check` that could be called")
+
+    def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
+        """Yield the records that changed since, as the stream's `cursor` and `paging` say."""
+        from connectors.rest.pull import Reader
+
+        if stream not in self._api.streams:
+            raise ConfigError(f"{self._client.name} has no stream {stream!r}; it has {', '.join(self._api.streams) or 'none'}")
+        return Reader(self._client, self._api.streams, stream).pages(since)
+
+    def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
+        """Write records as the object's calls say."""
+        from connectors.rest.push import Writer
+
+        if object not in self._api.push:
+            raise ConfigError(f"{self._client.name} takes no {object!r}; it takes {', '.join(self._api.push) or 'nothing'}")
+        return Writer(self._client, self._api.push[object]).write(intents)
+
+    def close(self) -> None:
+        """Close the session."""
+        if "_client" in self.__dict__:
+            self._client.close()

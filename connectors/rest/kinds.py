@@ -1,0 +1,41 @@
+"""What each declared cursor promises, in the words of the connector contract."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connectors.rest import declaration
+from connectors.rest.declaration import Keyset, StreamFile
+from threadline.sdk import CursorKind, KeyOrder, Opaque, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Everything(KeyOrder):
+    """All records with every scan; the cursor only saves what was read before a crash."""
+
+    def __str__(self) -> str:
+        return "as a whole each time"
+
+
+@dataclass(frozen=True, slots=True)
+class Below(CursorKind):
+    """What stands below the records of another stream, for each of those that this stream's own scan of them yields."""
+
+    parent: str
+    how: CursorKind
+
+    def __str__(self) -> str:
+        return f"for each of {self.parent}, which are read {self.how}"
+
+
+def kind_of(streams: dict[str, StreamFile], name: str) -> CursorKind:
+    """Return how a stream is read."""
+    stream = streams[name]
+    if stream.parent:
+        return Below(stream.parent.stream, kind_of(streams, stream.parent.stream))
+    match stream.cursor:
+        case declaration.Window():
+            return Window(stream.cursor.by, timedelta(seconds=stream.cursor.overlap))
+        case declaration.Position():
+            return Opaque(f"last {stream.paging.field}" if isinstance(stream.paging, Keyset) else "position")
+        case _:
+            return Everything()

@@ -1,0 +1,136 @@
+"""Writing: create, update, or whichever `find` says; one by one, or many in one call with a result for each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from connectors.rest.client import Client
+from connectors.rest.declaration import Batch, Call, Find, ObjectFile
+from connectors.rest.documents import Body, decoded
+from connectors.rest.errors import NotTakenError, RefusalError
+from connectors.rest.template import look_up, plain
+from threadline.sdk import Intent, PushObject, Receipt, RecordError, RetryableError
+from threadline.sdk.yamlfile import is_list
+
+_AT_ONCE = 20
+"""Intents in one call of `push`, where each is a call of its own to the API."""
+
+
+def push_object(name: str, item: ObjectFile) -> PushObject:
+    """Return what the engine has to know of an object."""
+    call = item.update or item.create
+    batch = call.batch.size if call and call.batch else _AT_ONCE
+    if item.update:
+        return PushObject(name, batch, "upsert", item.about)
+    return PushObject(name, batch, "marker" if item.find else "key", item.about)
+
+
+class Writer:
+    """Writes the intents of one object."""
+
+    def __init__(self, client: Client, item: ObjectFile) -> None:
+        self._client = client
+        self._item = item
+
+    def write(self, intents: Sequence[Intent]) -> Iterator[Receipt]:
+        """Yield a receipt for each intent."""
+        call = self._item.update or self._item.create
+        if call and call.batch:
+            yield from self._write_batch(call, call.batch, intents)
+            return
+        for intent in intents:
+            try:
+                yield self._write_one(intent)
+            except RecordError as error:
+                yield Receipt(intent.id, "dead", None, str(error))
+            except RetryableError as error:
+                if not isinstance(error, NotTakenError):
+                    raise
+                yield Receipt(intent.id, "retry", None, str(error))
+
+    def _write_one(self, intent: Intent) -> Receipt:
+        create, update, find = self._item.create, self._item.update, self._item.find
+        values = _values(intent)
+        # What is only created is looked for when an earlier attempt may have made it; otherwise one look tells which call it is.
+        found = self._found(find, values) if find and (update or intent.attempt > 1) else None
+        if found is not None and not update:
+            return self._done(intent, found)
+        call = create if found is None and create else update
+        assert call  # noqa: S101 - the API file has one of them
+        answer = self._call(call, intent, {**values, "found": found or {}})
+        return self._done(intent, answer if look_up(answer, self._item.id or "") is not None else found)
+
+    def _call(self, call: Call, intent: Intent, values: Mapping[str, Any]) -> Any:
+        return self._client.write(call.method, call.path, self._body(call, intent, values), call.headers, values)
+
+    def _body(self, call: Call, intent: Intent, values: Mapping[str, Any]) -> Any:
+        return dict(intent.payload) if call.body is None else self._client.fill_body(call.body, values)
+
+    def _done(self, intent: Intent, answer: Any) -> Receipt:
+        identity = look_up(answer, self._item.id) if self._item.id else None
+        return Receipt(intent.id, "done", None if identity is None else plain(identity, "id"))
+
+    def _found(self, find: Find, values: Mapping[str, Any]) -> Any:
+        """Return the record that is there already, None when there is none."""
+        wanted = self._client.fill_body(find.contains if find.equals is None else find.equals, values)
+        if wanted is None or wanted == "":
+            raise RecordError("the record has nothing that it could be found by")
+        try:
+            answer = self._client.get(Body(find.records, ()), find.path, find.parameters, {}, values)
+        except RefusalError as refusal:
+            if refusal.nothing:
+                return None
+            raise
+        text = plain(wanted, "find").casefold()
+        for record in map(decoded, answer.records):
+            held = look_up(record, find.field)
+            if held is not None and _matches(plain(held, find.field).casefold(), text, whole=find.equals is not None):
+                return record
+        return None
+
+    def _write_batch(self, call: Call, batch: Batch, intents: Sequence[Intent]) -> Iterator[Receipt]:
+        items = [self._body(call, intent, _values(intent)) for intent in intents]
+        try:
+            answer = self._client.write(call.method, call.path, _nested(batch.items, items), call.headers, {})
+        except RefusalError as refusal:
+            if len(intents) == 1:
+                yield Receipt(intents[0].id, "dead", None, str(refusal))
+                return
+            # One of them spoils it for all: halves find out which.
+            middle = len(intents) // 2
+            yield from self._write_batch(call, batch, intents[:middle])
+            yield from self._write_batch(call, batch, intents[middle:])
+            return
+        except NotTakenError as error:
+            yield from (Receipt(intent.id, "retry", None, str(error)) for intent in intents)
+            return
+        results = look_up(answer, batch.results) if batch.results else answer
+        if not is_list(results) or len(results) != len(intents):
+            raise RetryableError(f"{self._client.name} answered {call.path} without a result for each record")
+        for intent, result in zip(intents, results, strict=True):
+            yield self._receipt(call, batch, intent, result)
+
+    def _receipt(self, call: Call, batch: Batch, intent: Intent, result: Any) -> Receipt:
+        error = look_up(result, batch.error) if batch.error else None
+        try:
+            if error is not None:
+                self._client.judge_item(error, call.path)
+            return self._done(intent, result)
+        except RecordError as refusal:
+            return Receipt(intent.id, "dead", None, str(refusal))
+        except NotTakenError as passing:
+            return Receipt(intent.id, "retry", None, str(passing))
+
+
+def _values(intent: Intent) -> Mapping[str, Any]:
+    return {**intent.payload, "intent": intent.id}
+
+
+def _matches(held: str, wanted: str, *, whole: bool) -> bool:
+    return held == wanted if whole else wanted in held
+
+
+def _nested(path: str, items: list[Any]) -> Any:
+    value: Any = items
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    return value
