@@ -1,6 +1,8 @@
 """Cursor and effects commit together, and only for the run that took the stream over last."""
 
 import multiprocessing
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, Self
 
 import pytest
@@ -11,7 +13,8 @@ from tests.integration.worker import pull_in_step
 from threadline.sdk import Rejected
 from threadline.store.database import open_database
 from threadline.sync import pull as pulling
-from threadline.sync.pull import Run, SupersededError, pull
+from threadline.sync.lease import LEASE, BusyError, Run, SupersededError
+from threadline.sync.pull import pull
 from threadline.sync.views import Ledger
 from threadline.testing.faults.database import Breaking, Crash
 
@@ -66,7 +69,11 @@ def test_whatever_statement_fails_a_batch_is_stored_with_its_cursor_or_not_at_al
     assert stored > 0
 
 
-def test_a_later_run_makes_an_earlier_one_stop_without_a_trace(lab, database_url, monkeypatch):
+OVER = timedelta(0)
+"""A lease that has run out as soon as it is taken."""
+
+
+def test_a_run_that_is_taken_over_stops_without_a_trace(lab, database_url, monkeypatch):
     monkeypatch.setattr(pulling, "BATCH", 1)
     lab.connector.add("people", *([record] for record in BEFORE))
     with open_database(database_url, create=False) as other:
@@ -78,32 +85,53 @@ def test_a_later_run_makes_an_earlier_one_stop_without_a_trace(lab, database_url
                 rival.pull("people")
                 snapshots.append(contents(other))
 
-        with pytest.raises(SupersededError, match=r"desk\.people is being pulled by a later run; this one stops"):
-            pull(lab.database, lab.connector, lab.judge("people"), progress=take_over)
+        with pytest.raises(SupersededError, match=r"desk\.people was taken over by a later run; this one stops"):
+            pull(lab.database, lab.connector, lab.judge("people"), progress=take_over, lease=OVER)
     assert contents(lab.database) == snapshots[0]
     assert sorted(lab.rows('SELECT state, "read" FROM runs')) == [("done", 4), ("lost", 1)]
 
 
-def test_a_run_that_was_superseded_cannot_move_the_cursor_even_without_records(lab):
-    earlier, later = (Run(lab.database, "desk", "people") for _ in range(2))
-    earlier.begin()
-    later.begin()
-    with pytest.raises(SupersededError), lab.database.write() as transaction:
-        earlier.commit(transaction, Ledger(), {"page": 9})
-    assert lab.rows("SELECT cursor FROM streams") == [(None,)]
-    with lab.database.write() as transaction:
-        later.commit(transaction, Ledger(), {"page": 1})
+def test_a_stream_that_is_being_pulled_is_left_to_that_run(lab, database_url, monkeypatch):
+    monkeypatch.setattr(pulling, "BATCH", 1)
+    lab.connector.add("people", *([record] for record in BEFORE))
+    refused: list[BusyError] = []
+    with open_database(database_url, create=False) as other:
+
+        def try_too(ledger: Ledger) -> None:
+            with pytest.raises(BusyError, match=r"another run of desk\.people is under way") as caught:
+                Lab(other, lab.connector).pull("people")
+            refused.append(caught.value)
+
+        pull(lab.database, lab.connector, lab.judge("people"), progress=try_too)
+    assert len(refused) == len(BEFORE)
+    assert all(0 < (error.retry_after or 0) <= LEASE.total_seconds() for error in refused)
+    assert lab.rows('SELECT state, "read" FROM runs') == [("done", len(BEFORE))]
+    assert lab.pull("people") == Ledger()
+
+
+def test_a_run_that_was_superseded_cannot_move_the_cursor_even_without_records(lab, database_url):
+    with open_database(database_url, create=False) as other:
+        earlier, later = Run(lab.database, "desk", "people", lease=OVER), Run(other, "desk", "people")
+        with earlier.under_way(), later.under_way():
+            with pytest.raises(SupersededError), lab.database.write() as transaction:
+                earlier.commit(transaction, Ledger(), {"page": 9})
+            with pytest.raises(SupersededError):
+                earlier.renew()
+            assert lab.rows("SELECT cursor FROM streams") == [(None,)]
+            with other.write() as transaction:
+                later.commit(transaction, Ledger(), {"page": 1})
     assert lab.rows("SELECT cursor FROM streams") == [('{"page":1}',)]
+    assert lab.rows("SELECT state FROM runs WHERE id = ?", earlier.id) == [("lost",)]
 
 
 def test_runs_of_different_streams_do_not_disturb_each_other(lab):
-    one, two, three = Run(lab.database, "desk", "people"), Run(lab.database, "desk", "orders"), Run(lab.database, "shop", "people")
-    for run in (one, two, three):
-        run.begin()
-    for run in (one, two, three):
-        with lab.database.write() as transaction:
-            run.commit(transaction, Ledger(), {"page": 1})
-        run.end("done")
+    runs = [Run(lab.database, "desk", "people"), Run(lab.database, "desk", "orders"), Run(lab.database, "shop", "people")]
+    with ExitStack() as stack:
+        for run in runs:
+            stack.enter_context(run.under_way())
+        for run in runs:
+            with lab.database.write() as transaction:
+                run.commit(transaction, Ledger(), {"page": 1})
     assert lab.rows("SELECT DISTINCT state FROM runs") == [("done",)]
 
 
@@ -136,6 +164,10 @@ def test_a_process_that_was_held_up_writes_nothing_once_another_has_taken_over(l
         held_up.step()
         assert held_up.line.recv() == "waiting"
         lab.connector.add("people", *([record] for record in BEFORE), AFTER)
+        with pytest.raises(BusyError):
+            lab.pull("people")
+        with lab.database.write() as transaction:
+            transaction.execute("UPDATE streams SET lease_until = changed_at")
         lab.pull("people")
         before = contents(lab.database)
         held_up.line.send("go on")

@@ -21,8 +21,8 @@ from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.sdk.yamlfile import is_mapping, parse_yaml
 from threadline.store.database import open_database
+from threadline.sync.archive import stored_records
 from threadline.sync.config import Config
-from threadline.sync.raw import stored_records
 
 
 def check_mappings(names: list[str], *, json: bool) -> None:

@@ -5,7 +5,7 @@ what changed. The outcome does not depend on the order in which records arrive.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from threadline.model.groups import connected, name_groups
@@ -27,37 +27,42 @@ class Neighbourhood:
     """Parties by the profile that a system says they are (an id that threadline itself wrote there)."""
 
 
-def regroup(transaction: Transaction, touched: Iterable[bytes]) -> set[bytes]:
-    """Give the touched parties and their neighbours the right profiles; return the profiles that changed."""
+def regroup(transaction: Transaction, touched: Iterable[bytes], fresh: Sequence[Row] = ()) -> set[bytes]:
+    """Give the touched parties and their neighbours the right profiles; return the profiles that changed.
+
+    `fresh` are the rows of party_identifiers of those that are new: nothing need be asked about them.
+    """
     start = set(touched)
     if not start:
         return set()
     transaction.lock("identity")
-    around = _explore(transaction, start)
+    around = _explore(transaction, start, fresh)
     groups = connected(around.parties, _links(around))
     names, redirects = name_groups(groups, around.profiles, lambda _: new_ulid())
     assigned = {party: name for name, group in zip(names, groups, strict=True) for party in group}
     return _store(transaction, around, assigned, redirects)
 
 
-def _explore(transaction: Transaction, start: set[bytes]) -> Neighbourhood:
+def _explore(transaction: Transaction, start: set[bytes], fresh: Sequence[Row]) -> Neighbourhood:
     around = Neighbourhood()
     known_profiles: set[bytes] = set()
     frontier = start
     while frontier:
         around.parties |= frontier
-        profiles = _read_profiles(transaction, frontier, around)
+        asked = frontier.difference(row[0] for row in fresh)
+        profiles = _read_profiles(transaction, asked, around)
         found: set[bytes] = set()
-        identifiers = _read_identifiers(transaction, frontier, around)
+        identifiers = _note_identifiers(transaction, [*fresh, *_read_identifiers(transaction, asked)], around)
+        fresh = ()
         profiles |= {profile for profile in around.named if profile not in known_profiles}
         if identifiers:
             holders = transaction.query_in("SELECT party, identifier FROM party_identifiers WHERE identifier {keys}", identifiers)
             for party, identifier in holders:
                 around.holders[identifier].append(party)
                 found.add(party)
-        if fresh := profiles - known_profiles:
-            known_profiles |= fresh
-            found |= {row[0] for row in transaction.query_in("SELECT party FROM memberships WHERE profile {keys}", fresh)}
+        if met := profiles - known_profiles:
+            known_profiles |= met
+            found |= {row[0] for row in transaction.query_in("SELECT party FROM memberships WHERE profile {keys}", met)}
         frontier = found - around.parties
     return around
 
@@ -68,12 +73,17 @@ def _read_profiles(transaction: Transaction, parties: set[bytes], around: Neighb
     return {profile for _, profile in rows}
 
 
-def _read_identifiers(transaction: Transaction, parties: set[bytes], around: Neighbourhood) -> set[bytes]:
-    rows = transaction.query_in("SELECT party, identifier, type, value_normalized FROM party_identifiers WHERE party {keys}", parties)
-    for party, _, kind, value in rows:
+def _read_identifiers(transaction: Transaction, parties: set[bytes]) -> list[Row]:
+    return transaction.query_in(
+        "SELECT party, identifier, owner, type, value, value_normalized FROM party_identifiers WHERE party {keys}", parties
+    )
+
+
+def _note_identifiers(transaction: Transaction, rows: Sequence[Row], around: Neighbourhood) -> set[bytes]:
+    for party, _, _, kind, _, value in rows:
         if kind == "threadline" and (profile := parse_id(value)):
             around.named[_followed(transaction, profile)].add(party)
-    return {identifier for _, identifier, _, _ in rows} - around.holders.keys()
+    return {row[1] for row in rows} - around.holders.keys()
 
 
 def _followed(transaction: Transaction, profile: bytes) -> bytes:
@@ -100,10 +110,13 @@ def _store(transaction: Transaction, around: Neighbourhood, assigned: dict[bytes
     if not moved:
         return set()
     changed = {profile for _, profile in moved} | {around.profiles[party] for party, _ in moved if party in around.profiles}
-    versions: dict[bytes, int] = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", changed))
+    old = changed.intersection(around.profiles.values())
     now = transaction.now()
-    for old, new in redirects.items():
-        transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [new, old])
-    transaction.upsert(PROFILES, [(profile, redirects.get(profile), versions.get(profile, 0) + 1, now) for profile in sorted(changed)])
-    transaction.upsert(MEMBERSHIPS, sorted(moved))
+    for before, after in redirects.items():
+        transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [after, before])
+    versions = transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", old)
+    transaction.append(PROFILES, [(profile, None, 1, now) for profile in changed - old])
+    transaction.upsert(PROFILES, [(profile, redirects.get(profile), version + 1, now) for profile, version in versions])
+    transaction.append(MEMBERSHIPS, [row for row in moved if row[0] not in around.profiles])
+    transaction.upsert(MEMBERSHIPS, [row for row in moved if row[0] in around.profiles])
     return changed

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -38,6 +39,14 @@ class Transaction(ABC):
         """Run a statement for many keys: `{keys}` in it stands for "= one of them"."""
 
     @abstractmethod
+    def append(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows whose keys are new, the fast way; RepeatCarefullyError when the database does not take them so."""
+
+    @abstractmethod
+    def take_care(self) -> None:
+        """Let `append` replace rows with the same key, from here on."""
+
+    @abstractmethod
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows that are not there yet; those whose key exists stay as they are."""
 
@@ -60,6 +69,10 @@ class Transaction(ABC):
     @abstractmethod
     def commit_horizon(self) -> int | None:
         """Return the `changes.txid` below which nothing can still appear; None where commits come in sequence."""
+
+
+class RepeatCarefullyError(Exception):
+    """Rows appended were there already, or hold what needs care: the transaction is to be repeated with care (`take_care`)."""
 
 
 class Database(ABC):
@@ -137,11 +150,14 @@ def storable(text: str) -> str:
 
 def distinct(rows: Iterable[Row], table: Table) -> list[Row]:
     """Return the rows with the last of each key."""
-    positions = [table.names.index(name) for name in table.key]
-    if len(positions) == 1:
-        (only,) = positions
-        return list({row[only]: row for row in rows}.values())
-    return list({tuple(row[position] for position in positions): row for row in rows}.values())
+    key = itemgetter(*(table.names.index(name) for name in table.key))
+    return list({key(row): row for row in rows}.values())
+
+
+@cache
+def append_sql(table: Table) -> str:
+    """INSERT of a whole row."""
+    return _insert(table, "?")
 
 
 @cache
@@ -175,6 +191,13 @@ def _insert(table: Table, placeholder: str) -> str:
     return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join(placeholder for _ in names)})'
 
 
+def in_key_order(table: Table, rows: Iterable[Row]) -> list[Row]:
+    """Sort rows by their key: writers that meet the same rows meet them in one order, and an index grows page by page."""
+    names = stored(table)
+    key = [names.index(name) for name in table.key if name in names]
+    return sorted(rows, key=itemgetter(*key)) if key else list(rows)
+
+
 def chunks(keys: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """Cut keys into lists of at most `size`."""
     items = list(keys)
@@ -185,10 +208,13 @@ def chunks(keys: Iterable[Any], size: int) -> Iterator[list[Any]]:
 __all__ = [
     "Database",
     "Mapping",
+    "RepeatCarefullyError",
     "Row",
     "Transaction",
+    "append_sql",
     "chunks",
     "distinct",
+    "in_key_order",
     "insert_sql",
     "moment",
     "on_conflict",

@@ -7,11 +7,14 @@ from functools import cache
 from typing import Any, LiteralString, cast
 
 from threadline.sdk.errors import ConfigError, RetryableError
-from threadline.store.database import Database, Row, Transaction, on_conflict, stored, taken, upsert_sql
+from threadline.store.database import Database, RepeatCarefullyError, Row, Transaction, append_sql, in_key_order, on_conflict, stored, taken
 from threadline.store.schema import ColumnKind, Table
 
 try:
     import psycopg
+    from psycopg.adapt import Dumper
+    from psycopg.pq import Format
+    from psycopg.types.string import BytesBinaryDumper
 except ImportError:
     raise ConfigError("PostgreSQL needs its driver: pip install 'threadline[postgres]'") from None
 
@@ -24,8 +27,26 @@ _PASSING = (
     "Temporary failure", "closed the connection",
 )  # fmt: skip
 """How libpq says that a server is not there for the moment: errors at connecting carry no code."""
+_ID = 16
 _COPY_FROM = 50
 """Rows from which loading by COPY beats separate statements."""
+
+
+class _Ids(list[bytes]):
+    """Ids of 16 bytes, which make an array of one width."""
+
+
+class _IdsDumper(Dumper):
+    """Writes ids as PostgreSQL's binary array in one step: an element at a time costs more than the look-up that it is for."""
+
+    format = Format.BINARY
+    oid = 1001  # bytea[]
+    _SIZE = (16).to_bytes(4, "big")
+
+    def dump(self, obj: _Ids) -> bytes:
+        dimensions, nulls, element, first = 1, 0, 17, 1
+        head = b"".join(number.to_bytes(4, "big") for number in (dimensions, nulls, element, len(obj), first))
+        return head + self._SIZE + self._SIZE.join(obj)
 
 
 @cache
@@ -38,19 +59,26 @@ def _clean(values: Iterable[Any]) -> Row:
     return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value for value in values)
 
 
+def _array(keys: Iterable[Any]) -> list[Any]:
+    items = list(keys)
+    is_ids = all(type(item) is bytes and len(item) == _ID for item in items)
+    return _Ids(items) if is_ids else list(_clean(items))
+
+
 class PostgresTransaction(Transaction):
     """Statements on one connection."""
 
     def __init__(self, connection: "psycopg.Connection[Row]") -> None:
         self._connection = connection
+        self._careful = False
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
-        return self._connection.execute(_placeholders(sql), _clean(parameters)).fetchall()
+        return self._connection.execute(_placeholders(sql), _clean(parameters), binary=True).fetchall()
 
     def query_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
-        items = list(_clean(keys))
+        items = _array(keys)
         return self.query(sql.replace("{keys}", "= ANY(?)"), [*parameters, items]) if items else []
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
@@ -59,9 +87,23 @@ class PostgresTransaction(Transaction):
 
     def execute_in(self, sql: str, keys: Iterable[Any]) -> None:
         """See `Transaction`."""
-        items = list(_clean(keys))
+        items = _array(keys)
         if items:
             self.execute(sql.replace("{keys}", "= ANY(?)"), [items])
+
+    def append(self, table: Table, rows: Sequence[Row]) -> None:
+        """See `Transaction`."""
+        if self._careful:
+            self.upsert(table, rows)
+        elif rows:
+            try:
+                self._copy(table, table.name, in_key_order(table, rows))
+            except (psycopg.errors.UniqueViolation, psycopg.errors.CharacterNotInRepertoire):
+                raise RepeatCarefullyError from None
+
+    def take_care(self) -> None:
+        """See `Transaction`."""
+        self._careful = True
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
@@ -74,32 +116,26 @@ class PostgresTransaction(Transaction):
     def _load(self, table: Table, rows: Sequence[Row], conflict: str) -> None:
         if not rows:
             return
-        names = stored(table)
-        with self._connection.cursor() as cursor:
-            if len(rows) < _COPY_FROM:
-                statement = upsert_sql(table).partition(" ON CONFLICT")[0]
-                # Writers that meet the same rows meet them in one order, else each may wait for the other.
-                key = [names.index(name) for name in table.key if name in names]
-                ordered = sorted(rows, key=lambda row: [row[position] for position in key])
-                cursor.executemany(_placeholders(f"{statement} {conflict}"), [_clean(row) for row in ordered])
-                return
-            columns = ", ".join(f'"{name}"' for name in names)
-            staged = f"staged_{table.name}"
-            cursor.execute(
-                cast(
-                    "LiteralString",
-                    f'CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {columns} FROM "{table.name}" WITH NO DATA',
-                )
-            )
-            with cursor.copy(cast("LiteralString", f"COPY {staged} ({columns}) FROM STDIN (FORMAT BINARY)")) as copy:
-                copy.set_types([_TYPES[column.kind] for column in table.columns if column.kind != "serial"])
-                for row in rows:
-                    copy.write_row(_clean(row))
-            keys = ", ".join(f'"{name}"' for name in table.key if name in names) or "1"
-            cursor.execute(
-                cast("LiteralString", f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {staged} ORDER BY {keys} {conflict}')
-            )
-            cursor.execute(cast("LiteralString", f"DELETE FROM {staged}"))
+        cleaned = [_clean(row) for row in in_key_order(table, rows)]
+        if len(rows) < _COPY_FROM:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(_placeholders(f"{append_sql(table)} {conflict}"), cleaned)
+            return
+        columns = ", ".join(f'"{name}"' for name in stored(table))
+        staged = f"staged_{table.name}"
+        create = f'CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {columns} FROM "{table.name}" WITH NO DATA'
+        self.execute(create)
+        self._copy(table, staged, cleaned)
+        self.execute(f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {staged} {conflict}')
+        self.execute(f"DELETE FROM {staged}")
+
+    def _copy(self, table: Table, into: str, rows: Iterable[Row]) -> None:
+        columns = ", ".join(f'"{name}"' for name in stored(table))
+        statement = cast("LiteralString", f'COPY "{into}" ({columns}) FROM STDIN (FORMAT BINARY)')
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types([_TYPES[column.kind] for column in table.columns if column.kind != "serial"])
+            for row in rows:
+                copy.write_row(row)
 
     def now(self) -> datetime:
         """See `Transaction`."""
@@ -127,6 +163,9 @@ class PostgresDatabase(Database):
             self._connection: psycopg.Connection[Row] = psycopg.connect(
                 address, autocommit=True, connect_timeout=10, options="-c timezone=UTC"
             )
+            # Of several dumpers for bytea the one registered last writes COPY: this one is compiled.
+            self._connection.adapters.register_dumper(bytes, BytesBinaryDumper)
+            self._connection.adapters.register_dumper(_Ids, _IdsDumper)
         except psycopg.OperationalError as error:
             # libpq's own words name host, database or user, and never the password.
             reason = str(error).strip().splitlines()[0]

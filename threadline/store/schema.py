@@ -102,11 +102,20 @@ MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("pr
 RECORDS = _table(
     "records", ["id"],
     Column("id", "id"), _text("source"), _text("stream"), _text("key"), Column("digest", "bytes"),
-    _text("state"), Column("page", "id"), _count("page_offset"), _count("page_length"),
+    Column("canonical", "bytes", nullable=True), _text("state"), Column("page", "id"), _count("page_offset"), _count("page_length"),
     _count("version"), Column("first_seen", "time"), Column("changed_at", "time"),
-    indexes=[("source", "stream", "changed_at")],
+    indexes=[("page",)],
 )  # fmt: skip
-"""What is known of each source record: its digest (with the mapping's), and where its bytes are."""
+"""What is known of each source record: the digest of its bytes (with the mapping's) and of what they were mapped to, and
+where its bytes are. `state`: ok, filtered, dead, or gone (the source no longer has it)."""
+
+RECORD_VERSIONS = _table(
+    "record_versions", ["record_id", "version"],
+    Column("record_id", "id"), _count("version"), Column("page", "id"), _count("page_offset"), _count("page_length"),
+    Column("seen_at", "time"),
+    indexes=[("page",)],
+)  # fmt: skip
+"""Where the earlier bytes of a record are; `seen_at` is when they came."""
 
 RAW_PAGES = _table(
     "raw_pages", ["id"], Column("id", "id"), _text("source"), _text("stream"), Column("run_id", "id"), Column("fetched_at", "time"),
@@ -115,15 +124,18 @@ RAW_PAGES = _table(
 """Records as the source sent them, compressed with zstd, one after the other."""
 
 STREAMS = _table(
-    "streams",
-    ["source", "stream"],
-    _text("source"),
-    _text("stream"),
-    _text("cursor", nullable=True),
-    _count("token"),
-    Column("changed_at", "time"),
-)
-"""Where each stream stands, and the fencing token of the run that may move it."""
+    "streams", ["source", "stream"],
+    _text("source"), _text("stream"), _text("cursor", nullable=True), _count("token"), Column("changed_at", "time"),
+    Column("lease_until", "time", nullable=True), _text("paused", nullable=True), Column("paused_mapping", "bytes", nullable=True),
+)  # fmt: skip
+"""Where each stream stands, the fencing token of the run that may move it and until when that run holds it, and why it is paused."""
+
+STREAM_FIELDS = _table(
+    "stream_fields", ["source", "stream", "field", "type"],
+    _text("source"), _text("stream"), _text("field"), _text("type"), _text("state"), Column("first_seen", "time"),
+    Column("example", "id", nullable=True),
+)  # fmt: skip
+"""The fields that a stream's records were seen to have; `example` is a record that had it (or lacked it, of type "missing")."""
 
 RUNS = _table(
     "runs", ["id"],
@@ -162,6 +174,7 @@ OUTBOX = _table(
 
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
-    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RAW_PAGES, STREAMS, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
+    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, RUNS,
+    DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

@@ -1,6 +1,7 @@
 """The embedded store: one SQLite file in WAL mode."""
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -8,8 +9,21 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from xxhash import xxh3_64_hexdigest
+
 from threadline.sdk.errors import ConfigError, RetryableError
-from threadline.store.database import Database, Row, Transaction, chunks, insert_sql, taken, upsert_sql
+from threadline.store.database import (
+    Database,
+    RepeatCarefullyError,
+    Row,
+    Transaction,
+    append_sql,
+    chunks,
+    in_key_order,
+    insert_sql,
+    taken,
+    upsert_sql,
+)
 from threadline.store.schema import Table
 
 _BUSY_SECONDS = 60.0
@@ -30,6 +44,7 @@ class SqliteTransaction(Transaction):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._careful = False
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
@@ -50,6 +65,20 @@ class SqliteTransaction(Transaction):
         """See `Transaction`."""
         for part in chunks(keys, _KEYS_PER_STATEMENT):
             self._connection.execute(_with_keys(sql, len(part)), part)
+
+    def append(self, table: Table, rows: Sequence[Row]) -> None:
+        """See `Transaction`."""
+        if self._careful:
+            self.upsert(table, rows)
+        elif rows:
+            try:
+                self._connection.executemany(append_sql(table), in_key_order(table, rows))
+            except sqlite3.IntegrityError:
+                raise RepeatCarefullyError from None
+
+    def take_care(self) -> None:
+        """See `Transaction`."""
+        self._careful = True
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
@@ -96,6 +125,8 @@ class SqliteDatabase(Database):
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA temp_store = MEMORY")
+            self._connection.execute("PRAGMA cache_size = -32000")
+            self._connection.execute("PRAGMA wal_autocheckpoint = 8000")
             # SQLite's own knows only the letters of ASCII.
             self._connection.create_function("lower", 1, _lower, deterministic=True)
         except (sqlite3.Error, OSError) as error:
@@ -133,12 +164,19 @@ class SqliteDatabase(Database):
     @contextmanager
     def sole(self, name: str) -> Generator[None]:
         """See `Database`: a lock on a file beside the database, which the system drops with its process."""
-        with Path(f"{self._path}-{name.replace(' ', '-')}.lock").open("w") as file:
+        path = Path(f"{self._path}-{xxh3_64_hexdigest(name.encode())}.lock")
+        with path.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                # Whoever held it before may have removed the file between our two steps.
+                if os.fstat(file.fileno()).st_ino != path.stat().st_ino:
+                    raise taken(name)
+            except OSError:
                 raise taken(name) from None
-            yield
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
 
     def _rollback(self) -> None:
         if self._connection.in_transaction:

@@ -4,21 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import zstandard
-
 from threadline.identity.graph import regroup
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Entity, Party
 from threadline.model.identifiers import CONTACT_TYPES
-from threadline.model.ids import entity_id, new_ulid
+from threadline.model.ids import entity_id
 from threadline.store import schema
 from threadline.store.database import Row, Transaction, distinct
-from threadline.sync.batch import Incoming, Judge, Letter, Verdict
+from threadline.sync import archive
+from threadline.sync.archive import Place
+from threadline.sync.batch import Incoming, Judge, Letter, State, Verdict
 
-_NOWHERE = bytes(16)
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
-_compress = zstandard.ZstdCompressor(level=1).compress
 
 
 class Writer:
@@ -34,48 +32,56 @@ class Writer:
         """Write everything that a verdict amounts to."""
         now = transaction.now()
         self._records(transaction, verdict, now)
-        self._rows(transaction, verdict)
-        touched = self._parties(transaction, verdict)
-        profiles = regroup(transaction, touched)
+        gone = self._gone(verdict)
+        self._rows(transaction, verdict, gone)
+        touched, profiles = self._parties(transaction, verdict)
         self._letters(transaction, verdict, now)
-        self._log(transaction, verdict, touched, profiles, now)
+        self._log(transaction, verdict, gone, touched, profiles, now)
 
     def _records(self, transaction: Transaction, verdict: Verdict, now: datetime) -> None:
-        used = [record for record, _ in verdict.mapped] + verdict.filtered
-        page, offset, rows = new_ulid(), 0, list[Row]()
-        for state, records in (("ok", [record for record, _ in verdict.mapped]), ("filtered", verdict.filtered)):
-            for record in records:
-                rows.append(self._record(verdict, record, state, page, offset, now))
-                offset += len(record.raw)
-        if used:
-            body = _compress(b"".join(record.raw for record in used))
-            transaction.insert(schema.RAW_PAGES, [(page, self.judge.source, self.judge.stream, self.run_id, now, body)])
-        # A dead letter keeps its own bytes.
-        rows += [self._record(verdict, letter.record, "dead", _NOWHERE, 0, now) for letter in verdict.letters]
-        transaction.upsert(schema.RECORDS, rows)
+        judged: list[tuple[Incoming, State, bytes | None]] = [
+            *((one.record, "ok", one.canonical) for one in verdict.mapped),
+            *((record, "ok", verdict.known[record.id].canonical) for record in verdict.same),
+            *((record, "filtered", None) for record in verdict.filtered),
+            *((letter.record, "dead", None) for letter in verdict.letters if not verdict.is_dead_already(letter.record)),
+        ]
+        bodies = [(record.id, record.raw) for record, _, _ in judged]
+        places = archive.keep(transaction, self.judge.source, self.judge.stream, self.run_id, now, bodies)
+        new, again, earlier = list[Row](), list[Row](), list[Row]()
+        for record, state, canonical in judged:
+            known = verdict.known.get(record.id)
+            if known is None:
+                new.append(self._record(record, state, canonical, places[record.id], 1, now, now))
+            else:
+                again.append(self._record(record, state, canonical, places[record.id], known.version + 1, known.first_seen, now))
+                earlier.append((record.id, known.version, *known.place, known.changed_at))
+        transaction.append(schema.RECORDS, new)
+        transaction.upsert(schema.RECORDS, again)
+        transaction.append(schema.RECORD_VERSIONS, earlier)
 
-    def _record(self, verdict: Verdict, record: Incoming, state: str, page: bytes, offset: int, now: datetime) -> Row:
-        known = verdict.known.get(record.id)
-        # A record that turns dead keeps the rows of its last good version: its state there stays what it was made of.
-        version, first_seen = (known.version + 1, known.first_seen) if known else (1, now)
+    def _record(
+        self, record: Incoming, state: State, canonical: bytes | None, place: Place, version: int, first_seen: datetime, now: datetime
+    ) -> Row:
         source, stream = self.judge.source, self.judge.stream
-        return (record.id, source, stream, record.key, record.digest, state, page, offset, len(record.raw), version, first_seen, now)
+        return (record.id, source, stream, record.key, record.digest, canonical, state, *place, version, first_seen, now)
 
-    def _rows(self, transaction: Transaction, verdict: Verdict) -> None:
-        gone = self._gone(verdict)
+    def _rows(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> None:
+        known = verdict.known
         if self.entity is not Party:
             table = schema.BY_NAME[self.entity.table]
             transaction.execute_in(f'DELETE FROM "{table.name}" WHERE id {{keys}}', gone)  # noqa: S608 - a name of the schema
-            transaction.upsert(table, distinct((mapped.row for _, mapped in verdict.mapped if mapped.row is not None), table))
+            rows = [(one.record.id in known, one.result.row) for one in verdict.mapped if one.result.row is not None]
+            transaction.append(table, [row for again, row in rows if not again])
+            transaction.upsert(table, [row for again, row in rows if again])
         children: dict[str, list[Row]] = defaultdict(list)
-        for _, mapped in verdict.mapped:
-            for name, rows in mapped.children:
-                children[name] += rows
+        for one in verdict.mapped:
+            for name, rows_of_child in one.result.children:
+                children[name] += rows_of_child
         stale = {*verdict.changed_ids, *(record.id for record in verdict.left)}
         for child in self.entity.children.values():
             table = schema.BY_NAME[child.table]
             transaction.execute_in(f'DELETE FROM "{table.name}" WHERE record_id {{keys}}', stale)  # noqa: S608 - a name of the schema
-            transaction.upsert(table, distinct(children[table.name], table))
+            transaction.append(table, distinct(children[table.name], table))
         if self.entity.has_parties:
             self._related(transaction, verdict, gone)
 
@@ -86,30 +92,41 @@ class Writer:
         return [entity_id(self.judge.source, self.target, record.key) for record in verdict.left]
 
     def _related(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> None:
-        changed = set(verdict.changed_ids)
-        old = [mapped.row[0] for record, mapped in verdict.mapped if record.id in changed and mapped.row is not None]
+        rows = [(one.record.id, one.result.row[0], one.result.parties) for one in verdict.mapped if one.result.row is not None]
+        old = [entity for record_id, entity, _ in rows if record_id in verdict.known]
         transaction.execute_in("DELETE FROM related_parties WHERE entity {keys}", [*old, *gone])
-        rows = [(mapped.row[0], party.role, party.id) for _, mapped in verdict.mapped if mapped.row is not None for party in mapped.parties]
-        transaction.insert(schema.RELATED_PARTIES, distinct(rows, schema.RELATED_PARTIES))
+        related = dict.fromkeys((entity, party.role, party.id) for _, entity, parties in rows for party in parties)
+        transaction.append(schema.RELATED_PARTIES, list(related))
 
-    def _parties(self, transaction: Transaction, verdict: Verdict) -> set[bytes]:
-        """Write parties and what names them; return those whose identifiers changed."""
-        mentions = [(record.id, party) for record, mapped in verdict.mapped for party in mapped.parties]
+    def _parties(self, transaction: Transaction, verdict: Verdict) -> tuple[set[bytes], set[bytes]]:
+        """Write parties and what names them; return the parties whose identifiers changed, and the profiles that did."""
+        mentions = [(one.record.id, party) for one in verdict.mapped for party in one.result.parties]
         if not mentions:
-            return set()
-        parties = distinct((party.row for _, party in mentions), schema.PARTIES)
+            return set(), set()
         identifiers = distinct(_identifier_rows(mentions), schema.PARTY_IDENTIFIERS)
-        contacts = distinct(_contact_rows(mentions), schema.CONTACT_POINTS)
         own = self.entity is Party
         retired = self._retire(transaction, verdict, identifiers) if own else set[bytes]()
         rows = transaction.query_in(
-            "SELECT party, identifier FROM party_identifiers WHERE party {keys}", {party.id for _, party in mentions}
+            "SELECT party, identifier FROM party_identifiers WHERE party {keys}", dict.fromkeys(party.id for _, party in mentions)
         )
         held = set(rows)
-        # The source's own record of a person is what it knows; a mention elsewhere only adds one that is not there.
-        for table, found in ((schema.PARTIES, parties), (schema.PARTY_IDENTIFIERS, identifiers), (schema.CONTACT_POINTS, contacts)):
-            (transaction.upsert if own else transaction.insert)(table, found)
-        return retired | {row[0] for row in identifiers if (row[0], row[1]) not in held}
+        known = {party for party, _ in rows}
+        added = [row for row in identifiers if (row[0], row[1]) not in held]
+        parties = distinct((party.row for _, party in mentions), schema.PARTIES)
+        transaction.append(schema.PARTIES, [row for row in parties if row[0] not in known])
+        transaction.append(schema.PARTY_IDENTIFIERS, added)
+        if own:
+            # The source's own record of a person is what it knows; a mention elsewhere only adds one that is not there.
+            transaction.upsert(schema.PARTIES, [row for row in parties if row[0] in known])
+            transaction.upsert(schema.PARTY_IDENTIFIERS, [row for row in identifiers if (row[0], row[1]) in held])
+            transaction.upsert(schema.CONTACT_POINTS, distinct(_contact_rows(identifiers), schema.CONTACT_POINTS))
+        else:
+            transaction.insert(schema.CONTACT_POINTS, distinct(_contact_rows(added), schema.CONTACT_POINTS))
+        fresh = {row[0] for row in added} - known
+        touched = retired | {row[0] for row in added}
+        profiles = regroup(transaction, touched, [row[:6] for row in added if row[0] in fresh])
+        # A party that is new is told of by its profile, which is new as well.
+        return touched - fresh, profiles
 
     def _retire(self, transaction: Transaction, verdict: Verdict, identifiers: Sequence[Row]) -> set[bytes]:
         changed = verdict.changed_ids
@@ -128,7 +145,7 @@ class Writer:
             ids = [letter.record.id for letter in verdict.letters]
             before = {row[0]: row for row in transaction.query_in("SELECT id, first_seen, attempts FROM dead_letters WHERE id {keys}", ids)}
             transaction.upsert(schema.DEAD_LETTERS, [self._letter(letter, before.get(letter.record.id), now) for letter in verdict.letters])
-        recovered = [record.id for record in [*(record for record, _ in verdict.mapped), *verdict.filtered]]
+        recovered = [*(one.record.id for one in verdict.mapped), *(record.id for record in verdict.filtered)]
         cured = [identity for identity in recovered if identity in verdict.known and verdict.known[identity].state == "dead"]
         transaction.execute_in("UPDATE dead_letters SET state = 'resolved' WHERE id {keys}", cured)
 
@@ -140,16 +157,17 @@ class Writer:
             first_seen, now, attempts + 1, "open",
         )  # fmt: skip
 
-    def _log(self, transaction: Transaction, verdict: Verdict, touched: set[bytes], profiles: set[bytes], now: datetime) -> None:
-        changed = set(verdict.changed_ids)
+    def _log(
+        self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes], touched: set[bytes], profiles: set[bytes], now: datetime
+    ) -> None:
         entries: list[tuple[str, bytes, str]] = []
-        for record, mapped in verdict.mapped:
-            kind = "changed" if record.id in changed else "new"
-            if mapped.row is not None:
-                entries.append((self.target, mapped.row[0], kind))
-            elif mapped.parties:
-                entries.append(("party", mapped.parties[-1].id, kind))
-        entries += [(self.target, entity, "gone") for entity in self._gone(verdict)]
+        for record, result, _ in verdict.mapped:
+            kind = "changed" if record.id in verdict.known else "new"
+            if result.row is not None:
+                entries.append((self.target, result.row[0], kind))
+            elif result.parties:
+                entries.append(("party", result.parties[-1].id, kind))
+        entries += [(self.target, entity, "gone") for entity in gone]
         entries += [("profile", profile, "changed") for profile in sorted(profiles)]
         if self.entity is not Party:
             entries += [("party", party, "new") for party in sorted(touched)]
@@ -161,7 +179,7 @@ def log(transaction: Transaction, entries: Iterable[tuple[str, bytes, str]], run
     rows = list(entries)
     if rows:
         txid = transaction.txid()
-        transaction.upsert(schema.CHANGES, [(txid, now, kind, identity, what, run_id) for kind, identity, what in rows])
+        transaction.append(schema.CHANGES, [(txid, now, kind, identity, what, run_id) for kind, identity, what in rows])
 
 
 def _identifier_rows(mentions: Sequence[tuple[bytes, PartyMention]]) -> Iterable[Row]:
@@ -170,12 +188,11 @@ def _identifier_rows(mentions: Sequence[tuple[bytes, PartyMention]]) -> Iterable
             yield (party.id, identifier.id, identifier.owner, identifier.kind, identifier.value, identifier.normalized, record_id)
 
 
-def _contact_rows(mentions: Sequence[tuple[bytes, PartyMention]]) -> Iterable[Row]:
-    for record_id, party in mentions:
-        for identifier in party.identifiers:
-            kind = CONTACT_TYPES.get(identifier.kind)
-            if kind and len(identifier.normalized) <= _LONGEST_ADDRESS:
-                yield (party.id, kind, identifier.normalized, False, None, None, None, record_id)
+def _contact_rows(identifiers: Iterable[Row]) -> Iterable[Row]:
+    for party, _, _, kind, _, normalized, record_id in identifiers:
+        contact = CONTACT_TYPES.get(kind)
+        if contact and len(normalized) <= _LONGEST_ADDRESS:
+            yield (party, contact, normalized, False, None, None, None, record_id)
 
 
 __all__ = ["Writer", "log"]

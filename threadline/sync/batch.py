@@ -1,7 +1,7 @@
 """Decides what each record of a batch is: unchanged, new, changed, filtered or dead. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -14,18 +14,23 @@ from threadline.mapping.errors import MappingError
 from threadline.model.ids import entity_id
 from threadline.sdk.contract import Rejected
 from threadline.store.database import Transaction, storable
+from threadline.sync.archive import Place
 from threadline.sync.views import Ledger
 
-State = Literal["ok", "filtered", "dead"]
+_pack = msgspec.msgpack.Encoder().encode
+State = Literal["ok", "filtered", "dead", "gone"]
 
 
 class Known(NamedTuple):
     """What the store knows of a record."""
 
     digest: bytes
+    canonical: bytes | None
     state: State
+    place: Place
     version: int
     first_seen: Any
+    changed_at: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,21 @@ class Letter:
     site: str
 
 
+class Mapped(NamedTuple):
+    """A record that makes rows; `canonical` is the digest of what it was mapped to."""
+
+    record: Incoming
+    result: MappedRecord
+    canonical: bytes
+
+
 @dataclass(slots=True)
 class Verdict:
     """What a batch amounts to."""
 
-    mapped: list[tuple[Incoming, MappedRecord]] = field(default_factory=list[tuple[Incoming, MappedRecord]])
+    mapped: list[Mapped] = field(default_factory=list[Mapped])
+    same: list[Incoming] = field(default_factory=list[Incoming])
+    """Other bytes, of which the mapping makes what is stored already."""
     filtered: list[Incoming] = field(default_factory=list[Incoming])
     letters: list[Letter] = field(default_factory=list[Letter])
     known: dict[bytes, Known] = field(default_factory=dict[bytes, Known])
@@ -63,12 +78,17 @@ class Verdict:
     @property
     def changed_ids(self) -> list[bytes]:
         """Records among the mapped whose earlier version may have made rows."""
-        return [record.id for record, _ in self.mapped if record.id in self.known]
+        return [mapped.record.id for mapped in self.mapped if mapped.record.id in self.known]
+
+    def is_dead_already(self, record: Incoming) -> bool:
+        """Whether these very bytes are in a dead letter."""
+        known = self.known.get(record.id)
+        return known is not None and known.state == "dead" and known.digest == record.digest
 
     @property
     def left(self) -> list[Incoming]:
         """Records that the mapping now leaves out, and whose earlier version may have made rows."""
-        return [record for record in self.filtered if record.id in self.known and self.known[record.id].state != "filtered"]
+        return [record for record in self.filtered if record.id in self.known and self.known[record.id].state not in ("filtered", "gone")]
 
 
 @cache
@@ -112,10 +132,13 @@ class Judge:
     def _nameless(self, raw: bytes, reason: str) -> Incoming:
         return self.named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)
 
-    def judge(self, transaction: Transaction, incoming: Sequence[Incoming], run_id: bytes) -> Verdict:
-        """Compare with the store, and map what is new or differs. Of a key that occurs twice the last one counts."""
+    def judge(self, view: Transaction | None, incoming: Sequence[Incoming], run_id: bytes) -> Verdict:
+        """Compare with the store, and map what is new or differs. Of a key that occurs twice the last one counts.
+
+        Without a view of the store every record is taken for new.
+        """
         latest = {record.id: record for record in incoming}
-        verdict = Verdict(known=look_up(transaction, latest))
+        verdict = Verdict(known=look_up(view, latest) if view else {})
         # A record superseded within its own batch changes nothing by itself.
         counts = Counter(self._judge(record, verdict, run_id) for record in latest.values())
         counts["unchanged"] += len(incoming) - len(latest)
@@ -124,7 +147,7 @@ class Judge:
 
     def _judge(self, record: Incoming, verdict: Verdict, run_id: bytes) -> str:
         known = verdict.known.get(record.id)
-        if known and known.digest == record.digest and known.state != "dead":
+        if known and known.digest == record.digest and known.state in ("ok", "filtered"):
             return "unchanged" if known.state == "ok" else "filtered"
         if record.reason is not None:
             verdict.letters.append(Letter(record, record.reason, "$", ""))
@@ -137,11 +160,20 @@ class Judge:
         if mapped is None:
             verdict.filtered.append(record)
             return "filtered"
-        verdict.mapped.append((record, mapped))
+        canonical = xxh3_128_digest(_pack(mapped).replace(run_id, b""))
+        if known and known.state == "ok" and known.canonical == canonical:
+            verdict.same.append(record)
+            return "unchanged"
+        verdict.mapped.append(Mapped(record, mapped, canonical))
         return "changed" if known and known.state == "ok" else "new"
 
 
-def look_up(transaction: Transaction, ids: Mapping[bytes, Incoming]) -> dict[bytes, Known]:
+_KNOWN = "SELECT id, digest, canonical, state, page, page_offset, page_length, version, first_seen, changed_at FROM records WHERE id {keys}"
+
+
+def look_up(transaction: Transaction, ids: Iterable[bytes]) -> dict[bytes, Known]:
     """Return what the store knows of records."""
-    rows = transaction.query_in("SELECT id, digest, state, version, first_seen FROM records WHERE id {keys}", ids)
-    return {row[0]: Known(*row[1:]) for row in rows}
+    return {
+        identity: Known(digest, canonical, state, Place(page, offset, length), *rest)
+        for identity, digest, canonical, state, page, offset, length, *rest in transaction.query_in(_KNOWN, ids)
+    }

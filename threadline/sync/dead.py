@@ -10,7 +10,8 @@ from threadline.store.database import Database, Transaction, moment, open_databa
 from threadline.sync.apply import Writer
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
-from threadline.sync.pull import Run, recorded, write
+from threadline.sync.lease import Run
+from threadline.sync.pull import Batches
 from threadline.sync.run import judge_of
 from threadline.sync.views import Ledger
 
@@ -78,8 +79,7 @@ def _replay(config: Config, database: Database, source: str, stream: str, ids: l
     with open_connector(config.source(source)) as connector:
         judge = judge_of(config, source, stream, connector)
         run = Run(database, source, stream, "replay")
-        run.begin()
-        with recorded(run):
+        with run.under_way():
             with database.read() as transaction:
                 rows = transaction.query(_RAW, [source, stream])
             wanted = set(ids)
@@ -90,5 +90,5 @@ def _replay(config: Config, database: Database, source: str, stream: str, ids: l
                 for identity, key, raw, site, reason in rows
                 if show_id(identity) in wanted
             ]
-            write(run, Writer(judge, run.id), incoming, None)
+            Batches(run, Writer(judge, run.id)).write(incoming, None)
     return run.ledger

@@ -24,7 +24,7 @@ from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store import schema
 from threadline.store.database import Database, Row, Transaction, chunks, storable
 from threadline.sync.apply import log
-from threadline.sync.pull import LOST
+from threadline.sync.lease import LOST
 from threadline.sync.resolve import Change, advance, changes_after
 
 _GIVE_UP = 10

@@ -16,7 +16,7 @@ _WORDS = {
     "unknown outcome": "the connection to the database failed while it committed",
     "disk full": "the disk that holds the database is full: make room; nothing was written",
 }
-_WRITES = ("execute", "insert", "upsert", "commit ")
+_WRITES = ("execute", "append", "insert", "upsert", "commit ")
 
 
 class Crash(BaseException):

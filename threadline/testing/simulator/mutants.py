@@ -41,7 +41,8 @@ def _sql(method: Method, arguments: tuple[Any, ...]) -> str:
 
 
 def _table(method: Method, arguments: tuple[Any, ...]) -> str | None:
-    return arguments[0].name if arguments and isinstance(arguments[0], Table) and method.__name__ in ("insert", "upsert") else None
+    writes = method.__name__ in ("append", "insert", "upsert")
+    return arguments[0].name if writes and arguments and isinstance(arguments[0], Table) else None
 
 
 def _unfenced(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -> Any:

@@ -9,7 +9,7 @@ import msgspec
 from threadline.model.ids import entity_id, show_id
 from threadline.sdk import PushObject
 from threadline.store.database import Transaction
-from threadline.sync.raw import stored_records
+from threadline.sync.archive import stored_records
 from threadline.testing.simulator.remote import Remote
 from threadline.testing.simulator.source import Version
 from threadline.testing.simulator.streams import SOURCE, Shape
