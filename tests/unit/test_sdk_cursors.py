@@ -54,6 +54,11 @@ def test_nothing_yet_is_no_page_and_an_unsaid_position_keeps_the_old_one() -> No
     assert page.cursor is None
 
 
+def test_the_last_page_is_the_last_one_that_is_asked_for() -> None:
+    (page,) = Opaque("cursor").scan(None, following(Following([b"{}"], "c2", more=False)))
+    assert page.cursor == {"cursor": "c2"}
+
+
 @pytest.mark.parametrize("position", [None, "c1"])
 def test_a_position_that_does_not_get_on_is_an_error_and_no_endless_loop(position: str | None) -> None:
     pages = Opaque("cursor").scan({"cursor": "c1"}, following(Following([b"{}"], position, more=True)))
@@ -135,6 +140,12 @@ def test_uids_lead_to_every_mail_in_every_folder(ops: list[Op]) -> None:
 
 def test_without_uidvalidity_mails_are_missed() -> None:
     assert some(MAIL, lambda ops: misses(by(lambda mailbox, folder: mailbox.examine(folder) and 1), ops))
+
+
+def test_a_page_of_one_folder_keeps_the_places_of_the_others() -> None:
+    sent = {"uidvalidity": 2, "uid": 9}
+    (page,) = Uids().scan({"folders": {"Sent": sent}}, ["INBOX"], lambda _: 7, lambda *_: [Numbered([b"{}"], 3)])
+    assert page.cursor == {"folders": {"Sent": sent, "INBOX": {"uidvalidity": 7, "uid": 3}}}
 
 
 def test_uids_that_do_not_ascend_are_an_error() -> None:
