@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
+from threadline.sync.lease import BusyError, SupersededError
 from threadline.testing.faults.database import FAULTS
 from threadline.testing.simulator.crew import Crew
 from threadline.testing.simulator.mutants import MUTANTS, SOUND, Mutant
@@ -51,7 +52,7 @@ class Totals:
     @property
     def missing(self) -> list[str]:
         """What never happened, so that nothing was shown about it."""
-        wanted = ("records moved", "pushes taken", "pause", "runs that gave way", *FAULTS)
+        wanted = ("records moved", "pushes taken", "pause", SupersededError.__name__, BusyError.__name__, *FAULTS)
         return [what for what in wanted if not self.counts[what]] if self.schedules >= _ENOUGH else []
 
 

@@ -48,7 +48,7 @@ def _table(method: Method, arguments: tuple[Any, ...]) -> str | None:
 def _unfenced(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -> Any:
     """Take a fence that let nobody through for one that did."""
     result = method(*arguments)
-    if result == 0 and _sql(method, arguments).startswith("execute UPDATE streams"):
+    if result == 0 and _sql(method, arguments).startswith("execute UPDATE streams SET cursor"):
         sabotage.applied += 1
         return 1
     return result

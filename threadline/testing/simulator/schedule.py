@@ -98,7 +98,7 @@ class Schedule:
         if failure is None:
             self._scene.note(f"{worker.work} done")
         elif isinstance(failure, RetryableError):
-            self._scene.note("runs that gave way" if type(failure) is not RetryableError else "runs that failed")
+            self._scene.note(type(failure).__name__)
         elif not isinstance(failure, Crash):
             self._scene.outcome.findings.broken.append(f"{worker.name}: {type(failure).__name__}: {failure}")
 
