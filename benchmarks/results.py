@@ -115,7 +115,6 @@ def _values(path: str, name: str) -> Iterator[str]:
 
 
 def _commit() -> str:
-    described = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
-    )
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    described = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
     return described.stdout.strip() or "unknown"

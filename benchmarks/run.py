@@ -117,6 +117,9 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=SCALE, metavar="N", help="records stored, for the curve")
     parser.add_argument("--postgres", metavar="URL", help="a server on this machine; one of its own when left out")
     chosen = parser.parse_args()
+    if not chosen.parts:
+        publish(read(RESULTS))
+        return
     own = [name for name in THREADLINE if name in chosen.systems]
     with tempfile.TemporaryDirectory(prefix="threadline-bench-") as folder, server(chosen.postgres) as running:
         if chosen.quick:
