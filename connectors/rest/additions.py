@@ -1,10 +1,10 @@
-"""What records are given besides what the API says, so that mapping files need not know each API's ways."""
+"""What records are given besides what the API says, or lose, so that mapping files need not know each API's ways."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from connectors.rest.declaration import Pairs, StreamFile
-from connectors.rest.documents import Fields, with_fields
+from connectors.rest.documents import Fields, with_fields, without_fields
 from connectors.rest.template import look_up
 from threadline.sdk.yamlfile import is_list
 
@@ -18,10 +18,13 @@ class Additions:
         self._deleted = dict(stream.deleted or {})
         self._pairs = stream.pairs
         self._fields = Fields((*self._deleted, *(pairs.at for pairs in self._pairs.values())))
+        self._volatile = stream.volatile
         self._any = bool(self._deleted or self._pairs)
 
     def made(self, records: Sequence[bytes]) -> Sequence[bytes]:
-        """Return the records with their additions."""
+        """Return the records with their additions, and without what differs with each read."""
+        if self._volatile:
+            records = [without_fields(record, self._volatile) for record in records]
         return [with_fields(record, self._of(record)) for record in records] if self._any else records
 
     def _of(self, record: bytes) -> dict[str, Any]:

@@ -153,9 +153,11 @@ class Client:
             self._told = parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC), time.monotonic()
         if response.status_code < 300:
             return
+        # Read to its end, also where nobody asks what it says: only then the connection is free again.
+        code = self._code_in(response.content)
         if renew and response.status_code == 401 and isinstance(self._auth, OAuth) and self._auth.forget():
             raise _ExpiredError
-        self._judgement.judge(method, shown, response, self._code_in(response.content), writes=method != "GET")
+        self._judgement.judge(method, shown, response, code, writes=method != "GET")
 
     def _judge_code(self, content: bytes, response: requests.Response, shown: str) -> None:
         if code := self._code_in(content):

@@ -21,13 +21,32 @@ def given_id(value: Any) -> Any:
     return value
 
 
+def dotted_time(value: Any) -> str:
+    """Return Roundup's 2026-01-02.03:04:05, which is in UTC, as other systems write it."""
+    day, dot, clock = str(value).partition(".")
+    if not dot:
+        raise ValueError("not a time such as 2026-01-02.03:04:05")
+    return f"{day}T{clock}Z"
+
+
+def milliseconds(value: Any) -> float:
+    """Return milliseconds since 1970 as seconds."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("not a whole number of milliseconds")
+    return value / 1000
+
+
 class Rest(Connector[RestSettings], Target):
     """Any JSON API over HTTP, as a YAML file describes it."""
 
     name: ClassVar[str] = "rest"
     about: ClassVar[str] = "Any JSON API over HTTP, described by a YAML file: WooCommerce, Roundup, Request Tracker, your own"
     objects: ClassVar[tuple[PushObject, ...]] = ()
-    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"given_id": given_id}
+    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "dotted_time": dotted_time,
+        "given_id": given_id,
+        "milliseconds": milliseconds,
+    }
     sandbox: ClassVar[str | None] = "connectors.rest.sandbox:RestSandbox"
     connection_type: ClassVar[str] = "http"
 

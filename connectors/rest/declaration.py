@@ -187,6 +187,10 @@ class StreamFile(Struct, frozen=True, forbid_unknown_fields=True):
     pairs: Annotated[
         dict[str, Pairs], Meta(description="fields that each record is given: an object made of an array of names and values")
     ] = msgspec.field(default_factory=dict[str, Pairs])
+    volatile: Annotated[
+        tuple[str, ...],
+        Meta(description="top-level fields that differ with each read, such as an age: left out, so that nothing looks changed"),
+    ] = ()
     parent: Annotated[Parent | None, Meta(description="whose records these stand below")] = None
 
     @property
@@ -202,6 +206,7 @@ class Find(Struct, frozen=True, forbid_unknown_fields=True):
     field: Annotated[Path, Meta(description="the field of a found record that is looked at")]
     parameters: Annotated[Parameters, Meta(description="of the query")] = msgspec.field(default_factory=dict[str, Scalar])
     records: Annotated[Path | None, Meta(description="where the array of records stands; without it the body is the array")] = None
+    paging: Annotated[Paging | None, Meta(description="how further pages are reached; without it only the first is looked at")] = None
     equals: Annotated[str | None, Meta(description="what the field is, without regard to small and capital letters")] = None
     contains: Annotated[str | None, Meta(description="what the field's text contains")] = None
 

@@ -1,6 +1,6 @@
 """Looking into JSON without decoding the rest of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -10,6 +10,7 @@ from connectors.rest.template import look_up
 from threadline.sdk import split_records
 from threadline.sdk.yamlfile import is_mapping
 
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -84,6 +85,15 @@ def with_fields(record: bytes, added: Mapping[str, Any]) -> bytes:
         return record
     rest = start[1:].lstrip()
     return msgspec.json.encode(added)[:-1] + (rest if rest.startswith(b"}") else b"," + rest)
+
+
+def without_fields(record: bytes, names: Sequence[str]) -> bytes:
+    """Take top-level fields out of a record; what is no readable JSON object stays as it is."""
+    try:
+        fields = _decode_fields(record)
+    except _UNREADABLE:
+        return record
+    return msgspec.json.encode({name: value for name, value in fields.items() if name not in names})
 
 
 Tree: TypeAlias = dict[str, Any]

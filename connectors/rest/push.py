@@ -1,13 +1,14 @@
 """Writing: create, update, or whichever `find` says; one by one, or many in one call with a result for each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from connectors.rest.client import Client
-from connectors.rest.declaration import Batch, Call, Find, ObjectFile
+from connectors.rest.declaration import Batch, Call, Find, ObjectFile, StreamFile
 from connectors.rest.documents import Body, decoded
 from connectors.rest.errors import NotTakenError, RefusalError
-from connectors.rest.template import look_up, plain
+from connectors.rest.paging import Answer, make_pager
+from connectors.rest.template import Values, look_up, plain
 from threadline.sdk import Intent, PushObject, Receipt, RecordError, RetryableError
 from threadline.sdk.yamlfile import is_list
 
@@ -59,33 +60,48 @@ class Writer:
         answer = self._call(call, intent, {**values, "found": found or {}})
         return self._done(intent, answer if look_up(answer, self._item.id or "") is not None else found)
 
-    def _call(self, call: Call, intent: Intent, values: Mapping[str, Any]) -> Any:
+    def _call(self, call: Call, intent: Intent, values: Values) -> Any:
         return self._client.write(call.method, call.path, self._body(call, intent, values), call.headers, values)
 
-    def _body(self, call: Call, intent: Intent, values: Mapping[str, Any]) -> Any:
+    def _body(self, call: Call, intent: Intent, values: Values) -> Any:
         return dict(intent.payload) if call.body is None else self._client.fill_body(call.body, values)
 
     def _done(self, intent: Intent, answer: Any) -> Receipt:
         identity = look_up(answer, self._item.id) if self._item.id else None
         return Receipt(intent.id, "done", None if identity is None else plain(identity, "id"))
 
-    def _found(self, find: Find, values: Mapping[str, Any]) -> Any:
+    def _found(self, find: Find, values: Values) -> Any:
         """Return the record that is there already, None when there is none."""
         wanted = self._client.fill_body(find.contains if find.equals is None else find.equals, values)
         if wanted is None or wanted == "":
             raise RecordError("the record has nothing that it could be found by")
-        try:
-            answer = self._client.get(Body(find.records, ()), find.path, find.parameters, {}, values)
-        except RefusalError as refusal:
-            if refusal.nothing:
-                return None
-            raise
         text = plain(wanted, "find").casefold()
-        for record in map(decoded, answer.records):
+        for record in self._candidates(find, values):
             held = look_up(record, find.field)
             if held is not None and _matches(plain(held, find.field).casefold(), text, whole=find.equals is not None):
                 return record
         return None
+
+    def _candidates(self, find: Find, given: Values) -> Iterator[Any]:
+        listed = StreamFile(find.path, "id", parameters=find.parameters, records=find.records, paging=find.paging)
+        pager = make_pager(f"{self._client.name}: {find.path}", listed)
+        body = Body(find.records, pager.around)
+
+        def ask(values: Values, url: str | None = None) -> Answer:
+            if url:
+                return self._client.follow(body, url, find.path, {}, given)
+            return self._client.get(body, find.path, find.parameters, {}, {**given, **values})
+
+        at, more = None, True
+        while more:
+            try:
+                found = pager.read(ask, at)
+            except RefusalError as refusal:
+                if refusal.nothing:
+                    return
+                raise
+            yield from map(decoded, found.records)
+            at, more = found.at, found.more
 
     def _write_batch(self, call: Call, batch: Batch, intents: Sequence[Intent]) -> Iterator[Receipt]:
         items = [self._body(call, intent, _values(intent)) for intent in intents]
@@ -121,7 +137,7 @@ class Writer:
             return Receipt(intent.id, "retry", None, str(passing))
 
 
-def _values(intent: Intent) -> Mapping[str, Any]:
+def _values(intent: Intent) -> Values:
     return {**intent.payload, "intent": intent.id}
 
 
