@@ -66,9 +66,9 @@ def _check_stream(document: Document, api: ApiFile, name: str, stream: StreamFil
         raise document.error((*at, "paging"), f"no parameter of {name} has {{{paged}}}, so that each page would be the first")
     if isinstance(stream.paging, PageNumber) and "size" not in used:
         raise document.error((*at, "paging"), f"no parameter of {name} has {{size}}: pages overlap by having different sizes")
-    _check_cursor(document, at, stream, used)
     if stream.parent:
         _check_parent(document, api, at, stream)
+    _check_cursor(document, at, stream, used)
 
 
 def _check_cursor(document: Document, at: Location, stream: StreamFile, used: set[str]) -> None:
