@@ -407,7 +407,8 @@ def test_what_passes_is_tried_again(server: Server, connect, first) -> None:
         ((200, {}, {"error": {"code": "blocked"}}), r"answered 200 \(blocked\) to GET things"),
         ((200, {}, {"error": {"code": "unheard-of"}, "rows": []}), r"\(unheard-of\)"),
         ((200, {}, {"error": {"code": "Ana Lima, Main Street"}}), r"answered 200 to GET things: check"),
-        ((409, {}, {}), "answered 409"), ((404, {}, {}), "check base_url"), ((302, {"Location": "http://evil.example"}, {}), "set base_url to that"),
+        ((409, {}, {}), "answered 409"), ((404, {}, {}), "check base_url"),
+        ((302, {"Location": "http://evil.example"}, {}), "set base_url to that"),
     ],
 )  # fmt: skip
 def test_what_does_not_pass_stops(server: Server, connect, answer, message: str) -> None:
