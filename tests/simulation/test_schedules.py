@@ -27,7 +27,7 @@ def test_hundreds_of_schedules_hold_on_sqlite(sqlite_crew):
 
 @pytest.mark.postgres
 def test_some_schedules_hold_on_postgresql(postgres_crew):
-    totals = run_with(postgres_crew, range(60))
+    totals = run_with(postgres_crew, range(40))
     assert totals.violations == []
     assert totals.missing == []
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from threading import Semaphore, Thread
 from typing import Any, Self
 
@@ -102,10 +102,11 @@ class Seat:
         self._database = None
 
     def leave(self) -> None:
-        """End the thread."""
-        self._job = None
-        self._baton.release()
-        self._thread.join()
+        """End the thread; one that is in the middle of a job ends with the process."""
+        if not self.busy:
+            self._job = None
+            self._baton.release()
+            self._thread.join()
 
 
 class Crew:
@@ -155,8 +156,7 @@ class Crew:
     def __exit__(self, *exc: object) -> None:
         """End all workers."""
         for seat in self.seats:
-            with suppress(RuntimeError):
-                seat.leave()
+            seat.leave()
         self._monitor.close()
 
 
