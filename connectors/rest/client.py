@@ -117,17 +117,18 @@ class Client:
 
         def once() -> requests.Response | RetryableError:
             try:
-                return self._once(method, address, path, json=body, headers=sent)
+                response = self._once(method, address, path, json=body, headers=sent)
+                self._judge_code(response.content, response, path)
             except NotTakenError:
                 raise
             except RetryableError as error:
                 # Returned, since what is raised would be repeated.
                 return error
+            return response
 
         answer = retrying(once)
         if isinstance(answer, RetryableError):
             raise answer
-        self._judge_code(answer.content, answer, path)
         return decoded(answer.content)
 
     def judge_item(self, item: Any, shown: str) -> None:

@@ -1,5 +1,6 @@
 """How lists are read: every kind of paging and cursor, errors, rates and credentials, against a server that says what it is told to."""
 
+import gzip
 import threading
 import time
 from base64 import b64encode
@@ -396,6 +397,11 @@ def test_a_page_that_breaks_off_is_asked_for_again(server: Server, connect) -> N
     assert read(connect(stream("about: x")))[0] == list(range(50))
 
 
+def test_a_page_may_be_compressed(server: Server, connect) -> None:
+    server.answer = lambda _: (200, {"Content-Encoding": "gzip"}, gzip.compress(b'[{"id": 1}]'))
+    assert read(connect(stream("about: x")))[0] == [1]
+
+
 def test_an_answer_shorter_than_announced_is_asked_for_again(server: Server, connect) -> None:
     answers = [(200, {"Content-Length": "999", "Connection": "close"}, b'[{"id": 1}'), (200, {}, b'[{"id": 1}]')]
     server.answer = lambda _: answers.pop(0)
@@ -568,6 +574,16 @@ def test_a_create_carries_its_key_each_time(server: Server, connect) -> None:
     (again,) = rest.push("event", [Intent("01A", "event", {"x": 1}, attempt=2)])
     assert again.status == "done"
     assert [asked.headers["Idempotency-Key"] for asked in server.asked] == ["01A", "01A"]
+
+
+def test_a_write_that_fails_with_a_good_status_has_failed(server: Server, connect) -> None:
+    answers = [{"error": {"code": "invalid"}}, {"error": {"code": "maxlag"}}, {"ok": True}]
+    server.answer = lambda _: answers.pop(0)
+    rest = connect(ERRORS + UPSERT)
+    (refused,) = rest.push("event", [Intent("01A", "event", {"x": 1})])
+    assert (refused.status, refused.reason) == ("dead", "api answered 200 (invalid) to POST events")
+    (taken,) = rest.push("event", [Intent("01B", "event", {"x": 1})])
+    assert taken.status == "done"
 
 
 def test_an_upsert_that_finds_many_takes_only_the_one_that_fits(server: Server, connect) -> None:
