@@ -127,8 +127,13 @@ STREAMS = _table(
     "streams", ["source", "stream"],
     _text("source"), _text("stream"), _text("cursor", nullable=True), _count("token"), Column("changed_at", "time"),
     Column("lease_until", "time", nullable=True), _text("paused", nullable=True), Column("paused_mapping", "bytes", nullable=True),
+    Column("mapping", "bytes", nullable=True),
 )  # fmt: skip
-"""Where each stream stands, the fencing token of the run that may move it and until when that run holds it, and why it is paused."""
+"""Where each stream stands, the fencing token of the run that may move it and until when that run holds it, why it is
+paused (and with which mapping), and the mapping that it was last pulled with."""
+
+MAPPINGS = _table("mappings", ["fingerprint"], Column("fingerprint", "bytes"), _text("name"), _text("text"), Column("first_used", "time"))
+"""Every mapping file that records were mapped with, so that a changed one can be compared with it."""
 
 STREAM_FIELDS = _table(
     "stream_fields", ["source", "stream", "field", "type"],
@@ -174,7 +179,7 @@ OUTBOX = _table(
 
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
-    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, RUNS,
+    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS, RUNS,
     DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

@@ -27,7 +27,7 @@ def judge_of(config: Config, source: str, stream: str, connector: Any) -> Judge:
         raise ConfigError(f"source {source} has no stream {stream!r}; it has: {', '.join(entry.streams)}")
     offered = pulling.stream_of(connector, stream)
     mapping = pull_mapping(entry.streams[stream], source, folder=config.folder, region=config.region, functions=connector.functions)
-    return Judge(source, stream, offered.key, mapping)
+    return Judge(source, stream, offered.key, mapping, config.policy_of(source, stream).drift)
 
 
 def pull_stream(
@@ -37,13 +37,16 @@ def pull_stream(
     *,
     credentials: Mapping[str, str] | None = None,
     full: bool = False,
+    resume: bool = False,
     progress: pulling.Progress | None = None,
 ) -> Ledger:
     """Pull what changed in one stream."""
     with open_connector(config.source(source), credentials) as connector:
         judge = judge_of(config, source, stream, connector)
         with open_database(config.database, create=True) as database:
-            return pulling.pull(database, connector, judge, full=full, progress=progress)
+            return pulling.pull(
+                database, connector, judge, full=full, resume=resume, progress=progress, policy=config.policy_of(source, stream)
+            )
 
 
 def resolve(config: Config) -> int:
