@@ -142,6 +142,9 @@ STREAM_FIELDS = _table(
 )  # fmt: skip
 """The fields that a stream's records were seen to have; `example` is a record that had it (or lacked it, of type "missing")."""
 
+SWEPT = _table("swept", ["source", "stream", "record_id"], _text("source"), _text("stream"), Column("record_id", "id"))
+"""The records that a sweep under way has met."""
+
 RUNS = _table(
     "runs", ["id"],
     Column("id", "id"), _text("kind"), _text("source"), _text("stream"), _text("state"), Column("started", "time"),
@@ -179,7 +182,7 @@ OUTBOX = _table(
 
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
-    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS, RUNS,
-    DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
+    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
+    SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

@@ -110,7 +110,7 @@ class Judge:
         self.mapping = mapping
         self.fields = Fields(source, stream, drift)
         self._extensions = row_columns(mapping.entity).index("extensions")
-        self._names = key
+        self.key = key
         self._read_key = _key_reader(key)
         # A changed mapping makes every digest new, so that records are mapped again.
         self._seed = int.from_bytes(mapping.fingerprint[:8], "big")
@@ -123,10 +123,10 @@ class Judge:
     def _incoming(self, raw: bytes) -> Incoming:
         try:
             held = self._read_key(raw)
-            values = [getattr(held, f"f{index}") for index in range(len(self._names))]
+            values = [getattr(held, f"f{index}") for index in range(len(self.key))]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._nameless(raw, f"the record is not readable JSON: {error}")
-        for name, value in zip(self._names, values, strict=True):
+        for name, value in zip(self.key, values, strict=True):
             if value is None or value == "" or isinstance(value, (dict, list)):
                 return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
         return self.named(":".join(map(str, values)), raw)

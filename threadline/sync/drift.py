@@ -49,7 +49,7 @@ class Fields:
     """The fields of one stream: those known when a run began, and what its records show beyond them."""
 
     def __init__(self, source: str, stream: str, policy: DriftPolicy) -> None:
-        self.policy = policy
+        self.policy: DriftPolicy = policy
         self._place = (source, stream)
         self._known: dict[str, dict[str, State]] = defaultdict(dict)
         self._unsaved: dict[tuple[str, str], tuple[State, bytes]] = {}

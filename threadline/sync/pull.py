@@ -7,7 +7,7 @@ from typing import Any
 
 from threadline.sdk.contract import Connector, Cursor, Page, Stream
 from threadline.sdk.errors import ConfigError, ConnectorError
-from threadline.store.database import Database, RepeatCarefullyError
+from threadline.store.database import Database, RepeatCarefullyError, Transaction
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge, Verdict
 from threadline.sync.breaker import Breaker, BreakerError
@@ -55,14 +55,14 @@ class Batches:
     """Writes the batches of a run, each in one transaction with its cursor."""
 
     def __init__(self, run: Run, writer: Writer, breaker: Breaker | None = None) -> None:
-        self._run = run
-        self._writer = writer
+        self.run = run
+        self.writer = writer
         self._breaker = breaker
         self._expects_new = run.empty
 
     def prepare(self) -> None:
         """Refuse a stream that is paused still; load what is known of its fields, and note the mapping."""
-        run, mapping = self._run, self._writer.judge.mapping
+        run, mapping = self.run, self.writer.judge.mapping
         if run.paused and self._breaker and run.paused_mapping == mapping.fingerprint:
             raise BreakerError(run.paused)
         if run.paused:
@@ -70,7 +70,7 @@ class Batches:
         if run.mapping != mapping.fingerprint:
             run.use(mapping.tree.name, mapping.text, mapping.fingerprint)
         with run.database.read() as view:
-            self._writer.judge.fields.load(view)
+            self.writer.judge.fields.load(view)
 
     def write(self, incoming: Sequence[Incoming], cursor: Cursor | None) -> None:
         """Judge and apply one batch.
@@ -81,12 +81,12 @@ class Batches:
             verdict = self._write(incoming, cursor, careful=False)
         except RepeatCarefullyError:
             verdict = self._write(incoming, cursor, careful=True)
-        self._run.committed(verdict.ledger)
-        self._writer.judge.fields.stored()
+        self.run.committed(verdict.ledger)
+        self.writer.judge.fields.stored()
         self._expects_new = not verdict.known and bool(verdict.mapped)
 
     def _write(self, incoming: Sequence[Incoming], cursor: Cursor | None, *, careful: bool) -> Verdict:
-        run, writer = self._run, self._writer
+        run, writer = self.run, self.writer
         blind = self._expects_new and not careful
         with nullcontext() if blind else run.database.read() as view:
             verdict = writer.judge.judge(view, incoming, run.id)
@@ -97,14 +97,18 @@ class Batches:
                 transaction.take_care()
             if touches(verdict):
                 writer.apply(transaction, verdict)
+            self.also(transaction, incoming)
             run.commit(transaction, verdict.ledger, cursor)
         return verdict
+
+    def also(self, transaction: Transaction, incoming: Sequence[Incoming]) -> None:
+        """Write what else goes with a batch."""
 
     def _look(self, breaker: Breaker, verdict: Verdict) -> None:
         try:
             breaker.look(verdict)
         except BreakerError as error:
-            self._run.pause(str(error), self._writer.judge.mapping.fingerprint)
+            self.run.pause(str(error), self.writer.judge.mapping.fingerprint)
             raise
 
 

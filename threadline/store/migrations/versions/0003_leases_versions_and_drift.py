@@ -43,6 +43,13 @@ def upgrade() -> None:
         sa.Column("first_used", TIME, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", name="mappings_key"),
     )
+    op.create_table(
+        "swept",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "stream", "record_id", name="swept_key"),
+    )
     op.add_column("records", sa.Column("canonical", sa.LargeBinary(), nullable=True))
     op.drop_index("records_by_source_stream_changed_at", table_name="records")
     op.create_index("records_by_page", "records", ["page"], unique=False)
@@ -62,6 +69,7 @@ def downgrade() -> None:
     op.drop_index("records_by_page", table_name="records")
     op.create_index("records_by_source_stream_changed_at", "records", ["source", "stream", "changed_at"], unique=False)
     op.drop_column("records", "canonical")
+    op.drop_table("swept")
     op.drop_table("mappings")
     op.drop_table("stream_fields")
     op.drop_table("record_versions")
