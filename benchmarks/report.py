@@ -50,7 +50,7 @@ _GROWTH = """\
 A delta of {delta} changed records, start-up included, against what the store holds already:
 """
 _MEMORY = """\
-The most that a first load of so many records held. Pages are read, mapped and written in turn, so it does not grow with their number:
+The most that one load of so many records held; they pass through in batches of a fixed size. SQLite's page cache counts with its process:
 """
 
 
@@ -73,6 +73,16 @@ def document(results: Results) -> Iterator[str]:
     """Yield the lines of the document that follow from the results."""
     records = {run.case: f"{run.records:,}" for run in results.runs if run.part == "compare"}
     yield _INTRODUCTION.format(machine=_machine(results), **{case: records.get(case, "no") for case in CASES})
+    measured = {run.part for run in results.runs}
+    if "compare" in measured:
+        yield from _beside_others(results)
+    if "scale" in measured:
+        yield from _as_the_store_grows(results)
+    yield from _held_in_memory(results)
+    yield "\n"
+
+
+def _beside_others(results: Results) -> Iterator[str]:
     yield "## Beside others\n"
     yield from _table(("CPU seconds", *CASES.values(), "peak MB"), _comparison(results))
     yield f"\n{_spread(results)}\n"
@@ -80,19 +90,22 @@ def document(results: Results) -> Iterator[str]:
     yield "Each against threadline on PostgreSQL, as a multiple of its CPU seconds:\n"
     yield from _table(("", *(CASES[case] for case in LEAST)), _ratios(results))
     yield ""
-    titles = results.titles("scale")
-    deltas = {run.records for run in results.runs if run.part == "scale" and run.case == "delta"}
-    if titles:
-        yield f"## As the store grows\n\n{_GROWTH.format(delta=f'{min(deltas):,}')}"
-        yield from _table(("records stored", *(f"{title}, CPU s" for title in titles.values())), _growth(results))
-        yield "\n![CPU seconds of the same delta on larger stores](pictures/scaling.svg)\n"
-    loads = {system: _loads(results, system) for system in THREADLINE}
+
+
+def _as_the_store_grows(results: Results) -> Iterator[str]:
+    delta = min(run.records for run in results.runs if run.part == "scale" and run.case == "delta")
+    yield f"## As the store grows\n\n{_GROWTH.format(delta=f'{delta:,}')}"
+    yield from _table(("records stored", *(f"{title}, CPU s" for title in results.titles("scale").values())), _growth(results))
+    yield "\n![CPU seconds of the same delta on larger stores](pictures/scaling.svg)\n"
+
+
+def _held_in_memory(results: Results) -> Iterator[str]:
+    titles = {run.system: run.title for run in results.runs if run.system in THREADLINE}
+    loads = {system: _loads(results, system) for system in titles}
     sizes = sorted({size for found in loads.values() for size in found})
     yield f"## Memory\n\n{_MEMORY}"
     rows = [(f"{size:,}", *(f"{found[size]:.0f}" if size in found else "" for found in loads.values())) for size in sizes]
-    titles = results.titles("compare")
-    yield from _table(("records read", *(f"{titles[system]}, MB" for system in THREADLINE if system in titles)), rows)
-    yield "\n"
+    yield from _table(("records read", *(f"{title}, MB" for title in titles.values())), rows)
 
 
 def _machine(results: Results) -> str:

@@ -117,7 +117,7 @@ def test_a_second_read_takes_only_what_changed(shop: RestSandbox, rest: Rest) ->
     assert {order["number"] for order in first} == {f"A-{number:04}" for number in range(230)}
     again, cursor = read(rest, "orders", cursor)
     assert again == []
-    shop.clock = lambda: datetime.now(UTC) - timedelta(seconds=2)
+    shop.clock = lambda: datetime.now(UTC) - timedelta(seconds=30)
     shop.tell(Moved(NOW, "shop", "order", "A-0007", "shipped"))
     changed, _ = read(rest, "orders", cursor)
     assert [(order["number"], order["status"]) for order in changed] == [("A-0007", "completed")]
@@ -292,7 +292,7 @@ def test_an_order_that_went_to_the_bin_goes_from_the_store(shop: RestSandbox, pr
     fill(shop, orders=2)
     config = load_config(project)
     pull_stream(config, "shop", "orders")
-    shop.clock = lambda: datetime.now(UTC) - timedelta(seconds=2)
+    shop.clock = lambda: datetime.now(UTC) - timedelta(seconds=30)
     shop.remove("A-0001")
     assert pull_stream(config, "shop", "orders").filtered == 1
     with open_database(config.database, create=False) as database, database.read() as transaction:

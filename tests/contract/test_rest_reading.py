@@ -286,6 +286,20 @@ def test_a_position_that_the_api_gave_is_kept_and_one_that_it_forgot_is_not(serv
     assert read(rest, cursor)[0] == [1, 2, 3, 4]
 
 
+def test_a_position_that_never_runs_out_ends_with_an_empty_page(server: Server, connect) -> None:
+    numbers = iter(range(100))
+    server.answer = lambda asked: {"rows": [{"id": 1}] if not asked.query else [], "next": f"t{next(numbers)}"}
+    rest = connect(stream('records: rows, parameters: {since: "{cursor}"}, paging: {kind: cursor, at: next}, cursor: {kind: position}'))
+    assert read(rest) == ([1], {"position": {"cursor": "t1"}})
+    assert len(server.asked) == 2
+
+
+def test_a_position_of_another_kind_begins_anew(server: Server, connect) -> None:
+    server.answer = lambda asked: [] if asked.query else [{"id": 1}]
+    rest = connect(stream('parameters: {since: "{last}"}, paging: {kind: keyset, field: id, size: 9}, cursor: {kind: position}'))
+    assert read(rest, {"last id": {"cursor": "c9"}}) == ([1], {"last id": {"last": 1}})
+
+
 def test_a_cursor_that_another_paging_has_left_begins_the_list_again(server: Server, connect) -> None:
     server.answer = lambda asked: [{"id": 1}] if asked.path == "/things" else []
     rest = connect(stream("paging: {kind: link}"))
@@ -407,7 +421,8 @@ def test_what_passes_is_tried_again(server: Server, connect, first) -> None:
         ((200, {}, {"error": {"code": "blocked"}}), r"answered 200 \(blocked\) to GET things"),
         ((200, {}, {"error": {"code": "unheard-of"}, "rows": []}), r"\(unheard-of\)"),
         ((200, {}, {"error": {"code": "Ana Lima, Main Street"}}), r"answered 200 to GET things: check"),
-        ((409, {}, {}), "answered 409"), ((404, {}, {}), "check base_url"), ((302, {"Location": "http://evil.example"}, {}), "set base_url to that"),
+        ((409, {}, {}), "answered 409"), ((404, {}, {}), "check base_url"),
+        ((302, {"Location": "http://evil.example"}, {}), "set base_url to that"),
     ],
 )  # fmt: skip
 def test_what_does_not_pass_stops(server: Server, connect, answer, message: str) -> None:

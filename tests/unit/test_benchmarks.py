@@ -177,3 +177,13 @@ def test_the_document_shows_the_ratio_of_medians(results: Results) -> None:
     assert "| dlt, declarative | 20.50 |" in text
     assert "| dlt, declarative | 8.2 |" in text
     assert BY_HAND not in text
+
+
+def test_the_document_says_nothing_of_what_was_not_measured(results: Results) -> None:
+    results.runs = [run for run in results.runs if run.system == "dlt_rest"]
+    assert "As the store grows" not in "\n".join(document(results))
+    cost = Cost(client=1.0, server=0.0, wall=1.0, peak=10.0)
+    results.runs = [run_of("scale", "threadline_sqlite", "threadline, SQLite", "delta", 1_000, 10_000, cost)]
+    text = "\n".join(document(results))
+    assert "Beside others" not in text
+    assert "| 10,000 | 1.00 |" in text

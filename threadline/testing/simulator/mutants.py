@@ -71,6 +71,15 @@ def _first_digest(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]
     return [(row[0], sabotage.remembered.setdefault(row[0], row[1]), *row[2:]) for row in result]
 
 
+def _first_meaning(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -> Any:
+    """Compare what a record means with what its first version meant."""
+    result = method(*arguments)
+    if not _sql(method, arguments).startswith("query_in SELECT id, digest, canonical"):
+        return result
+    sabotage.applied += 1
+    return [(*row[:2], sabotage.remembered.setdefault(row[0], row[2]), *row[3:]) for row in result]
+
+
 def _no_letters(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -> Any:
     """Drop what cannot be used."""
     if _table(method, arguments) == "dead_letters":
@@ -114,6 +123,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("pull: every statement commits by itself", torn=True),
     Mutant("pull: no fence", alter=_unfenced),
     Mutant("pull: digest compared with the first version", alter=_first_digest),
+    Mutant("pull: meaning compared with the first version", alter=_first_meaning),
     Mutant("pull: dead letters dropped", alter=_no_letters),
     Mutant("pull: dead letters never resolved", alter=_left_open),
     Mutant("pull: changes not logged", alter=_unlogged),

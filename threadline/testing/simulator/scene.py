@@ -24,13 +24,19 @@ class Temper:
     rounds: tuple[int, int]
     works: tuple[int, int, int, int]
     """Weights of pull, full, resolve and push."""
+    places: tuple[str, ...]
+    """Steps at which workers are held up, because there it hurts."""
+    changes: int = 3
+    """The most that the source changes in a round."""
     seats: int = 2
     doomed: float = 0.6
     """Share of workers that are broken."""
     interrupted: float = 0.1
-    """Share of pages and sends after which the worker is held up: there the world moves under its feet."""
-    pauses: int = 2
+    """Share of the steps in `places` at which a worker is held up."""
+    pauses: int = 1
     """The most that a worker is held up at any other step."""
+    moves: int = 1
+    """The most that workers move in a round."""
     late: float = 0.5
     """Share of changes that become visible late."""
     hours: float = 0.03
@@ -38,10 +44,10 @@ class Temper:
 
 
 TEMPERS = (
-    Temper("late commits", (10, 16), (95, 0, 0, 5), seats=1, doomed=0.3, interrupted=0.6, pauses=0, late=0.7),
-    Temper("rivals", (8, 14), (95, 0, 0, 5), doomed=0.35, pauses=4, hours=0.15),
-    Temper("crashes", (6, 12), (70, 3, 7, 20), doomed=0.9, pauses=1),
-    Temper("pushes", (6, 12), (40, 0, 5, 55), interrupted=0.3),
+    Temper("late commits", (8, 14), (97, 0, 0, 3), ("page",), changes=5, seats=1, doomed=0.2, interrupted=0.5, pauses=0, late=0.7),
+    Temper("rivals", (10, 16), (97, 0, 0, 3), ("page", "begin write"), doomed=0.1, interrupted=0.15, hours=0.6),
+    Temper("crashes", (5, 9), (60, 3, 7, 30), ("page",), doomed=0.9, moves=3),
+    Temper("pushes", (5, 9), (45, 0, 5, 50), ("send",), doomed=0.5, moves=3),
 )
 
 
@@ -73,11 +79,11 @@ class Scene:
         self.temper = random.choice(TEMPERS)
         self.kind: streams.Kind = random.choice(streams.KINDS)
         shape = streams.SHAPES[self.kind]
-        repeat: Literal["upsert", "key", "marker"] = "upsert" if self.kind == "people" else random.choice(("key", "marker"))
+        repeat: Literal["upsert", "key", "marker"] = "upsert" if self.kind == "people" else random.choice(("key", "marker", "marker"))
         self.item = PushObject(shape.push_object, random.randint(1, 3), repeat)
         self.source = Source(random, self.clock, random.choice((0, 10, 40)), self.temper.late, shape.write)
         self.remote = Remote(random)
-        self.page_size = random.randint(1, 4)
+        self.page_size = random.randint(1, 3)
         self.batch = random.choice((1, 2, 4, 1_000))
 
     def tell(self, line: str) -> None:

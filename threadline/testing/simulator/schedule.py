@@ -17,6 +17,10 @@ from threadline.testing.simulator.scene import Outcome, Scene, Work
 from threadline.testing.simulator.worker import Worker
 
 _WORKS: tuple[Work, ...] = ("pull", "full", "resolve", "push")
+_RESUMED = 0.35
+"""Share of moves in which a worker that was held up goes on, though another could begin."""
+_KILLED = 0.25
+"""Share of those still held up at the end that never go on."""
 _LOGGED = "SELECT count(*) FROM changes"
 _HOUR = 3_600_000
 """Milliseconds: longer than a lease, so that a run that is held up may lose it."""
@@ -42,7 +46,12 @@ class Schedule:
         scene = self._scene
         clock = SimpleNamespace(time=lambda: scene.clock.moment().timestamp())
         chance = SimpleNamespace(urandom=scene.random.randbytes)
-        with patch.object(ids, "time", clock), patch.object(ids, "os", chance), patch.object(pulling, "BATCH", scene.batch):
+        with (
+            patch.object(ids, "time", clock),
+            patch.object(ids, "os", chance),
+            patch.object(pulling, "BATCH", scene.batch),
+            patch.object(pulling, "BATCH_SECONDS", float("inf")),
+        ):
             scene.crew.wipe()
             try:
                 self._play()
@@ -61,10 +70,11 @@ class Schedule:
         for _ in range(random.randint(*scene.temper.rounds)):
             self._change()
             scene.clock.now += _HOUR if random.random() < scene.temper.hours else random.choice((0, 0, 1, lag // 4, lag, 4 * lag + 1))
-            self._move()
+            for _ in range(random.randint(1, scene.temper.moves)):
+                self._move()
 
     def _change(self) -> None:
-        for _ in range(self._random.randrange(4)):
+        for _ in range(self._random.randint(0, self._scene.temper.changes)):
             self._scene.tell(f"source: {self._scene.source.change()}")
             self._scene.clock.now += self._random.choice((0, 0, 1, 4))
 
@@ -72,7 +82,7 @@ class Schedule:
         """Let one worker move: a new one, or one that was paused."""
         paused = [worker for worker in self._workers if worker.seat.ready]
         idle = [seat for seat in self._scene.crew.seats[: self._scene.temper.seats] if not seat.busy]
-        if paused and (not idle or self._random.random() < 0.5):
+        if paused and (not idle or self._random.random() < _RESUMED):
             self._resume(self._random.choice(paused))
         elif idle:
             self._resume(self._hire(idle[0], self._random.choices(_WORKS, self._scene.temper.works)[0]))
@@ -107,7 +117,7 @@ class Schedule:
         scene = self._scene
         scene.calm, scene.remote.faulty = True, False
         for worker in self._workers:
-            worker.killed = self._random.random() < 0.5
+            worker.killed = self._random.random() < _KILLED
         self._finish()
         scene.clock.now = max(scene.clock.now, scene.source.quiet_at) + _DAY
         self._alone("pull")

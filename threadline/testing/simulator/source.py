@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+_NEW = 0.4
+_LATELY = 0.6
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -47,27 +49,36 @@ class Version:
 class Source:
     """Records with their versions; `read` shows what a query at this moment would."""
 
-    def __init__(self, random: Random, clock: Clock, lag: int, late: float, write: Callable[[int, str, str], dict[str, Any]]) -> None:
+    def __init__(self, random: Random, clock: Clock, lag: int, late: float, write: Callable[[int, str, str, int], dict[str, Any]]) -> None:
         self.lag = lag
         self.clock = clock
         self.versions: dict[int, list[Version]] = {}
         self._random = random
+        self._changed: list[int] = []
         self._late = late
         self._write = write
 
     def change(self) -> str:
         """Insert, update, hide or spoil one record; return what was done."""
         random = self._random
-        key = random.choice([random.randrange(1, 100), *self.versions]) if random.random() < 0.5 or not self.versions else 0
-        key = key or random.choice(list(self.versions))
+        key = self._key()
         kind = random.choices(("good", "hidden", "bad"), (80, 12, 8))[0]
-        # Few words, so that a record returns to an earlier content.
-        word = random.choice(("red", "green", "blue"))
-        body = msgspec.json.encode(self._write(key, kind, word))
+        # Few values, so that a record returns to an earlier content, or changes only in what no mapping reads.
+        word, views = random.choice(("red", "green", "blue")), random.randrange(3)
+        body = msgspec.json.encode(self._write(key, kind, word, views))
         history = self.versions.setdefault(key, [])
         version = self._stamped(kind, body, history)
         history.append(version)
+        self._changed.append(key)
         return f"{key} {kind} {word} stamp={version.stamp} visible={version.visible}"
+
+    def _key(self) -> int:
+        """Choose a record: a new one, one that changed lately (a scan may be at it), or any."""
+        random = self._random
+        if random.random() < _NEW or not self.versions:
+            return random.randrange(1, 100)
+        lately = random.random() < _LATELY
+        return random.choice(self._changed[-4:] if lately else list(self.versions))
 
     def _stamped(self, kind: str, body: bytes, history: list[Version]) -> Version:
         now, late = self.clock.now, self._random.random() < self._late

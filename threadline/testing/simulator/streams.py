@@ -48,12 +48,12 @@ fields: {id: id, name: content}
 """
 
 
-def _person(key: int, kind: str, word: str) -> dict[str, Any]:
-    return {"id": key, "name": word, "email": f"{key}@example.org", **_EXTRA[kind]}
+def _person(key: int, kind: str, word: str, views: int) -> dict[str, Any]:
+    return {"id": key, "views": views, "name": word, "email": f"{key}@example.org", **_EXTRA[kind]}
 
 
-def _talk(key: int, kind: str, word: str) -> dict[str, Any]:
-    return {"id": key, "name": word, "person": key % 7, "at": "2026-01-01T00:00:00Z", **_EXTRA[kind]}
+def _talk(key: int, kind: str, word: str, views: int) -> dict[str, Any]:
+    return {"id": key, "views": views, "name": word, "person": key % 7, "at": "2026-01-01T00:00:00Z", **_EXTRA[kind]}
 
 
 _EXTRA: dict[str, dict[str, Any]] = {"good": {}, "hidden": {"hidden": True}, "bad": {"role": "no such role"}}
@@ -64,7 +64,7 @@ class Shape:
     """One kind of stream: how its records look, and what is asked of the store about them."""
 
     name: Kind
-    write: Callable[[int, str, str], dict[str, Any]]
+    write: Callable[[int, str, str, int], dict[str, Any]]
     pull_text: str
     push_text: str
     push_object: str

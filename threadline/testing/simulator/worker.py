@@ -19,6 +19,9 @@ from threadline.testing.simulator.crew import Seat
 from threadline.testing.simulator.scene import Scene, Work
 
 _FAULT_WEIGHTS = (50, 15, 10, 15, 10)
+_PLACES = {"pull": ("page", "begin write", "committed"), "push": ("send", "sent", "committed")}
+"""Where a crash does most harm."""
+_AT_A_PLACE = 0.5
 _USUAL = 20
 """Steps after which, on average, fate strikes; a pull has about twice as many."""
 
@@ -118,8 +121,8 @@ class Worker:
         self.killed = False
         self._steps = 0
         random, temper = scene.random, scene.temper
-        doomed = not scene.calm and random.random() < temper.doomed
-        self._breakage = Breakage(random.choices(FAULTS, _FAULT_WEIGHTS)[0], _early(random)) if doomed else None
+        self._where = ""
+        self._breakage = self._doom(random) if not scene.calm and random.random() < temper.doomed else None
         self._pauses = set[int]() if scene.calm else {_early(random) for _ in range(random.randint(0, temper.pauses))}
         self._unreadable = _early(random) if not scene.calm and random.random() < temper.doomed / 4 else None
 
@@ -132,18 +135,26 @@ class Worker:
         self._steps += 1
         self.scene.outcome.counts["steps"] += 1
         self.scene.tell(f"{self.name} {self._steps}: {what}")
-        outside = what.startswith(("page", "send")) and not self.scene.calm
-        if self._steps in self._pauses or (outside and self.scene.random.random() < self.scene.temper.interrupted):
+        temper = self.scene.temper
+        exposed = what.startswith(temper.places) and not self.scene.calm
+        if self._steps in self._pauses or (exposed and self.scene.random.random() < temper.interrupted):
             self.scene.note("pause")
             self.seat.pause()
         if self.killed:
             raise Crash
-        if self._breakage:
+        if self._breakage and (self._breakage.struck or what.startswith(self._where)):
             self._break(self._breakage, what)
         if self._unreadable is not None and self._steps >= self._unreadable and what.startswith("page"):
             self._unreadable = None
             self.scene.note("unreadable page")
             raise RetryableError("the page cannot be read")
+
+    def _doom(self, random: Random) -> Breakage:
+        fault = random.choices(FAULTS, _FAULT_WEIGHTS)[0]
+        if fault == "crash" and random.random() < _AT_A_PLACE:
+            self._where = random.choice(_PLACES["push" if self.work == "push" else "pull"])
+            return Breakage(fault, random.randrange(3))
+        return Breakage(fault, _early(random))
 
     def _break(self, breakage: Breakage, what: str) -> None:
         before = breakage.struck
