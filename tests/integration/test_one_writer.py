@@ -13,7 +13,8 @@ from tests.integration.worker import pull_in_step
 from threadline.sdk import Rejected
 from threadline.store.database import open_database
 from threadline.sync import pull as pulling
-from threadline.sync.lease import LEASE, BusyError, Run, SupersededError
+from threadline.sync.lease import BusyError, Run, SupersededError
+from threadline.sync.policy import Policy
 from threadline.sync.pull import pull
 from threadline.sync.views import Ledger
 from threadline.testing.faults.database import Breaking, Crash
@@ -86,7 +87,7 @@ def test_a_run_that_is_taken_over_stops_without_a_trace(lab, database_url, monke
                 snapshots.append(contents(other))
 
         with pytest.raises(SupersededError, match=r"desk\.people was taken over by a later run; this one stops"):
-            pull(lab.database, lab.connector, lab.judge("people"), progress=take_over, lease=OVER)
+            pull(lab.database, lab.connector, lab.judge("people"), progress=take_over, policy=Policy(lease=OVER))
     assert contents(lab.database) == snapshots[0]
     assert sorted(lab.rows('SELECT state, "read" FROM runs')) == [("done", 4), ("lost", 1)]
 
@@ -104,7 +105,7 @@ def test_a_stream_that_is_being_pulled_is_left_to_that_run(lab, database_url, mo
 
         pull(lab.database, lab.connector, lab.judge("people"), progress=try_too)
     assert len(refused) == len(BEFORE)
-    assert all(0 < (error.retry_after or 0) <= LEASE.total_seconds() for error in refused)
+    assert all(0 < (error.retry_after or 0) <= Policy().lease.total_seconds() for error in refused)
     assert lab.rows('SELECT state, "read" FROM runs') == [("done", len(BEFORE))]
     assert lab.pull("people") == Ledger()
 

@@ -8,8 +8,10 @@ from tests.integration.lab import Lab
 from threadline.sdk import Cursor, Page
 from threadline.store.database import open_database
 from threadline.sync import pull as pulling
+from threadline.sync.policy import Policy
 from threadline.sync.views import Ledger
 
+PATIENT = Policy(breaker_percent=100)
 Pages = Mapping[str, list[list[Any]]]
 
 
@@ -20,7 +22,7 @@ def pull_all(url: str, pages: Pages, batch: int, told: Connection) -> None:
         lab = Lab(database)
         for stream, held in pages.items():
             lab.connector.add(stream, *held)
-            pulling.pull(database, lab.connector, lab.judge(stream), progress=lambda ledger: told.send(ledger.read))
+            pulling.pull(database, lab.connector, lab.judge(stream), progress=lambda ledger: told.send(ledger.read), policy=PATIENT)
             lab.resolve()
             told.send(stream)
     told.send("done")

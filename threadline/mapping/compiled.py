@@ -34,6 +34,7 @@ class PullMapping:
 
     def __init__(self, tree: Tree, source: str, text: bytes, *, region: str | None, functions: Functions) -> None:
         self.tree = tree
+        self.text = text.decode()
         self.entity = MAPPED[tree.target]
         self.label = f"{tree.name}@{tree.version}"
         self.fingerprint = _fingerprint(text, region or "", source)

@@ -43,6 +43,11 @@ def _text(path: Path) -> str:
 def pull_mapping(name: str, source: str, *, folder: Path | None = None, region: str | None = None, functions: Functions) -> PullMapping:
     """Compile a pull mapping for a source."""
     shown, text = find(name, folder)
+    return compile_pull(text, shown, source, region=region, functions=functions)
+
+
+def compile_pull(text: str, shown: str, source: str, *, region: str | None, functions: Functions) -> PullMapping:
+    """Compile the text of a pull mapping; `shown` is what errors call the file."""
     return PullMapping(read_pull(parse_yaml(text, shown)), source, text.encode(), region=region, functions=functions)
 
 

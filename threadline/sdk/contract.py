@@ -43,6 +43,8 @@ class CursorKind(ABC):
     """How a stream finds what is new in its source: declared with the stream, and what runs its scans (threadline.sdk.cursors)."""
 
     __slots__ = ()
+    lists_all: ClassVar[bool] = False
+    """Whether a scan without a saved cursor comes past every record that the source has: what it does not meet is gone."""
 
     @abstractmethod
     def __str__(self) -> str:

@@ -35,8 +35,8 @@ class Transaction(ABC):
         """Run a statement; return how many rows it touched."""
 
     @abstractmethod
-    def execute_in(self, sql: str, keys: Iterable[Any]) -> None:
-        """Run a statement for many keys: `{keys}` in it stands for "= one of them"."""
+    def execute_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> None:
+        """Run a statement for many keys: `{keys}` in it stands for "= one of them"; `parameters` come before."""
 
     @abstractmethod
     def append(self, table: Table, rows: Sequence[Row]) -> None:

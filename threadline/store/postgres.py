@@ -85,11 +85,11 @@ class PostgresTransaction(Transaction):
         """See `Transaction`."""
         return self._connection.execute(_placeholders(sql), _clean(parameters)).rowcount
 
-    def execute_in(self, sql: str, keys: Iterable[Any]) -> None:
+    def execute_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> None:
         """See `Transaction`."""
         items = _array(keys)
         if items:
-            self.execute(sql.replace("{keys}", "= ANY(?)"), [items])
+            self.execute(sql.replace("{keys}", "= ANY(?)"), [*parameters, items])
 
     def append(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""

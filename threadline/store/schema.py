@@ -127,8 +127,13 @@ STREAMS = _table(
     "streams", ["source", "stream"],
     _text("source"), _text("stream"), _text("cursor", nullable=True), _count("token"), Column("changed_at", "time"),
     Column("lease_until", "time", nullable=True), _text("paused", nullable=True), Column("paused_mapping", "bytes", nullable=True),
+    Column("mapping", "bytes", nullable=True),
 )  # fmt: skip
-"""Where each stream stands, the fencing token of the run that may move it and until when that run holds it, and why it is paused."""
+"""Where each stream stands, the fencing token of the run that may move it and until when that run holds it, why it is
+paused (and with which mapping), and the mapping that it was last pulled with."""
+
+MAPPINGS = _table("mappings", ["fingerprint"], Column("fingerprint", "bytes"), _text("name"), _text("text"), Column("first_used", "time"))
+"""Every mapping file that records were mapped with, so that a changed one can be compared with it."""
 
 STREAM_FIELDS = _table(
     "stream_fields", ["source", "stream", "field", "type"],
@@ -136,6 +141,9 @@ STREAM_FIELDS = _table(
     Column("example", "id", nullable=True),
 )  # fmt: skip
 """The fields that a stream's records were seen to have; `example` is a record that had it (or lacked it, of type "missing")."""
+
+SWEPT = _table("swept", ["source", "stream", "record_id"], _text("source"), _text("stream"), Column("record_id", "id"))
+"""The records that a sweep under way has met."""
 
 RUNS = _table(
     "runs", ["id"],
@@ -174,7 +182,7 @@ OUTBOX = _table(
 
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
-    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, RUNS,
-    DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
+    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
+    SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

@@ -61,10 +61,10 @@ class SqliteTransaction(Transaction):
         """See `Transaction`."""
         return self._connection.execute(sql, parameters).rowcount
 
-    def execute_in(self, sql: str, keys: Iterable[Any]) -> None:
+    def execute_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> None:
         """See `Transaction`."""
         for part in chunks(keys, _KEYS_PER_STATEMENT):
-            self._connection.execute(_with_keys(sql, len(part)), part)
+            self._connection.execute(_with_keys(sql, len(part)), [*parameters, *part])
 
     def append(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""

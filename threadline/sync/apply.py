@@ -14,16 +14,21 @@ from threadline.store.database import Row, Transaction, distinct
 from threadline.sync import archive
 from threadline.sync.archive import Place
 from threadline.sync.batch import Incoming, Judge, Letter, State, Verdict
+from threadline.sync.policy import Policy
 
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
 
 
+_USUAL = Policy()
+
+
 class Writer:
     """Applies the verdicts on one stream's batches."""
 
-    def __init__(self, judge: Judge, run_id: bytes) -> None:
+    def __init__(self, judge: Judge, run_id: bytes, policy: Policy = _USUAL) -> None:
         self.judge = judge
+        self.policy = policy
         self.run_id = run_id
         self.entity: type[Entity] = judge.mapping.entity
         self.target = judge.mapping.tree.target
@@ -36,6 +41,7 @@ class Writer:
         self._rows(transaction, verdict, gone)
         touched, profiles = self._parties(transaction, verdict)
         self._letters(transaction, verdict, now)
+        transaction.upsert(schema.STREAM_FIELDS, self.judge.fields.rows(now))
         self._log(transaction, verdict, gone, touched, profiles, now)
 
     def _records(self, transaction: Transaction, verdict: Verdict, now: datetime) -> None:
@@ -45,12 +51,14 @@ class Writer:
             *((record, "filtered", None) for record in verdict.filtered),
             *((letter.record, "dead", None) for letter in verdict.letters if not verdict.is_dead_already(letter.record)),
         ]
-        bodies = [(record.id, record.raw) for record, _, _ in judged]
+        bodies = [(record.id, record.raw) for record, _, _ in judged if record.place is None]
         places = archive.keep(transaction, self.judge.source, self.judge.stream, self.run_id, now, bodies)
         new, again, earlier = list[Row](), list[Row](), list[Row]()
         for record, state, canonical in judged:
             known = verdict.known.get(record.id)
-            if known is None:
+            if known and record.place:
+                again.append(self._record(record, state, canonical, record.place, known.version, known.first_seen, known.changed_at))
+            elif known is None:
                 new.append(self._record(record, state, canonical, places[record.id], 1, now, now))
             else:
                 again.append(self._record(record, state, canonical, places[record.id], known.version + 1, known.first_seen, now))
@@ -58,6 +66,8 @@ class Writer:
         transaction.append(schema.RECORDS, new)
         transaction.upsert(schema.RECORDS, again)
         transaction.append(schema.RECORD_VERSIONS, earlier)
+        most = self.policy.archive_versions
+        archive.drop_versions(transaction, [row[0] for row in earlier if row[1] > most], most)
 
     def _record(
         self, record: Incoming, state: State, canonical: bytes | None, place: Place, version: int, first_seen: datetime, now: datetime

@@ -41,31 +41,67 @@ def keep(
     return places
 
 
-def stored_records(transaction: Transaction, source: str, stream: str, limit: int) -> list[tuple[str, bytes]]:
-    """Return (key, bytes) of some of the records that came last."""
-    found: list[tuple[str, bytes]] = []
-    pages = transaction.query(
-        "SELECT id FROM raw_pages WHERE source = ? AND stream = ? ORDER BY fetched_at DESC, id DESC LIMIT ?", [source, stream, limit]
+def drop_versions(transaction: Transaction, records: Iterable[bytes], keep_versions: int) -> None:
+    """Forget all but the latest of the earlier versions of these records."""
+    transaction.execute_in(
+        f"DELETE FROM record_versions WHERE version < (SELECT r.version FROM records r WHERE r.id = record_id) - {keep_versions:d} "  # noqa: S608 - a number
+        "AND record_id {keys}",
+        records,
     )
-    for (page,) in pages:
-        rows = transaction.query("SELECT key, id FROM records WHERE page = ? ORDER BY page_offset", [page])
-        bodies = dict(read(transaction, [page]))
-        found += [(key, bodies[identity]) for key, identity in rows]
-        if len(found) >= limit:
-            break
-    return found[:limit]
 
 
-def read(transaction: Transaction, pages: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (record id, bytes) of the newest version of each record that is in these pages."""
-    for page in pages:
-        rows = transaction.query("SELECT id, page_offset, page_length FROM records WHERE page = ? ORDER BY page_offset", [page])
-        if rows:
-            body = expand(transaction, page)
-            yield from ((identity, body[offset : offset + length]) for identity, offset, length in rows)
+def prune(transaction: Transaction, source: str, stream: str, before: datetime) -> int:
+    """Forget earlier versions, and pages of nothing else, that came before this moment; return how many pages went."""
+    place = [source, stream, before]
+    old = "SELECT p.id FROM raw_pages p WHERE p.source = ? AND p.stream = ? AND p.fetched_at < ?"
+    transaction.execute(f"DELETE FROM record_versions WHERE page IN ({old})", place)  # noqa: S608 - a constant
+    unused = "AND NOT EXISTS (SELECT 1 FROM records r WHERE r.page = p.id)"
+    return transaction.execute(f"DELETE FROM raw_pages WHERE id IN ({old} {unused})", place)  # noqa: S608 - constants
+
+
+class Stored(NamedTuple):
+    """A record from the archive, in its newest version; `refused` is why its connector could not use it at all."""
+
+    id: bytes
+    key: str
+    raw: bytes
+    place: Place
+    refused: str | None
+
+
+_STORED = (
+    "SELECT r.id, r.key, r.page_offset, r.page_length, d.reason FROM records r "
+    "LEFT JOIN dead_letters d ON d.id = r.id AND d.site = '' AND r.state = 'dead' "
+    "WHERE r.page = ? AND r.state <> 'gone' ORDER BY r.page_offset"
+)
+
+
+def pages(transaction: Transaction, source: str, stream: str) -> list[bytes]:
+    """Return a stream's pages in the order in which they came."""
+    rows = transaction.query("SELECT id FROM raw_pages WHERE source = ? AND stream = ? ORDER BY fetched_at, id", [source, stream])
+    return [row[0] for row in rows]
+
+
+def read(transaction: Transaction, page: bytes) -> Iterator[Stored]:
+    """Yield the records whose newest version is in a page; those that the source has no longer are left out."""
+    rows = transaction.query(_STORED, [page])
+    if rows:
+        body = expand(transaction, page)
+        for identity, key, offset, length, refused in rows:
+            yield Stored(identity, key, body[offset : offset + length], Place(page, offset, length), refused)
 
 
 def expand(transaction: Transaction, page: bytes) -> bytes:
     """Return a page's bytes."""
     ((body,),) = transaction.query("SELECT body FROM raw_pages WHERE id = ?", [page])
     return zstandard.ZstdDecompressor().decompress(body)
+
+
+def stored_records(transaction: Transaction, source: str, stream: str, limit: int) -> list[tuple[str, bytes]]:
+    """Return (key, bytes) of some of the records that came last."""
+    found: list[tuple[str, bytes]] = []
+    for page in reversed(pages(transaction, source, stream)):
+        found += [(stored.key, stored.raw) for stored in read(transaction, page)]
+        if len(found) >= limit:
+            break
+    return found[:limit]

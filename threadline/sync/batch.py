@@ -2,19 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 from xxhash import xxh3_128_digest
 
-from threadline.mapping.compiled import MappedRecord, PullMapping
+from threadline.mapping.compiled import MappedRecord, PullMapping, row_columns
 from threadline.mapping.errors import MappingError
 from threadline.model.ids import entity_id
 from threadline.sdk.contract import Rejected
 from threadline.store.database import Transaction, storable
-from threadline.sync.archive import Place
+from threadline.sync.archive import Place, Stored
+from threadline.sync.drift import Deviation, Fields, kept
+from threadline.sync.policy import DriftPolicy
 from threadline.sync.views import Ledger
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -43,6 +45,8 @@ class Incoming:
     digest: bytes
     reason: str | None = None
     """Why the connector, or the lack of a key, makes it dead already."""
+    place: Place | None = None
+    """Where its bytes are, when they come from the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,13 @@ def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], Any]:
 class Judge:
     """Reads keys and digests of one stream's records, compares them with the store, and maps what differs."""
 
-    def __init__(self, source: str, stream: str, key: tuple[str, ...], mapping: PullMapping) -> None:
+    def __init__(self, source: str, stream: str, key: tuple[str, ...], mapping: PullMapping, drift: DriftPolicy = "evolve") -> None:
         self.source = source
         self.stream = stream
         self.mapping = mapping
-        self._names = key
+        self.fields = Fields(source, stream, drift)
+        self._extensions = row_columns(mapping.entity).index("extensions")
+        self.key = key
         self._read_key = _key_reader(key)
         # A changed mapping makes every digest new, so that records are mapped again.
         self._seed = int.from_bytes(mapping.fingerprint[:8], "big")
@@ -117,10 +123,10 @@ class Judge:
     def _incoming(self, raw: bytes) -> Incoming:
         try:
             held = self._read_key(raw)
-            values = [getattr(held, f"f{index}") for index in range(len(self._names))]
+            values = [getattr(held, f"f{index}") for index in range(len(self.key))]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._nameless(raw, f"the record is not readable JSON: {error}")
-        for name, value in zip(self._names, values, strict=True):
+        for name, value in zip(self.key, values, strict=True):
             if value is None or value == "" or isinstance(value, (dict, list)):
                 return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
         return self.named(":".join(map(str, values)), raw)
@@ -128,6 +134,12 @@ class Judge:
     def named(self, key: str, raw: bytes, reason: str | None = None) -> Incoming:
         """Name and digest a record whose key is known; with a reason it is dead already."""
         return Incoming(entity_id(self.source, self.stream, key), key, raw, xxh3_128_digest(raw, seed=self._seed), reason)
+
+    def again(self, stored: Stored) -> Incoming:
+        """Name and digest a record of the archive. Its key is read from it again: a database may not hold it as it is."""
+        refused = stored.refused
+        record = self._incoming(stored.raw) if refused is None else self.named(stored.key, stored.raw, refused)
+        return replace(record, id=stored.id, place=stored.place)
 
     def _nameless(self, raw: bytes, reason: str) -> Incoming:
         return self.named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)
@@ -152,6 +164,12 @@ class Judge:
         if record.reason is not None:
             verdict.letters.append(Letter(record, record.reason, "$", ""))
             return "dead"
+        deviation = self.fields.look(record.id, record.raw)
+        if deviation and self.fields.policy == "freeze":
+            sight = deviation.sights[0]
+            advice = f"accept it with `threadline drift {self.source} --accept`, or let the stream's drift policy be evolve or ignore"
+            verdict.letters.append(Letter(record, f"{sight}, and the stream is frozen; {advice}", f"$.{sight.field}", "drift"))
+            return "dead"
         try:
             mapped = self.mapping(record.raw, record.key, record.id, run_id)
         except MappingError as error:
@@ -160,12 +178,23 @@ class Judge:
         if mapped is None:
             verdict.filtered.append(record)
             return "filtered"
+        if deviation and deviation.unknown and self.fields.policy == "evolve":
+            mapped = self._evolved(mapped, deviation)
         canonical = xxh3_128_digest(_pack(mapped).replace(run_id, b""))
         if known and known.state == "ok" and known.canonical == canonical:
             verdict.same.append(record)
             return "unchanged"
         verdict.mapped.append(Mapped(record, mapped, canonical))
         return "changed" if known and known.state == "ok" else "new"
+
+    def _evolved(self, mapped: MappedRecord, deviation: Deviation) -> MappedRecord:
+        """Keep unknown fields in the extensions of the record's own row."""
+        own = mapped.row if mapped.row is not None else mapped.parties[-1].row
+        row = list(own)
+        row[self._extensions] = kept(row[self._extensions], deviation.unknown)
+        if mapped.row is not None:
+            return mapped._replace(row=tuple(row))
+        return mapped._replace(parties=[*mapped.parties[:-1], mapped.parties[-1]._replace(row=tuple(row))])
 
 
 _KNOWN = "SELECT id, digest, canonical, state, page, page_offset, page_length, version, first_seen, changed_at FROM records WHERE id {keys}"

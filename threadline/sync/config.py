@@ -7,7 +7,8 @@ the environment (`THREADLINE_<SOURCE>_<FIELD>`) or, under Airflow, from the conn
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,11 +19,12 @@ from threadline.sdk.contract import Connector, PushObject, Settings, Stream, Tar
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest, read_yaml
+from threadline.sync.policy import DRIFT_POLICIES, DriftPolicy, Policy
 from threadline.sync.views import Problem
 
 DEFAULT_FILE = "threadline.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_TOP = ("database", "region", "references", "sources", "targets")
+_TOP = ("database", "region", "references", "limits", "archive", "sources", "targets")
 _SOURCE = ("connector", "schedule", "settings", "streams")
 _TARGET = ("system", "push", "schedule")
 _PRESETS = ("@once", "@continuous", "@quarterly")
@@ -38,6 +40,8 @@ class Source:
     schedule: str | None
     settings: Mapping[str, Any]
     streams: Mapping[str, str]
+    drift: Mapping[str, DriftPolicy]
+    """The drift policy of each stream that names one."""
     at: str
     """"file:line" of the entry."""
 
@@ -69,6 +73,12 @@ class Config:
     sources: Mapping[str, Source]
     targets: Mapping[str, TargetEntry]
     problems: tuple[Problem, ...] = field(default=())
+    policy: Policy = field(default_factory=Policy)
+    """How every stream is pulled, where it does not say otherwise itself."""
+
+    def policy_of(self, source: str, stream: str) -> Policy:
+        """Return how a stream is pulled."""
+        return replace(self.policy, drift=self.source(source).drift.get(stream, self.policy.drift))
 
     @property
     def folder(self) -> Path:
@@ -132,7 +142,28 @@ def load_config(path: Path | None = None, *, entries: bool = True) -> Config:
         sources=sources,
         targets=targets,
         problems=tuple(problems),
+        policy=_policy(document, top),
     )
+
+
+_LIMITS = {"lease": "seconds", "breaker_percent": "a share", "breaker_of": "a number of records"}
+_ARCHIVE = {"days": "a number of days", "versions": "a number of versions"}
+
+
+def _policy(document: Document, top: Mapping[str, Any]) -> Policy:
+    limits = _numbers(document, top, "limits", _LIMITS)
+    archive = {f"archive_{name}": int(value) for name, value in _numbers(document, top, "archive", _ARCHIVE).items()}
+    lease = {"lease": timedelta(seconds=limits.pop("lease"))} if "lease" in limits else {}
+    of = {"breaker_of": int(limits.pop("breaker_of"))} if "breaker_of" in limits else {}
+    return Policy(**lease, **of, **limits, **archive)  # type: ignore[arg-type]
+
+
+def _numbers(document: Document, top: Mapping[str, Any], block: str, known: Mapping[str, str]) -> dict[str, float]:
+    given = document.check_keys((block,), top.get(block) or {}, known, f"`{block}`")
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise document.error((block, name), f"`{name}` must be {known[name]}, above 0")
+    return dict(given)
 
 
 def _entries(document: Document, top: Mapping[str, Any], block: str) -> Iterator[tuple[str, Any]]:
@@ -192,8 +223,8 @@ def _source(document: Document, name: str, entry: Any) -> Source:
     settings = document.check_keys((*at, "settings"), given, kind.settings_type().model_fields, f"source {name} ({connector})")
     settings = _found_files(document, kind, settings)
     _check_settings(document, at, name, kind, settings)
-    streams = _streams(document, at, keys.get("streams"), kind, settings)
-    return Source(name, connector, _schedule(document, keys, at), settings, streams, document.at(at))
+    streams, drift = _streams(document, at, keys.get("streams"), kind, settings)
+    return Source(name, connector, _schedule(document, keys, at), settings, streams, drift, document.at(at))
 
 
 def _found_files(document: Document, kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -259,17 +290,26 @@ def _plain(message: str) -> str:
     return message.removeprefix("Value error, ").replace("Field required", "must be given")
 
 
-def _streams(document: Document, at: Location, value: Any, kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Mapping[str, str]:
+def _streams(
+    document: Document, at: Location, value: Any, kind: type[Connector[Any]], settings: Mapping[str, Any]
+) -> tuple[Mapping[str, str], Mapping[str, DriftPolicy]]:
+    """Return each stream's mapping, and the drift policies."""
     offered = {stream.name: stream.mapping for stream in offered_streams(kind, settings)}
     if value is None:
-        return offered
+        return offered, {}
     place = (*at, "streams")
     chosen = document.check_keys(place, value, offered, f"`streams` of a {kind.name} source")
-    result: dict[str, str] = {}
+    mappings: dict[str, str] = {}
+    drift: dict[str, DriftPolicy] = {}
     for name, entry in chosen.items():
-        keys = document.check_keys((*place, name), entry or {}, ("mapping",), f"stream {name}")
-        result[name] = _text(document, keys, "mapping", (*place, name)) or offered[name]
-    return result
+        keys = document.check_keys((*place, name), entry or {}, ("mapping", "drift"), f"stream {name}")
+        mappings[name] = _text(document, keys, "mapping", (*place, name)) or offered[name]
+        policy = _text(document, keys, "drift", (*place, name))
+        if policy is not None and policy not in DRIFT_POLICIES:
+            raise document.error((*place, name, "drift"), f"{policy!r} is no drift policy: {', '.join(DRIFT_POLICIES)}")
+        if policy:
+            drift[name] = policy
+    return mappings, drift
 
 
 def offered_streams(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Sequence[Stream]:

@@ -1,6 +1,6 @@
 """Dead letters: looked at, and mapped again when the mapping or the connector was mended."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from threadline.model.ids import show_id
 from threadline.sdk.errors import ConfigError
 from threadline.store.database import Database, Transaction, moment, open_database
 from threadline.sync.apply import Writer
+from threadline.sync.archive import Place, Stored
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
 from threadline.sync.lease import Run
@@ -33,7 +34,10 @@ class DeadLetter:
     state: str
 
 
-_RAW = "SELECT id, key, raw, site, reason FROM dead_letters WHERE state = 'open' AND source = ? AND stream = ?"
+_STORED = (
+    "SELECT d.id, d.key, d.raw, d.site, d.reason, r.page, r.page_offset, r.page_length FROM dead_letters d JOIN records r ON r.id = d.id "
+    "WHERE d.state = 'open' AND d.source = ? AND d.stream = ?"
+)
 _COLUMNS = "id, source, stream, key, reason, path, site, first_seen, last_seen, attempts, state"
 
 
@@ -80,15 +84,16 @@ def _replay(config: Config, database: Database, source: str, stream: str, ids: l
         judge = judge_of(config, source, stream, connector)
         run = Run(database, source, stream, "replay")
         with run.under_way():
+            batches = Batches(run, Writer(judge, run.id))
+            batches.prepare()
             with database.read() as transaction:
-                rows = transaction.query(_RAW, [source, stream])
+                rows = transaction.query(_STORED, [source, stream])
             wanted = set(ids)
-            # What no mapping line refused is no JSON of the stream: it stays dead until it is read anew (`pull --full`).
-            # A key is read from the record again: a database may not hold it as it is.
-            incoming = [
-                replace(judge.incoming([bytes(raw)], [])[0] if site else judge.named(key, bytes(raw), reason), id=identity)
-                for identity, key, raw, site, reason in rows
+            # What no line of a mapping refused is no JSON of the stream: it stays dead until it is read anew (`pull --full`).
+            stored = [
+                Stored(identity, key, bytes(raw), Place(*place), None if site else reason)
+                for identity, key, raw, site, reason, *place in rows
                 if show_id(identity) in wanted
             ]
-            Batches(run, Writer(judge, run.id)).write(incoming, None)
+            batches.write([judge.again(one) for one in stored], None)
     return run.ledger

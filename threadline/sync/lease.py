@@ -15,14 +15,13 @@ from threadline.sdk.contract import Cursor
 from threadline.sdk.errors import ConnectorError, RetryableError
 from threadline.store import schema
 from threadline.store.database import Database, Transaction, moment, storable
+from threadline.sync.policy import Policy
 from threadline.sync.views import Ledger
-
-LEASE = timedelta(minutes=2)
-"""How long a run holds its stream after its last sign of life."""
 
 LOST = "ended without a word: killed, or its machine stopped"
 """What is said of a run that was under way when the next one began."""
 
+_LEASE = Policy().lease
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,7 +36,7 @@ class SupersededError(RetryableError):
 class Run:
     """One run over one stream: its token says that it is the one that may write."""
 
-    def __init__(self, database: Database, source: str, stream: str, kind: str = "pull", lease: timedelta = LEASE) -> None:
+    def __init__(self, database: Database, source: str, stream: str, kind: str = "pull", lease: timedelta = _LEASE) -> None:
         self.database = database
         self.kind = kind
         self.source = source
@@ -48,6 +47,9 @@ class Run:
         self.ledger = Ledger()
         self.cursor: Cursor | None = None
         """Where the stream stands."""
+        self.paused: str | None = None
+        self.paused_mapping: bytes | None = None
+        self.mapping: bytes | None = None
         self.empty = False
         """Whether the stream had no records when the run began."""
 
@@ -88,6 +90,23 @@ class Run:
         """Count a batch that is stored."""
         self.ledger = add(self.ledger, ledger)
 
+    def pause(self, why: str | None, fingerprint: bytes | None) -> None:
+        """Note why the stream is paused, and with which mapping; or that it no longer is."""
+        with self.database.write() as transaction:
+            transaction.execute(
+                "UPDATE streams SET paused = ?, paused_mapping = ? WHERE source = ? AND stream = ? AND token = ?",
+                [why and storable(why), fingerprint, self.source, self.stream, self.token],
+            )
+
+    def use(self, name: str, text: str, fingerprint: bytes) -> None:
+        """Note the mapping that the run uses."""
+        with self.database.write() as transaction:
+            transaction.insert(schema.MAPPINGS, [(fingerprint, name, text, transaction.now())])
+            transaction.execute(
+                "UPDATE streams SET mapping = ? WHERE source = ? AND stream = ? AND token = ?",
+                [fingerprint, self.source, self.stream, self.token],
+            )
+
     def renew(self) -> None:
         """Show a sign of life while there is nothing to commit."""
         with self.database.write() as transaction:
@@ -123,11 +142,13 @@ class Run:
         with self.database.write() as transaction:
             transaction.lock(f"stream {self.source}.{self.stream}")
             now = transaction.now()
-            rows = transaction.query("SELECT cursor, token, paused, paused_mapping FROM streams WHERE source = ? AND stream = ?", place)
-            cursor, last, *paused = rows[0] if rows else (None, 0, None, None)
+            rows = transaction.query(
+                "SELECT cursor, token, paused, paused_mapping, mapping FROM streams WHERE source = ? AND stream = ?", place
+            )
+            cursor, last, *rest = rows[0] if rows else (None, 0, None, None, None)
             if last >= token:
                 raise self._busy(None)
-            transaction.upsert(schema.STREAMS, [(*place, cursor, token, now, now + self.lease, *paused)])
+            transaction.upsert(schema.STREAMS, [(*place, cursor, token, now, now + self.lease, *rest)])
             transaction.execute(
                 "UPDATE runs SET state = 'lost', ended = ?, error = ? "
                 "WHERE source = ? AND stream = ? AND state = 'running' AND kind <> 'push'",
@@ -136,6 +157,7 @@ class Run:
             counts = (0,) * 6
             transaction.insert(schema.RUNS, [(self.id, self.kind, *place, "running", now, None, *counts, None)])
         self.token = token
+        self.paused, self.paused_mapping, self.mapping = rest
         self.cursor = msgspec.json.decode(cursor) if cursor else None
         self.empty = not rows
 
@@ -172,4 +194,4 @@ def add(left: Ledger, right: Ledger) -> Ledger:
     return Ledger(**{name: getattr(left, name) + getattr(right, name) for name in Ledger.__dataclass_fields__})
 
 
-__all__ = ["LEASE", "LOST", "BusyError", "Run", "SupersededError", "add"]
+__all__ = ["LOST", "BusyError", "Run", "SupersededError", "add"]

@@ -3,15 +3,16 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from datetime import timedelta
 from typing import Any
 
 from threadline.sdk.contract import Connector, Cursor, Page, Stream
 from threadline.sdk.errors import ConfigError, ConnectorError
-from threadline.store.database import Database, RepeatCarefullyError
+from threadline.store.database import Database, RepeatCarefullyError, Transaction
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge, Verdict
-from threadline.sync.lease import LEASE, Run
+from threadline.sync.breaker import Breaker, BreakerError
+from threadline.sync.lease import Run
+from threadline.sync.policy import Policy
 from threadline.sync.views import Ledger
 
 BATCH = 5_000
@@ -21,6 +22,7 @@ BATCH_SECONDS = 10.0
 """A slow source's records are stored this often, so that a crash loses no more."""
 
 Progress = Callable[[Ledger], None]
+_USUAL = Policy()
 
 
 def pull(
@@ -29,19 +31,21 @@ def pull(
     judge: Judge,
     *,
     full: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
-    lease: timedelta = LEASE,
+    policy: Policy = _USUAL,
 ) -> Ledger:
     """Read what changed since the saved cursor (`full`: everything) into the store; return what became of the records.
 
-    BusyError while another run of the stream is under way.
+    BusyError while another run of the stream is under way, BreakerError when too many records cannot be used: then, and
+    until the mapping changes or `resume` is given, the stream is paused.
     """
-    run = Run(database, judge.source, judge.stream, lease=lease)
+    run = Run(database, judge.source, judge.stream, lease=policy.lease)
     with run.under_way():
-        writer = Writer(judge, run.id)
-        batch = Batches(run, writer)
-        for page in batches(connector.pull(judge.stream, None if full else run.cursor)):
-            batch.write(judge.incoming(page.records, page.rejected), page.cursor)
+        batches = Batches(run, Writer(judge, run.id, policy), None if resume else Breaker(judge.source, judge.stream, policy))
+        batches.prepare()
+        for page in joined_pages(connector.pull(judge.stream, None if full else run.cursor)):
+            batches.write(judge.incoming(page.records, page.rejected), page.cursor)
             if progress:
                 progress(run.ledger)
     return run.ledger
@@ -50,10 +54,23 @@ def pull(
 class Batches:
     """Writes the batches of a run, each in one transaction with its cursor."""
 
-    def __init__(self, run: Run, writer: Writer) -> None:
-        self._run = run
-        self._writer = writer
+    def __init__(self, run: Run, writer: Writer, breaker: Breaker | None = None) -> None:
+        self.run = run
+        self.writer = writer
+        self._breaker = breaker
         self._expects_new = run.empty
+
+    def prepare(self) -> None:
+        """Refuse a stream that is paused still; load what is known of its fields, and note the mapping."""
+        run, mapping = self.run, self.writer.judge.mapping
+        if run.paused and self._breaker and run.paused_mapping == mapping.fingerprint:
+            raise BreakerError(run.paused)
+        if run.paused:
+            run.pause(None, None)
+        if run.mapping != mapping.fingerprint:
+            run.use(mapping.tree.name, mapping.text, mapping.fingerprint)
+        with run.database.read() as view:
+            self.writer.judge.fields.load(view)
 
     def write(self, incoming: Sequence[Incoming], cursor: Cursor | None) -> None:
         """Judge and apply one batch.
@@ -64,21 +81,35 @@ class Batches:
             verdict = self._write(incoming, cursor, careful=False)
         except RepeatCarefullyError:
             verdict = self._write(incoming, cursor, careful=True)
-        self._run.committed(verdict.ledger)
+        self.run.committed(verdict.ledger)
+        self.writer.judge.fields.stored()
         self._expects_new = not verdict.known and bool(verdict.mapped)
 
     def _write(self, incoming: Sequence[Incoming], cursor: Cursor | None, *, careful: bool) -> Verdict:
-        run, writer = self._run, self._writer
+        run, writer = self.run, self.writer
         blind = self._expects_new and not careful
         with nullcontext() if blind else run.database.read() as view:
             verdict = writer.judge.judge(view, incoming, run.id)
+        if self._breaker and not careful:
+            self._look(self._breaker, verdict)
         with run.database.write() as transaction:
             if careful:
                 transaction.take_care()
             if touches(verdict):
                 writer.apply(transaction, verdict)
+            self.also(transaction, incoming)
             run.commit(transaction, verdict.ledger, cursor)
         return verdict
+
+    def also(self, transaction: Transaction, incoming: Sequence[Incoming]) -> None:
+        """Write what else goes with a batch."""
+
+    def _look(self, breaker: Breaker, verdict: Verdict) -> None:
+        try:
+            breaker.look(verdict)
+        except BreakerError as error:
+            self.run.pause(str(error), self.writer.judge.mapping.fingerprint)
+            raise
 
 
 def touches(verdict: Verdict) -> bool:
@@ -86,7 +117,7 @@ def touches(verdict: Verdict) -> bool:
     return bool(verdict.mapped or verdict.same or verdict.filtered or verdict.letters)
 
 
-def batches(pages: Iterable[Page]) -> Iterator[Page]:
+def joined_pages(pages: Iterable[Page]) -> Iterator[Page]:
     """Join small pages, so that one transaction carries many records while there are more."""
     held: list[Page] = []
     began = time.monotonic()
@@ -127,4 +158,4 @@ def stream_of(connector: Connector[Any], name: str) -> Stream:
     )
 
 
-__all__ = ["BATCH", "Batches", "Progress", "batches", "pull", "stream_of"]
+__all__ = ["BATCH", "Batches", "Progress", "joined_pages", "pull", "stream_of"]

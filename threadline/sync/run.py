@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from threadline.journey.references import Finder
-from threadline.mapping.library import pull_mapping, push_mapping
+from threadline.mapping.library import compile_pull, pull_mapping, push_mapping
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.store.database import Transaction, open_database
 from threadline.sync import config as configuration
 from threadline.sync import pull as pulling
 from threadline.sync import push as pushing
+from threadline.sync import replay as replaying
 from threadline.sync.batch import Judge
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
+from threadline.sync.diff import Difference, difference
 from threadline.sync.push import Outgoing, PushCounts
+from threadline.sync.reconcile import Reconciled, reconcile
 from threadline.sync.resolve import READ, unread
 from threadline.sync.resolve import resolve as resolve_changes
 from threadline.sync.views import Ledger
@@ -27,7 +30,7 @@ def judge_of(config: Config, source: str, stream: str, connector: Any) -> Judge:
         raise ConfigError(f"source {source} has no stream {stream!r}; it has: {', '.join(entry.streams)}")
     offered = pulling.stream_of(connector, stream)
     mapping = pull_mapping(entry.streams[stream], source, folder=config.folder, region=config.region, functions=connector.functions)
-    return Judge(source, stream, offered.key, mapping)
+    return Judge(source, stream, offered.key, mapping, config.policy_of(source, stream).drift)
 
 
 def pull_stream(
@@ -37,13 +40,58 @@ def pull_stream(
     *,
     credentials: Mapping[str, str] | None = None,
     full: bool = False,
+    resume: bool = False,
     progress: pulling.Progress | None = None,
 ) -> Ledger:
     """Pull what changed in one stream."""
     with open_connector(config.source(source), credentials) as connector:
         judge = judge_of(config, source, stream, connector)
         with open_database(config.database, create=True) as database:
-            return pulling.pull(database, connector, judge, full=full, progress=progress)
+            return pulling.pull(
+                database, connector, judge, full=full, resume=resume, progress=progress, policy=config.policy_of(source, stream)
+            )
+
+
+def replay_stream(config: Config, source: str, stream: str, *, progress: pulling.Progress | None = None) -> Ledger:
+    """Map one stream's records again from the archive."""
+    with open_connector(config.source(source)) as connector:
+        judge = judge_of(config, source, stream, connector)
+        with open_database(config.database, create=False) as database:
+            return replaying.replay(database, judge, progress=progress, policy=config.policy_of(source, stream))
+
+
+def reconcile_stream(
+    config: Config,
+    source: str,
+    stream: str,
+    *,
+    credentials: Mapping[str, str] | None = None,
+    remove: bool = False,
+    progress: pulling.Progress | None = None,
+) -> Reconciled:
+    """Sweep one stream, and repair what incremental pulls missed."""
+    with open_connector(config.source(source), credentials) as connector:
+        judge = judge_of(config, source, stream, connector)
+        offered = pulling.stream_of(connector, stream)
+        with open_database(config.database, create=True) as database:
+            return reconcile(database, connector, judge, offered, remove=remove, progress=progress, policy=config.policy_of(source, stream))
+
+
+def mapping_difference(config: Config, source: str, stream: str, text: str, name: str) -> Difference:
+    """Say what another text of a stream's mapping file would change."""
+    with open_connector(config.source(source)) as connector, open_database(config.database, create=False) as database:
+        judge = judge_of(config, source, stream, connector)
+        with database.read() as view:
+            rows = view.query(_IN_FORCE, [source, stream])
+        if not rows:
+            raise ConfigError(f"{source}.{stream} was not pulled yet: there is nothing to compare with")
+        old, new = (compile_pull(one, name, source, region=config.region, functions=connector.functions) for one in (rows[0][0], text))
+        pushes = [one for target in config.targets for one in outgoing(config, target)]
+        changed = Judge(source, stream, judge.key, new, judge.fields.policy)
+        return difference(database, changed, old, Finder(config.references.get("order")), pushes)
+
+
+_IN_FORCE = "SELECT m.text FROM streams s JOIN mappings m ON m.fingerprint = s.mapping WHERE s.source = ? AND s.stream = ?"
 
 
 def resolve(config: Config) -> int:

@@ -69,6 +69,8 @@ class Window(CursorKind):
     `by` names the time; `untimed` says that rows may lack a usable one: those are read with every scan.
     """
 
+    lists_all = True
+
     by: str
     overlap: timedelta = timedelta(minutes=1)
     lag: timedelta = timedelta(0)
@@ -107,6 +109,8 @@ class KeyOrder(CursorKind):
 
     The cursor only saves what was read before a crash. Assumes that keys do not change.
     """
+
+    lists_all = True
 
     def __str__(self) -> str:
         return "as a whole each time, in the order of the key"

@@ -51,6 +51,8 @@ class Offsets(CursorKind):
     With `numbered` the source takes only page numbers: pages then overlap by their sizes, any of which up to `size` it must take.
     """
 
+    lists_all = True
+
     size: int = 100
     numbered: bool = False
 

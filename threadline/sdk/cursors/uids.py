@@ -36,6 +36,8 @@ class Uids(CursorKind):
     Assumes that records are added with ascending UIDs and never change. That one is deleted is not seen.
     """
 
+    lists_all = True
+
     def __str__(self) -> str:
         return "by UID, folder by folder"
 

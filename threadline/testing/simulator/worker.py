@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from random import Random
 from typing import Any, Literal, cast
 
 from threadline.journey.references import Finder
 from threadline.sdk import Connector, Cursor, Intent, Page, Receipt, RetryableError, Settings, Stream, Target
 from threadline.store.database import Database, Transaction
+from threadline.sync.policy import Policy
 from threadline.sync.pull import pull
 from threadline.sync.push import push
 from threadline.sync.resolve import resolve
@@ -22,6 +24,10 @@ _PLACES = {"pull": ("page", "begin write", "committed"), "push": ("send", "sent"
 _AT_A_PLACE = 0.5
 _USUAL = 20
 """Steps after which, on average, fate strikes; a pull has about twice as many."""
+
+
+# Whoever is asleep has outslept its lease, and may be superseded at any moment.
+_POLICY = Policy(lease=timedelta(0), breaker_percent=100)
 
 
 class Simulated(Connector[Settings], Target):
@@ -162,7 +168,7 @@ class Worker:
         store, scene = Store(inner, self), self.scene
         connector = Simulated(scene, self.step)
         if self.work in ("pull", "full"):
-            ledger = pull(store, connector, streams.judge(scene.kind), full=self.work == "full")
+            ledger = pull(store, connector, streams.judge(scene.kind), full=self.work == "full", policy=_POLICY)
             return ledger.new + ledger.changed
         if self.work == "resolve":
             return resolve(store, Finder(None))

@@ -35,12 +35,28 @@ def upgrade() -> None:
         sa.Column("example", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("source", "stream", "field", "type", name="stream_fields_key"),
     )
+    op.create_table(
+        "mappings",
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("first_used", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name="mappings_key"),
+    )
+    op.create_table(
+        "swept",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "stream", "record_id", name="swept_key"),
+    )
     op.add_column("records", sa.Column("canonical", sa.LargeBinary(), nullable=True))
     op.drop_index("records_by_source_stream_changed_at", table_name="records")
     op.create_index("records_by_page", "records", ["page"], unique=False)
     op.add_column("streams", sa.Column("lease_until", TIME, nullable=True))
     op.add_column("streams", sa.Column("paused", sa.Text(), nullable=True))
     op.add_column("streams", sa.Column("paused_mapping", sa.LargeBinary(), nullable=True))
+    op.add_column("streams", sa.Column("mapping", sa.LargeBinary(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":
         # It is compressed already: PostgreSQL need not try.
         op.execute("ALTER TABLE raw_pages ALTER COLUMN body SET STORAGE EXTERNAL")
@@ -48,10 +64,12 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go back from this migration."""
-    for column in ("paused_mapping", "paused", "lease_until"):
+    for column in ("mapping", "paused_mapping", "paused", "lease_until"):
         op.drop_column("streams", column)
     op.drop_index("records_by_page", table_name="records")
     op.create_index("records_by_source_stream_changed_at", "records", ["source", "stream", "changed_at"], unique=False)
     op.drop_column("records", "canonical")
+    op.drop_table("swept")
+    op.drop_table("mappings")
     op.drop_table("stream_fields")
     op.drop_table("record_versions")

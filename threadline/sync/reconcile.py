@@ -1,0 +1,144 @@
+"""Reads everything that a source has, repairs what incremental pulls missed, and marks what is gone.
+
+Found so: records that were never read, records that changed without moving the cursor, and records that the source has no
+longer. The last are concluded only from a listing that was read to its end, of a stream whose kind of cursor lists all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from threadline.model.entities import Party
+from threadline.model.ids import entity_id
+from threadline.sdk.contract import Connector, Cursor, Stream
+from threadline.sdk.cursors import Window
+from threadline.sdk.errors import ConfigError
+from threadline.store import schema
+from threadline.store.database import Database, Row, Transaction, chunks
+from threadline.sync.apply import Writer, log
+from threadline.sync.batch import Incoming, Judge
+from threadline.sync.lease import Run
+from threadline.sync.policy import Policy
+from threadline.sync.pull import Batches, Progress, joined_pages, pull
+from threadline.sync.views import Ledger
+
+_USUAL = Policy()
+_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What a sweep found, and repaired."""
+
+    read: int
+    never_read: int
+    stale: int
+    """Other than the store had it, although nothing had told of a change."""
+    gone: int | None
+    """No longer at the source; None where that cannot be known."""
+    dead: int
+
+
+class GoneError(ConfigError):
+    """So much is gone that it may be an error of the source: a person must say that it is not."""
+
+
+def reconcile(
+    database: Database,
+    connector: Connector[Any],
+    judge: Judge,
+    stream: Stream,
+    *,
+    remove: bool = False,
+    progress: Progress | None = None,
+    policy: Policy = _USUAL,
+) -> Reconciled:
+    """Sweep one stream. GoneError when more is gone than the breaker allows, unless `remove` says that this is so."""
+    # What is due regularly is no finding.
+    pull(database, connector, judge, policy=policy)
+    run = Run(database, judge.source, judge.stream, "reconcile", policy.lease)
+    with run.under_way():
+        run.empty = False
+        writer = Writer(judge, run.id, policy)
+        sweep = _Sweep(run, writer)
+        sweep.begin()
+        sweep.read(connector, None, progress)
+        found = run.ledger
+        if isinstance(stream.cursor, Window):
+            # A record that changed during the sweep has moved to where the sweep no longer came.
+            sweep.read(connector, sweep.cursor, progress)
+        gone = sweep.remove(policy, confirmed=remove) if stream.cursor and stream.cursor.lists_all else None
+        sweep.end()
+    return Reconciled(read=found.read, never_read=found.new, stale=found.changed, gone=gone, dead=found.dead)
+
+
+class _Sweep(Batches):
+    """Batches that also note which records were seen."""
+
+    def __init__(self, run: Run, writer: Writer) -> None:
+        super().__init__(run, writer)
+        self.cursor: Cursor | None = None
+
+    def begin(self) -> None:
+        """Forget what a sweep that was broken off has noted."""
+        self.prepare()
+        self.end()
+
+    def end(self) -> None:
+        """Forget what was seen."""
+        place = [self.run.source, self.run.stream]
+        with self.run.database.write() as transaction:
+            transaction.execute("DELETE FROM swept WHERE source = ? AND stream = ?", place)
+
+    def read(self, connector: Connector[Any], since: Cursor | None, progress: Progress | None) -> None:
+        """Read from a cursor to the end."""
+        for page in joined_pages(connector.pull(self.run.stream, since)):
+            self.write(self.writer.judge.incoming(page.records, page.rejected), None)
+            self.cursor = page.cursor or self.cursor
+            if progress:
+                progress(self.run.ledger)
+
+    def also(self, transaction: Transaction, incoming: Sequence[Incoming]) -> None:
+        """Note the batch's records."""
+        seen = dict.fromkeys(record.id for record in incoming)
+        transaction.append(schema.SWEPT, [(self.run.source, self.run.stream, identity) for identity in seen])
+
+    def remove(self, policy: Policy, *, confirmed: bool) -> int:
+        """Mark what was not seen as gone; return how much that was."""
+        run = self.run
+        with run.database.read() as view:
+            gone = view.query(_UNSEEN, [run.source, run.stream])
+            ((seen,),) = view.query("SELECT count(*) FROM swept WHERE source = ? AND stream = ?", [run.source, run.stream])
+        total = int(seen) + len(gone)
+        if not confirmed and total >= policy.breaker_of and len(gone) > total * policy.breaker_percent / 100:
+            raise GoneError(
+                f"{run.source}.{run.stream}: {len(gone)} of {total} records are no longer at the source; nothing was marked as gone. "
+                f"If that is so: threadline reconcile {run.source} --stream {run.stream} --remove"
+            )
+        for part in chunks(gone, _AT_ONCE):
+            with run.database.write() as transaction:
+                self._mark(transaction, part)
+                run.commit(transaction, Ledger(), None)
+        return len(gone)
+
+    def _mark(self, transaction: Transaction, gone: Sequence[Row]) -> None:
+        writer, now = self.writer, transaction.now()
+        records = [identity for identity, _ in gone]
+        if writer.entity is Party:
+            rows = transaction.query_in("SELECT DISTINCT party FROM party_identifiers WHERE record_id {keys}", records)
+            entities = [party for (party,) in rows]
+        else:
+            entities = [entity_id(self.run.source, writer.target, key) for _, key in gone]
+        table = writer.entity.table
+        transaction.execute_in(f'UPDATE "{table}" SET valid_to = ? WHERE id {{keys}}', entities, [now])  # noqa: S608 - a name of the schema
+        transaction.execute_in("UPDATE records SET state = 'gone', changed_at = ? WHERE id {keys}", records, [now])
+        transaction.execute_in("UPDATE dead_letters SET state = 'gone' WHERE state = 'open' AND id {keys}", records)
+        log(transaction, [(writer.target, entity, "gone") for entity in entities], self.run.id, now)
+
+
+_UNSEEN = (
+    "SELECT r.id, r.key FROM records r WHERE r.source = ? AND r.stream = ? AND r.state <> 'gone' "
+    "AND NOT EXISTS (SELECT 1 FROM swept s WHERE s.source = r.source AND s.stream = r.stream AND s.record_id = r.id)"
+)
+
+__all__ = ["GoneError", "Reconciled", "reconcile"]
