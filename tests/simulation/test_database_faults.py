@@ -1,7 +1,6 @@
 """What each fault of a database leaves behind."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +10,17 @@ from threadline.store.database import Database, open_database
 from threadline.testing.faults.database import Breaking, Crash, Observed
 
 
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with open_database(f"sqlite:///{tmp_path_factory.mktemp('faults')}/store.db", create=True) as database:
+        yield database
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(f"sqlite:///{tmp_path / 'store.db'}", create=True) as opened:
-        yield opened
+def database(opened: Database) -> Database:
+    with opened.write() as transaction:
+        transaction.execute("DELETE FROM consumers")
+    return opened
 
 
 def write(database: Database, name: str) -> None:

@@ -145,7 +145,7 @@ class Crew:
         return self._monitor.read()
 
     def wipe(self) -> None:
-        """Empty every table that is not."""
+        """Empty every table."""
         with self._monitor.write() as transaction:
             for table in TABLES:
                 transaction.execute(f'DELETE FROM "{table.name}"')  # noqa: S608 - a name of the schema
