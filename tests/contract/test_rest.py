@@ -222,6 +222,14 @@ def test_a_batch_that_is_refused_as_a_whole_is_halved(shop: RestSandbox, rest: R
     assert len([path for method, path in shop.calls if method == "POST"]) == 5
 
 
+def test_an_answer_without_a_result_for_each_item_leaves_all_open(shop: RestSandbox, rest: Rest) -> None:
+    fill(shop)
+    for answer in ({"update": []}, {}, {"update": "?"}):
+        shop.fail_next.append(JSONResponse(answer))
+        with pytest.raises(RetryableError, match="answered customers/batch without a result for each record"):
+            write(rest, "customer", wish(7))
+
+
 def test_a_note_is_written_once_although_its_answer_is_lost(shop: RestSandbox, rest: Rest) -> None:
     fill(shop)
     payload = {"order_id": order_id("A-0001"), "note": "Where is it?"}
