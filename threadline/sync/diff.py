@@ -4,7 +4,7 @@ Fields come from running both mappings over the archive. Customers and pushes co
 one transaction that is then rolled back.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -66,18 +66,25 @@ def difference(database: Database, judge: Judge, old: PullMapping, finder: Finde
         before = _settle(rehearsal, finder, outgoing)
         run = Run(rehearsal, judge.source, judge.stream, "rehearsal")
         writer = Writer(judge, run.id)
+        with rehearsal.read() as view:
+            judge.fields.load(view)
+            ((begin,),) = view.query("SELECT coalesce(max(seq), 0) FROM changes")
         for batch in stored_batches(rehearsal, judge):
             for record in batch:
                 _compare(found, record.key, _mapped(old, record), _mapped(judge.mapping, record), judge.mapping.entity.table)
             with rehearsal.write() as transaction:
                 transaction.take_care()
                 writer.apply(transaction, judge.judge(transaction, batch, run.id))
+        resolve(rehearsal, finder)
         with rehearsal.read() as view:
-            rows = view.query("SELECT DISTINCT entity_id FROM changes WHERE run_id = ? AND entity_type = 'profile'", [run.id])
-        found.profiles = sorted(show_id(row[0]) for row in rows)
-        found.threads = resolve(rehearsal, finder) - len(found.profiles)
+            changed = view.query(_CHANGED, [begin, view.txid()])
+        found.profiles = sorted(show_id(entity) for kind, entity in changed if kind == "profile.ready")
+        found.threads = sum(kind == "thread" for kind, _ in changed)
         found.pushes = _planned(rehearsal, outgoing) - before
     return found
+
+
+_CHANGED = "SELECT DISTINCT entity_type, entity_id FROM changes WHERE seq > ? AND txid = ? AND entity_type IN ('thread', 'profile.ready')"
 
 
 def _settle(rehearsal: Database, finder: Finder, outgoing: Sequence[Outgoing]) -> Counter[str]:
@@ -143,10 +150,11 @@ def _cells(mapped: MappedRecord, own: str) -> dict[tuple[str, bytes, str], Any]:
         for column, value in zip(schema.BY_NAME[table].names, row, strict=True)
         if column not in _OURS and value is not None
     }
+    named: dict[tuple[str, bytes, str], list[str]] = defaultdict(list)
     for party in mapped.parties:
         for identifier in party.identifiers:
-            cells["identifiers", party.id, identifier.kind] = identifier.normalized
-    return cells
+            named["identifiers", party.id, identifier.kind].append(identifier.normalized)
+    return cells | {place: ", ".join(values) for place, values in named.items()}
 
 
 class _RolledBackError(Exception):
