@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any
 
 from threadline.model.ids import parse_id, show_id
 from threadline.sdk.errors import ConfigError
@@ -33,11 +33,8 @@ class DeadLetter:
     last_seen: datetime | None
     attempts: int
     state: str
+    """`open`; `resolved`: the record is good now; `gone`: its source no longer has it."""
 
-
-State = Literal["open", "resolved", "gone"]
-STATES: tuple[State, ...] = get_args(State)
-"""`resolved`: the record is good now; `gone`: the source no longer has it."""
 
 _STORED = (
     "SELECT d.id, d.key, d.raw, d.site, d.reason, r.page, r.page_offset, r.page_length FROM dead_letters d JOIN records r ON r.id = d.id "
@@ -47,7 +44,7 @@ _COLUMNS = "id, source, stream, key, reason, path, site, first_seen, last_seen, 
 
 
 def letters(
-    transaction: Transaction, source: str | None = None, limit: int = 1_000_000, *, state: State | None = "open", reason: str | None = None
+    transaction: Transaction, source: str | None = None, limit: int = 1_000_000, *, state: str | None = "open", reason: str | None = None
 ) -> list[DeadLetter]:
     """Return dead letters, the newest first; with `reason`, those that have it in their reason, path or line of the mapping."""
     where, parameters = ["1 = 1"], list[Any]()
