@@ -98,7 +98,8 @@ class Verdict:
 @cache
 def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], Any]:
     fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(names)]
-    return msgspec.json.Decoder(msgspec.defstruct("Key", fields)).decode
+    # A number too long for a float is still a key of its own.
+    return msgspec.json.Decoder(msgspec.defstruct("Key", fields), float_hook=str).decode
 
 
 class Judge:
