@@ -12,6 +12,9 @@ def main() -> None:
 
     interruptible()
     from threadline.cli.commands import app
+    from threadline.sdk.shelf import SHELF, cache_folder
+
+    SHELF.folder = cache_folder()
 
     debug = bool(os.environ.get("THREADLINE_DEBUG"))
     if not debug:
