@@ -1,7 +1,7 @@
 """Drift: fields that come, go or change their type are noticed, and treated as the stream's policy says.
 
-The first run of a stream learns which top-level fields its records have. Of such a first load one record in `_SAMPLE` is
-looked at, unless the policy is `freeze`; later every record that is new or differs.
+The first run of a stream learns which top-level fields its records have. Of such a first load the first `_BEGINNING` records
+are looked at, and then one in `_SAMPLE`, unless the policy is `freeze`; later every record that is new or differs.
 """
 
 from collections import defaultdict
@@ -18,6 +18,7 @@ from threadline.sdk.errors import ConfigError
 from threadline.store.database import Row, Transaction, moment, storable
 from threadline.sync.policy import DriftPolicy
 
+_BEGINNING = 1_000
 _SAMPLE = 8
 _ABSENT = "absent"
 _MOST = 2_000
@@ -80,7 +81,7 @@ class Fields:
     def look(self, record_id: bytes, raw: bytes) -> Deviation | None:
         """Compare a record with the stream's fields; None when nothing differs, or it was not looked at."""
         self._offered += 1
-        if self._learning and self.policy != "freeze" and self._offered % _SAMPLE != 1:
+        if self._learning and self.policy != "freeze" and self._offered > _BEGINNING and self._offered % _SAMPLE:
             return None
         try:
             fields = _fields(raw)
