@@ -120,8 +120,8 @@ def load_config(path: Path | None = None, *, entries: bool = True, only: str | N
         )
     document = read_yaml(chosen)
     top = document.check_keys((), document.value or {}, _TOP, "threadline.yaml")
-    named = _entries(document, top, "sources") if entries else {}
-    receivers = _entries(document, top, "targets") if entries else {}
+    named: Mapping[str, Any] = _entries(document, top, "sources") if entries else {}
+    receivers: Mapping[str, Any] = _entries(document, top, "targets") if entries else {}
     if only is not None and only in named:
         named, receivers = {only: named[only]}, {}
     problems: list[Problem] = []
