@@ -28,7 +28,6 @@ Fields = Message
 
 _NO_FIELD = re.compile(rb"^(?!From |[!-9;-~]*:|[ \t])", re.MULTILINE)
 _BLANK_LINE = re.compile(rb"\r?\n")
-_DASHES = re.compile(rb"^--[^\r\n]*", re.MULTILINE)
 _FOLD = re.compile(r"[\r\n]+")
 _PARSER = BytesHeaderParser(policy=compat32)
 
@@ -66,20 +65,41 @@ class _Delimiter:
     closes: bool
 
 
-def _delimiter(raw: bytes, start: int, end: int, boundaries: list[bytes]) -> _Delimiter | None:
+class _Boundary:
+    """The delimiter lines of one multipart; no stretch of the mail is searched for them twice."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.encode("utf-8")
+        # What begins with a literal is searched for at the speed of memory, however many lines begin with dashes.
+        self._search = re.compile(rb"\n--%b(--)?[ \t\v\f]*+(?=[\r\n]|\Z)" % re.escape(self.text)).search
+        self._found: re.Match[bytes] | None = None
+        self._searched = 0
+
+    def first(self, raw: bytes, start: int, end: int) -> re.Match[bytes] | None:
+        """Return the first delimiter line, with the line break before it, in a stretch of whole lines."""
+        if self._found is None or self._found.start() + 1 < start:
+            begin = max(start - 1, self._searched)
+            self._found = self._search(raw, begin, end) if begin < end else None
+            if self._found is None:
+                self._searched = max(self._searched, end - 1)
+        return self._found if self._found and self._found.end() <= end else None
+
+
+def _delimiter(raw: bytes, start: int, end: int, boundaries: list[_Boundary]) -> _Delimiter | None:
     """Find the first line in a stretch that is a boundary of an open multipart; an inner one wins over an outer of the same text."""
-    if not boundaries:
-        return None
-    levels = {boundary: level for level, boundary in enumerate(boundaries)}
-    for match in _DASHES.finditer(raw, start, end):
-        line = match[0][2:].rstrip()
-        level = levels.get(line)
-        closes = level is None and line.endswith(b"--")
-        if closes:
-            level = levels.get(line[:-2])
-        if level is not None:
-            return _Delimiter(level, match.start(), match.end(), closes)
-    return None
+    nearest: _Delimiter | None = None
+    for level, boundary in enumerate(boundaries):
+        found = boundary.first(raw, start, end)
+        closes = found is not None and found[1] is not None
+        if found and (nearest is None or (found.start() + 1, closes) <= (nearest.start, nearest.closes)):
+            nearest = _Delimiter(level, found.start() + 1, found.end(), closes)
+            end = _line_end(raw, found.end()) or end
+    return nearest
+
+
+def _line_end(raw: bytes, start: int) -> int:
+    """Return where the next line starts; 0 when there is none."""
+    return raw.find(b"\n", start) + 1
 
 
 def _fields(block: bytes) -> Fields:
@@ -121,7 +141,7 @@ def _body(raw: bytes, start: int, end: int) -> bytes:
 class _Splitter:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.boundaries: list[bytes] = []
+        self.boundaries: list[_Boundary] = []
         self.entities = 0
         self.header_bytes = 0
 
@@ -159,15 +179,14 @@ class _Splitter:
     def _open(self, boundary: str) -> None:
         if len(self.boundaries) >= MAX_DEPTH:
             raise RecordError(f"its parts are nested more than {MAX_DEPTH} deep")
-        self.boundaries.append(boundary.encode("utf-8"))
+        self.boundaries.append(_Boundary(boundary))
 
     def _next(self, delimiter: _Delimiter | None) -> int | None:
         """Close what a delimiter ends; return where the next entity starts."""
         while delimiter:
             del self.boundaries[delimiter.level + (0 if delimiter.closes else 1) :]
             if not delimiter.closes:
-                line_end = self.raw.find(b"\n", delimiter.end)
-                return line_end + 1 if line_end >= 0 else None
+                return _line_end(self.raw, delimiter.end) or None
             delimiter = _delimiter(self.raw, delimiter.end, len(self.raw), self.boundaries)
         return None
 

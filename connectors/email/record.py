@@ -11,7 +11,8 @@ from xxhash import xxh3_128_hexdigest
 from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
 from connectors.email.mime import Fields, Mail, Part, filename_of, split
 from connectors.email.settings import EmailSettings
-from connectors.email.text import clean, decode, decode_words, html_to_text, unflow
+from connectors.email.text import clean, decode, decode_words, unflow
+from threadline.sdk.markup import html_to_text
 
 MARKER = "X-Threadline-Id"
 """Header field of the answers that threadline sends."""
@@ -141,7 +142,7 @@ def _content(mail: Mail) -> Document:
     text, markup = "\n".join(plain).strip(), "\n".join(html)
     chosen = text or markup
     return {
-        "text": (text[:MAX_TEXT] if text or not markup else html_to_text(markup[:MAX_TEXT])) or None,
+        "text": (text[:MAX_TEXT] if text or not markup else clean(html_to_text(markup[:MAX_TEXT]))) or None,
         "text_cut": len(chosen) > MAX_TEXT,
         "html": None if text else markup[:MAX_TEXT] or None,
         "attachments": attachments,

@@ -4,7 +4,6 @@ import base64
 import binascii
 import codecs
 import re
-from html import unescape
 
 # Mail that says the left means the right: senders name the standard and use the vendor's larger set (as in the WHATWG Encoding Standard).
 _SUPERSETS = {
@@ -14,9 +13,6 @@ _SUPERSETS = {
 _ALIASES = {"x-sjis": "cp932", "iso-8859-8-i": "iso8859-8", "unicode-1-1-utf-7": "utf-7", "utf8mb4": "utf-8", "x-gbk": "gb18030"}
 # Codecs that take quadratic time, or that read escapes rather than text.
 _REFUSED = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
-
-MAX_LAYOUT = 300_000
-"""Characters of HTML; a table of single letters takes eight seconds for each million."""
 
 _UNSAFE = re.compile("[\0\ud800-\udfff]")
 _WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*)\?=")
@@ -90,23 +86,3 @@ def unflow(text: str) -> str:
         out.append(body)
         soft = body.endswith(" ") and body != "-- " and not quoted
     return "".join(out)
-
-
-_TAG = re.compile(r"<[^<>]*>")
-
-
-def html_to_text(html: str) -> str:
-    """Render HTML as text with its paragraphs, lists and tables; markup too large or too broken for that still gives its words."""
-    return _laid_out(html) or clean(" ".join(unescape(_TAG.sub(" ", html)).split()))
-
-
-def _laid_out(html: str) -> str:
-    from inscriptis import get_text
-
-    if len(html) > MAX_LAYOUT:
-        return ""
-    try:
-        return clean(get_text(html)).strip()
-    except Exception:
-        # lxml and inscriptis fail in many ways on hostile markup, and none of them may stop a folder.
-        return ""

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from threadline.mapping.markup import html_to_text
 from threadline.model.identifiers import normalize_email, normalize_handle, normalize_phone
 from threadline.model.money import currency_code
 from threadline.model.schema import Kind
+from threadline.sdk.markup import html_to_text
 from threadline.sdk.yamlfile import is_list, kind_of
 
 Converter = Callable[[Any], Any]

@@ -11,6 +11,8 @@ SHARED_KINDS = frozenset({"email", "phone", "handle", "threadline"})
 
 CONTACT_TYPES = {"email": "email", "phone": "phone", "handle": "social"}
 """Identifier kinds at which a party can be reached, with the type of the contact point that they make."""
+_LONGEST_DOMAIN = 255
+"""RFC 1035, 2.3.4; the codec for names beyond ASCII takes seconds for a megabyte."""
 _LOCAL = re.compile(r"(?!mailto:|@)[^\s<>,;]+")
 _HOST = re.compile(r"[^\s<>,;@.]+(\.[^\s<>,;@.]+)*")
 
@@ -38,6 +40,8 @@ def normalize_email(value: str) -> str:
         text = text[text.rindex("<") + 1 : -1]
     text = text.removeprefix("mailto:")
     local, _, domain = text.strip().rpartition("@")
+    if len(domain) > _LONGEST_DOMAIN and not domain.isascii():
+        raise ValueError("not an e-mail address: its domain is too long")
     try:
         host = (domain if domain.isascii() else domain.encode("idna").decode()).rstrip(".").lower()
     except UnicodeError:

@@ -7,18 +7,26 @@ from typing import Any, cast
 
 _LONGEST = 300_000
 """Characters that are laid out; above, and where the layout loses everything, the words alone count."""
+_MOST_CELLS = 20_000
+"""Rows and cells of tables that are laid out: each takes 30 microseconds."""
+_MOST_TAGS = 500_000
+"""Tags that are taken out of words; what follows more of them stays as it is written."""
+_LARGEST_TABLE = 4_000_000
+"""Characters that a table may come to: one wide cell and one high one make a field of blanks."""
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*>")
 _UNSEEN = ("script", "style", "title")
 
 
 def html_to_text(html: str) -> str:
-    """Return paragraphs, lists and tables as text."""
-    laid_out = _laid_out(html) if len(html) <= _LONGEST else ""
+    """Return paragraphs, lists and tables as text; markup too large or too broken for that still gives its words."""
+    laid_out = _laid_out(html) if len(html) <= _LONGEST and html.count("<t") + html.count("<T") <= _MOST_CELLS else ""
     return laid_out or " ".join(unescape(" ".join(_words(html))).split())
 
 
 def _laid_out(html: str) -> str:
     from inscriptis.html_engine import Inscriptis
+    from inscriptis.model.config import ParserConfig
+    from inscriptis.model.tag import CustomHtmlTagHandlerMapping
     from lxml import html as parser  # type: ignore[import-untyped]  # pyright: ignore[reportUnknownVariableType]
 
     try:
@@ -28,15 +36,35 @@ def _laid_out(html: str) -> str:
             # A few characters of style can ask for megabytes of space; what is hidden must stay hidden.
             hidden = "display:none" in element.get("style").replace(" ", "").lower()
             element.set("style", "display:none" if hidden else "")
-        return str(Inscriptis(tree).get_text()).strip()
+        config = ParserConfig(custom_html_tag_handler_mapping=CustomHtmlTagHandlerMapping({}, {"table": _end_table}))
+        return str(Inscriptis(tree, config).get_text()).strip()
     except Exception:
         # lxml and inscriptis fail in many ways on hostile markup.
         return ""
 
 
+def _end_table(state: Any) -> None:
+    from inscriptis.model.tag.table_tag import table_end_handler
+
+    if state.current_table and _size(state.current_table[-1]) > _LARGEST_TABLE:
+        raise ValueError
+    table_end_handler(state)
+
+
+def _size(table: Any) -> int:
+    """Return how many characters and cells a table would come to with all its blanks."""
+    height, widths = 0, list[int]()
+    for row in table.rows:
+        height += max((cell.normalize_blocks() for cell in row.columns), default=0) + 1
+        widths += [0] * (len(row.columns) - len(widths))
+        for index, cell in enumerate(row.columns):
+            widths[index] = max(widths[index], cell.width)
+    return height * (sum(widths) + len(widths))
+
+
 def _words(html: str) -> Iterator[str]:
     until = ""
-    text, *pieces = html.split("<")
+    text, *pieces = html.split("<", _MOST_TAGS)
     yield text
     for piece in pieces:
         tag, closed, text = piece.partition("-->" if piece.startswith("!--") else ">")
