@@ -111,7 +111,12 @@ class PostgresTransaction(Transaction):
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
-        self._load(table, rows, on_conflict(table))
+        if self._careful or len(rows) < _COPY_FROM or table.key != ("id",):
+            self._load(table, rows, on_conflict(table))
+        else:
+            # Half the cost of a temporary table and ON CONFLICT.
+            self.execute_in(f'DELETE FROM "{table.name}" WHERE id {{keys}}', [row[0] for row in rows])
+            self.append(table, rows)
 
     def _load(self, table: Table, rows: Sequence[Row], conflict: str) -> None:
         if not rows:

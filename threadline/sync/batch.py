@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -35,8 +35,7 @@ class Known(NamedTuple):
     changed_at: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A record as it was read."""
 
     id: bytes
@@ -139,7 +138,7 @@ class Judge:
         """Name and digest a record of the archive. Its key is read from it again: a database may not hold it as it is."""
         refused = stored.refused
         record = self._incoming(stored.raw) if refused is None else self.named(stored.key, stored.raw, refused)
-        return replace(record, id=stored.id, place=stored.place)
+        return msgspec.structs.replace(record, id=stored.id, place=stored.place)
 
     def _nameless(self, raw: bytes, reason: str) -> Incoming:
         return self.named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)

@@ -21,7 +21,7 @@ from threadline.sync.batch import Judge
 from threadline.sync.lease import Run
 from threadline.sync.push import Outgoing, plan
 from threadline.sync.replay import stored_batches
-from threadline.sync.resolve import resolve
+from threadline.sync.resolve import ids_of, resolve
 
 _EXAMPLES = 20
 _OURS = ("mapping", "record_id", "run_id")
@@ -73,8 +73,8 @@ def difference(database: Database, judge: Judge, old: PullMapping, finder: Finde
                 transaction.take_care()
                 writer.apply(transaction, judge.judge(transaction, batch, run.id))
         with rehearsal.read() as view:
-            rows = view.query("SELECT DISTINCT entity_id FROM changes WHERE run_id = ? AND entity_type = 'profile'", [run.id])
-        found.profiles = sorted(show_id(row[0]) for row in rows)
+            rows = view.query("SELECT entities FROM changes WHERE run_id = ? AND entity_type = 'profile'", [run.id])
+        found.profiles = sorted({show_id(identity) for (entities,) in rows for identity in ids_of(entities)})
         found.threads = resolve(rehearsal, finder) - len(found.profiles)
         found.pushes = _planned(rehearsal, outgoing) - before
     return found
