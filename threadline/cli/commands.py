@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from threadline.cli.context import CONFIG, JSON
+from threadline.cli.context import CONFIG, JSON, ONLY, STREAMS
+from threadline.cli.groups import dead, maps
 
 app = typer.Typer(
     name="threadline",
@@ -15,8 +16,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-maps = typer.Typer(help="Check mapping files, and see what they make of real records.", no_args_is_help=True)
-dead = typer.Typer(help="Look at dead letters, and map them again.", no_args_is_help=True)
 app.add_typer(maps, name="map")
 app.add_typer(dead, name="dead")
 
@@ -32,11 +31,17 @@ def options(
 
 
 @app.command()
-def connectors(json: JSON = False) -> None:
-    """List the installed connectors, with what they read and write."""
-    from threadline.cli.sources import list_connectors
+def connectors(
+    name: Annotated[str | None, typer.Argument(help="Connector to describe; all of them are listed when left out")] = None,
+    json: JSON = False,
+) -> None:
+    """List the installed connectors, with what they read and write; or describe the streams of one."""
+    from threadline.cli.sources import describe_connector, list_connectors
 
-    list_connectors(json=json)
+    if name is None:
+        list_connectors(json=json)
+    else:
+        describe_connector(name, json=json)
 
 
 @app.command()
@@ -55,14 +60,57 @@ def check(
 @app.command()
 def pull(
     source: Annotated[str, typer.Argument(help="Source to pull from")],
-    stream: Annotated[list[str] | None, typer.Option("--stream", "-s", help="Only this stream; may be given several times")] = None,
+    stream: STREAMS = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what changed")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on although most records cannot be used: they become dead letters")] = False,
     json: JSON = False,
 ) -> None:
     """Pull what changed from one source into the store."""
     from threadline.cli.syncing import pull_source
 
-    pull_source(source, stream, full=full, json=json)
+    pull_source(source, stream, full=full, resume=resume, json=json)
+
+
+@app.command()
+def replay(
+    source: Annotated[str, typer.Argument(help="Source whose records are mapped")], stream: STREAMS = None, json: JSON = False
+) -> None:
+    """Map a source's stored records again, where the mapping changed. No call to the source is made."""
+    from threadline.cli.repairs import replay_source
+
+    replay_source(source, stream, json=json)
+
+
+@app.command()
+def reconcile(
+    source: Annotated[str, typer.Argument(help="Source to compare with the store")],
+    stream: STREAMS = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Mark records as gone, however many they are")] = False,
+    json: JSON = False,
+) -> None:
+    """Read all that a source has, repair what pulls missed, and mark what is gone."""
+    from threadline.cli.repairs import reconcile_source
+
+    reconcile_source(source, stream, remove=remove, json=json)
+
+
+@app.command()
+def drift(
+    source: Annotated[str | None, typer.Argument(help="Only this source")] = None,
+    stream: ONLY = None,
+    field: Annotated[str | None, typer.Option("--field", "-f", help="Only this field")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Take these fields for known from now on")] = False,
+    json: JSON = False,
+) -> None:
+    """Show the fields of records that came, went or changed their type."""
+    from threadline.cli.drifting import accept_drift, show_drift
+
+    if not accept:
+        show_drift(source, stream, field, json=json)
+    elif source is None:
+        raise typer.BadParameter("say of which source: threadline drift SOURCE --accept", param_hint="--accept")
+    else:
+        accept_drift(source, stream, field, json=json)
 
 
 @app.command()
@@ -100,73 +148,6 @@ def timeline(
     from threadline.cli.looking import show_timeline
 
     show_timeline(who, json=json)
-
-
-@maps.command("check")
-def map_check(
-    files: Annotated[list[str] | None, typer.Argument(help="Files or names such as zendesk/tickets; all when left out")] = None,
-    json: JSON = False,
-) -> None:
-    """Check mapping files and run their examples."""
-    from threadline.cli.mappings import check_mappings
-
-    check_mappings(files or [], json=json)
-
-
-@maps.command("preview")
-def map_preview(
-    name: Annotated[str, typer.Argument(help="File, or name such as zendesk/tickets")],
-    source: Annotated[
-        str | None, typer.Option("--source", "-s", help="Source whose stored records are shown; found in threadline.yaml when left out")
-    ] = None,
-    record: Annotated[Path | None, typer.Option("--record", "-r", help="Map the record in this JSON file instead")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many records")] = 3,
-    json: JSON = False,
-) -> None:
-    """Show what a mapping makes of records: stored ones, one in a file, or its examples. Nothing is written."""
-    from threadline.cli.mappings import preview
-
-    preview(name, source, record, limit, json=json)
-
-
-@maps.command("schema")
-def map_schema() -> None:
-    """Print the JSON Schema of mapping files, with which an editor completes and checks them."""
-    from threadline.cli.mappings import print_schema
-
-    print_schema()
-
-
-@dead.command("list")
-def dead_list(
-    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most")] = 100,
-    json: JSON = False,
-) -> None:
-    """List the records that could not be used, with the reason."""
-    from threadline.cli.letters import list_letters
-
-    list_letters(source, limit, json=json)
-
-
-@dead.command("show")
-def dead_show(letter: Annotated[str, typer.Argument(help="Id from `threadline dead list`, or its beginning")], json: JSON = False) -> None:
-    """Show one dead letter with the record as the source sent it."""
-    from threadline.cli.letters import show_letter
-
-    show_letter(letter, json=json)
-
-
-@dead.command("replay")
-def dead_replay(
-    letters: Annotated[list[str] | None, typer.Argument(help="Ids, or their beginnings; all open ones when left out")] = None,
-    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source")] = None,
-    json: JSON = False,
-) -> None:
-    """Map dead letters again, after the mapping or the connector was mended. No API call is made."""
-    from threadline.cli.letters import replay_letters
-
-    replay_letters(letters or [], source, json=json)
 
 
 @app.command()

@@ -8,6 +8,8 @@ import typer
 from threadline.sync.config import Config, load_config
 
 JSON: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for machines")]
+STREAMS: TypeAlias = Annotated[list[str] | None, typer.Option("--stream", "-s", help="Only this stream; may be given several times")]
+ONLY: TypeAlias = Annotated[str | None, typer.Option("--stream", "-s", help="Only this stream")]
 
 
 class _Chosen:

@@ -110,6 +110,12 @@ def leave(code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def leave_with(errors: Iterable[tuple[str, ConnectorError]], code: int = DONE) -> NoReturn:
+    """Print each error with what it is about, and end with the worst of all codes."""
+    codes = [say(about(what, describe(error)), code_of(error)) for what, error in errors]
+    leave(worst([code, *codes]))
+
+
 def _where(error: Exception) -> str:
     trace = error.__traceback__
     while trace and trace.tb_next:

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 
 from threadline.cli.context import CONFIG
-from threadline.cli.exits import NEEDS_A_PERSON, leave, say
+from threadline.cli.exits import DONE, NEEDS_A_PERSON, leave_with, say
 from threadline.cli.output import plain, print_facts, print_json, print_table, safe_lines, show
+from threadline.sdk.errors import ConnectorError
 from threadline.store.database import open_database
 from threadline.sync import dead
+from threadline.sync.config import Config
+from threadline.sync.views import Ledger
 
 _RAW_SHOWN = 4_000
 _ID_SHOWN = 10
 _NONE = "no dead letters"
 
 
-def list_letters(source: str | None, limit: int, *, json: bool) -> None:
-    """Print the open dead letters."""
+def list_letters(source: str | None, reason: str | None, state: str | None, limit: int, *, json: bool) -> None:
+    """Print the dead letters in one state, or in any."""
     config = CONFIG.load(entries=False)
     with open_database(config.database, create=False) as database, database.read() as transaction:
-        found = dead.letters(transaction, source, limit + 1)
+        found = dead.letters(transaction, source, limit + 1, state=state, reason=reason)
     _expect(source, found)
     if json:
         print_json(found[:limit])
@@ -47,6 +50,8 @@ def print_letters(found: Sequence[dead.DeadLetter]) -> None:
         head = Text.assemble((one.id[:_ID_SHOWN], "bold"), f"  {stream:<{widths[0]}}  {key:<{widths[1]}}")
         if one.attempts > 1:
             head.append(f"  tried {one.attempts} times", style="dim")
+        if one.state != "open":
+            head.append(f"  {one.state}", style="dim")
         show(head, Padding(Text(plain(why(one))), (0, 0, 0, _ID_SHOWN + 2)))
 
 
@@ -79,17 +84,35 @@ def show_letter(beginning: str, *, json: bool) -> None:
         print(f"... {len(raw):,} bytes in all; --json prints everything")
 
 
-def replay_letters(beginnings: list[str], source: str | None, *, json: bool) -> None:
+def replay_letters(beginnings: list[str], source: str | None, reason: str | None, *, json: bool) -> None:
     """Map dead letters again; exit code 1 when some are dead still."""
     config = CONFIG.load()
     with open_database(config.database, create=False) as database, database.read() as transaction:
-        chosen = [dead.letter(transaction, text)[0] for text in beginnings] or dead.letters(transaction, source)
+        chosen = [dead.letter(transaction, text)[0] for text in beginnings] or dead.letters(transaction, source, reason=reason)
     _expect(source, chosen)
-    results = dead.replay(config, [one for one in chosen if one.state == "open"])
+    results, errors = _replay(config, [one for one in chosen if one.state == "open"])
     if json:
         print_json([{"source": name, "stream": stream, "ledger": ledger} for name, stream, ledger in results])
-    else:
+    elif results or not errors:
         counts = ["replayed", "good now", "dead still"]
         rows = [(f"{name}.{stream}", ledger.read, ledger.read - ledger.dead, ledger.dead) for name, stream, ledger in results]
         print_table(["stream", *counts], rows, numbers=counts, prose=["stream"], empty=_NONE)
-    leave(NEEDS_A_PERSON if any(ledger.dead for _, _, ledger in results) else 0)
+    leave_with(errors, NEEDS_A_PERSON if any(ledger.dead for _, _, ledger in results) else DONE)
+
+
+Replayed = list[tuple[str, str, Ledger]]
+
+
+def _replay(config: Config, chosen: Sequence[dead.DeadLetter]) -> tuple[Replayed, list[tuple[str, ConnectorError]]]:
+    """Replay each stream's letters; one that fails does not keep the others back."""
+    streams: dict[tuple[str, str], list[dead.DeadLetter]] = {}
+    for one in chosen:
+        streams.setdefault((one.source, one.stream), []).append(one)
+    results: Replayed = []
+    errors: list[tuple[str, ConnectorError]] = []
+    for place, letters in streams.items():
+        try:
+            results += dead.replay(config, letters)
+        except ConnectorError as error:
+            errors.append((".".join(place), error))
+    return results, errors

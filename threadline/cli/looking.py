@@ -1,6 +1,7 @@
 """`threadline status` and `threadline timeline`."""
 
 from collections.abc import Iterable
+from functools import reduce
 
 from rich.padding import Padding
 from rich.text import Text
@@ -13,7 +14,8 @@ from threadline.journey.views import CustomerHit, CustomerView, Entry, ThreadVie
 from threadline.model.ids import parse_id
 from threadline.store.database import Transaction, open_database
 from threadline.sync.health import health
-from threadline.sync.views import Health
+from threadline.sync.lease import add
+from threadline.sync.views import Health, Ledger
 
 _GOOD = frozenset({"fresh", "waiting", "never"})
 _LINES_SHOWN = 6
@@ -30,26 +32,27 @@ def show_status(*, json: bool) -> None:
     else:
         print_streams(state)
         _print_targets(state)
+        _print_notes(state)
     for what, message in _errors(state):
         say(about(what, message), NEEDS_A_PERSON)
     states = {stream.state for stream in state.streams} | {target.state for target in state.targets}
-    leave(NEEDS_A_PERSON if state.problems or states - _GOOD else 0)
+    leave(NEEDS_A_PERSON if state.problems or states - _GOOD or any(stream.paused for stream in state.streams) else 0)
 
 
 def _errors(state: Health) -> Iterable[tuple[str, str]]:
     """Yield what went wrong; a push run is one for all objects of its target."""
     yield from ((problem.entry, problem.message) for problem in state.problems)
-    yield from ((f"{one.source}.{one.stream}", one.error) for one in state.streams if one.error)
+    yield from ((f"{one.source}.{one.stream}", what) for one in state.streams if (what := one.paused or one.error))
     yield from dict.fromkeys((f"target {one.target}", one.error) for one in state.targets if one.error)
 
 
 def print_streams(state: Health) -> None:
     """Print the table of streams."""
-    numbers = ["read", "new", "changed", "unchanged", "filtered", "dead", "open dead"]
+    numbers = ["read", "new", "changed", "unchanged", "filtered", "dead", "open dead", "drifted"]
     rows = [
         (
-            f"{item.source}.{item.stream}", item.state, ago(item.lag), item.ledger.read, item.ledger.new, item.ledger.changed,
-            item.ledger.unchanged, item.ledger.filtered, item.ledger.dead, item.open_dead,
+            f"{item.source}.{item.stream}", "paused" if item.paused else item.state, ago(item.lag), item.ledger.read, item.ledger.new,
+            item.ledger.changed, item.ledger.unchanged, item.ledger.filtered, item.ledger.dead, item.open_dead, item.drifted,
         )
         for item in state.streams
     ]  # fmt: skip
@@ -71,6 +74,22 @@ def _print_targets(state: Health) -> None:
     ]  # fmt: skip
     print()
     print_table(["target", "state", "last push", *numbers], rows, numbers=numbers, prose=["target"])
+
+
+def _print_notes(state: Health) -> None:
+    """Print what holds of all streams: whether every record is accounted for, and which runs are under way."""
+    if not state.streams:
+        return
+    print()
+    total = reduce(add, (item.ledger for item in state.streams), Ledger())
+    parts = [f"{getattr(total, name):,} {name}" for name in ("new", "changed", "unchanged", "filtered", "dead")]
+    # What one stream has too many of does not make up for what another lacks.
+    missing = [f"{item.ledger.missing:,} of {item.source}.{item.stream}" for item in state.streams if item.ledger.missing]
+    balance = f"not accounted for: {', '.join(missing)}" if missing else "the ledger balances"
+    show(Text(plain(f"24 hours: {total.read:,} read = {' + '.join(parts)}: {balance}")))
+    for item in state.streams:
+        if item.held_until:
+            show(Text(plain(f"under way: {item.source}.{item.stream}, which its run holds until {item.held_until:%H:%M:%S} UTC or longer")))
 
 
 def show_timeline(who: str, *, json: bool) -> None:

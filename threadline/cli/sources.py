@@ -5,7 +5,7 @@ from typing import Any
 
 from threadline.cli.context import CONFIG
 from threadline.cli.exits import CONFIGURATION, DONE, about, code_of, describe, leave, say, worst
-from threadline.cli.output import print_json, print_table, working
+from threadline.cli.output import plain, print_json, print_table, working
 from threadline.sdk.contract import Target
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.sdk.registry import connector_class, installed
@@ -30,9 +30,46 @@ def list_connectors(*, json: bool) -> None:
     if json:
         print_json(found)
         return
-    rows = [(item["name"], ", ".join(item["streams"]) or "as declared", ", ".join(item["objects"]), item["about"]) for item in found]
+    rows = [
+        (item["name"], ", ".join(item["streams"]) or "as declared", ", ".join(item["objects"]) or "as declared", item["about"])
+        for item in found
+    ]
     columns = ["connector", "reads", "writes", "what it is"]
     print_table(columns, rows, prose=columns[1:], empty="no connectors are installed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Described:
+    name: str
+    key: tuple[str, ...]
+    mapping: str
+    cursor: str | None
+    lists_all: bool
+    """Whether `threadline reconcile` finds what is gone."""
+    about: str
+
+
+def describe_connector(name: str, *, json: bool) -> None:
+    """Print the streams of one connector: their keys, their mappings, and how they find what is new."""
+    kind = connector_class(name)
+    streams = [
+        _Described(
+            name=one.name, key=one.key, mapping=one.mapping, cursor=str(one.cursor) if one.cursor else None,
+            lists_all=one.cursor is not None and one.cursor.lists_all, about=one.about,
+        )
+        for one in kind.streams
+    ]  # fmt: skip
+    if json:
+        print_json({"name": name, "about": kind.about, "streams": streams})
+        return
+    print(plain(f"{name}: {kind.about}"))
+    print()
+    rows = [
+        (one.name, ":".join(one.key), one.mapping, one.cursor or "as the connector sees fit", "found" if one.lists_all else "not found")
+        for one in streams
+    ]
+    columns = ["stream", "key", "mapping", "is read", "what is gone"]
+    print_table(columns, rows, prose=["mapping", "is read"], empty="its streams are declared in the settings")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,19 @@
 """`threadline pull`, `push` and `sync`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from threadline.cli.context import CONFIG
-from threadline.cli.exits import about, code_of, describe, leave, say, worst
+from threadline.cli.exits import leave_with
 from threadline.cli.output import print_json, print_table, working
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.sdk.yamlfile import nearest
 from threadline.store.database import open_database
+from threadline.sync.breaker import BreakerError
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
+from threadline.sync.lease import BusyError
+from threadline.sync.pull import Progress
 from threadline.sync.push import PushCounts
 from threadline.sync.run import pull_stream, push_target, resolve
 from threadline.sync.views import Ledger
@@ -21,7 +24,8 @@ _LEDGER = ["read", "new", "changed", "unchanged", "filtered", "dead"]
 class Outcome:
     """Collects what was done and what failed, so that one failing stream does not keep the others back."""
 
-    def __init__(self) -> None:
+    def __init__(self, verb: str = "pulled") -> None:
+        self._verb = verb
         self.pulled: list[tuple[str, str, Ledger]] = []
         self.pushed: list[tuple[str, PushCounts]] = []
         self.errors: list[tuple[str, ConnectorError]] = []
@@ -38,13 +42,11 @@ class Outcome:
             print_json(self._document())
         else:
             self._tables()
-        for what, error in self.errors:
-            say(about(what, describe(error)), code_of(error))
-        leave(worst(code_of(error) for _, error in self.errors))
+        leave_with(self.errors)
 
     def _document(self) -> dict[str, Any]:
         return {
-            "pulled": [{"source": source, "stream": stream, **_counts(ledger)} for source, stream, ledger in self.pulled],
+            self._verb: [{"source": source, "stream": stream, **_counts(ledger)} for source, stream, ledger in self.pulled],
             "pushed": [
                 {"target": target, "sent": counts.sent, "failed": counts.failed, "waiting": counts.waiting}
                 for target, counts in self.pushed
@@ -72,18 +74,24 @@ def _counts(ledger: Ledger) -> dict[str, int]:
     return {name: getattr(ledger, name) for name in _LEDGER}
 
 
-def pull_source(source: str, streams: Iterable[str] | None, *, full: bool, json: bool) -> None:
+def pull_source(source: str, streams: Iterable[str] | None, *, full: bool, resume: bool, json: bool) -> None:
     """Pull one source's streams, and print their ledgers."""
     config = CONFIG.load()
+    chosen = chosen_streams(config, source, streams)
+    outcome = Outcome()
+    _prepare(config)
+    _pull(config, source, chosen, outcome, full=full, resume=resume, json=json)
+    outcome.show(json=json)
+
+
+def chosen_streams(config: Config, source: str, streams: Iterable[str] | None) -> list[str]:
+    """Return the streams named, or all of the source; ConfigError when it has none of such a name."""
     entry = config.source(source)
     chosen = list(streams or entry.streams)
     for stream in chosen:
         if stream not in entry.streams:
             raise ConfigError(f"source {source} has no stream {stream!r}{nearest(stream, entry.streams)}")
-    outcome = Outcome()
-    _prepare(config)
-    _pull(config, source, chosen, outcome, full=full, json=json)
-    outcome.show(json=json)
+    return chosen
 
 
 def _prepare(config: Config) -> None:
@@ -91,11 +99,15 @@ def _prepare(config: Config) -> None:
     open_database(config.database, create=True).close()
 
 
-def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, full: bool, json: bool) -> None:
+def _pull(
+    config: Config, source: str, streams: list[str], outcome: Outcome, *, full: bool = False, resume: bool = False, json: bool
+) -> None:
     for stream in streams:
         with working(f"pulling {source}.{stream}", quiet=json) as report:
             try:
-                ledger = pull_stream(config, source, stream, full=full, progress=lambda now, report=report: report(f"{now.read:,} read"))  # type: ignore[misc]
+                ledger = pull_stream(config, source, stream, full=full, resume=resume, progress=reading(report))
+            except (BusyError, BreakerError) as error:
+                outcome.failed(f"{source}.{stream}", error)
             except ConnectorError as error:
                 if (common := _trouble(config, source)) is not None:
                     # The other streams would fail of the same.
@@ -105,6 +117,11 @@ def _pull(config: Config, source: str, streams: list[str], outcome: Outcome, *, 
                 outcome.failed(f"{source}.{stream}", error)
             else:
                 outcome.pulled.append((source, stream, ledger))
+
+
+def reading(report: Callable[[str], None]) -> Progress:
+    """Report how many records were read."""
+    return lambda ledger: report(f"{ledger.read:,} read")
 
 
 def _trouble(config: Config, source: str) -> ConnectorError | None:
@@ -146,7 +163,7 @@ def sync_all(*, json: bool) -> None:
     for problem in config.problems:
         outcome.failed(problem.entry, ConfigError(problem.message))
     for source, entry in config.sources.items():
-        _pull(config, source, list(entry.streams), outcome, full=False, json=json)
+        _pull(config, source, list(entry.streams), outcome, json=json)
     with working("joining customers and threads", quiet=json):
         resolve(config)
     for target, receiver in config.targets.items():

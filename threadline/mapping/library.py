@@ -1,7 +1,6 @@
 """Where mapping files are found: beside threadline.yaml, or shipped in a package (entry point `threadline.mappings`)."""
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from threadline.mapping.language import Example, Tree
 from threadline.model.entities import Entity, Party
 from threadline.model.schema import fields_of
 from threadline.sdk.errors import ConfigError
+from threadline.sdk.registry import entries
 from threadline.sdk.yamlfile import Document, is_list, is_mapping, parse_yaml
 
 _NOBODY = bytes(16)
@@ -26,7 +26,7 @@ def find(name: str, folder: Path | None = None) -> tuple[str, str]:
     if own.is_file():
         return str(own), _text(own)
     if not name.endswith(".yaml"):
-        for entry in entry_points(group="threadline.mappings"):
+        for entry in entries("threadline.mappings"):
             shipped = files(entry.value).joinpath(*f"{name}.yaml".split("/"))
             if shipped.is_file():
                 return f"{name}.yaml", shipped.read_text(encoding="utf-8")

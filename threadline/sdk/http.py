@@ -12,7 +12,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from threadline.sdk.errors import ConfigError, RetryableError
 
@@ -23,23 +22,26 @@ ATTEMPTS = 5
 LONGEST_WAIT = 90.0
 """Seconds; a remote that asks for more is left for the next scheduled run."""
 
-_backoff = wait_random_exponential(multiplier=0.5, max=30)
 
+def _backoff(attempt: int) -> float:
+    """Return how long to wait after a failed attempt: somewhere up to half a second, and twice as long each time."""
+    from random import SystemRandom
 
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RetryableError) and error.retry_after is not None:
-        return error.retry_after
-    return float(_backoff(state))
-
-
-def _give_up(state: RetryCallState) -> bool:
-    return stop_after_attempt(ATTEMPTS)(state) or _wait(state) > LONGEST_WAIT
+    return SystemRandom().uniform(0, min(30.0, 0.5 * 2 ** (attempt - 1)))
 
 
 def retrying(call: Callable[[], T]) -> T:
     """Repeat a call while it raises RetryableError: five attempts, waiting what the remote asked or a growing random time."""
-    return Retrying(retry=retry_if_exception_type(RetryableError), stop=_give_up, wait=_wait, sleep=time.sleep, reraise=True)(call)
+    attempt = 1
+    while True:
+        try:
+            return call()
+        except RetryableError as error:
+            wait = _backoff(attempt) if error.retry_after is None else error.retry_after
+            if attempt == ATTEMPTS or wait > LONGEST_WAIT:
+                raise
+        time.sleep(wait)
+        attempt += 1
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

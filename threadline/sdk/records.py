@@ -1,8 +1,8 @@
 """Records as bytes: cut out of a response undecoded, or written from what a library has decoded."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate
 from typing import Any, cast
 
 import msgspec
@@ -12,7 +12,20 @@ from threadline.sdk.errors import RetryableError
 encode_record = msgspec.json.Encoder().encode
 """Write a record that a library has already decoded as JSON bytes; datetimes become RFC 3339."""
 
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s"\[\]{},:]+', re.DOTALL)
+# Possessive: what a string has swallowed is never given back, so that one of 200 MB costs neither memory nor a second look.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_TOKEN = re.compile(rb"\s*+(%b|[\[\]{},:]|[^\s\"\[\]{},:]++)" % _STRING, re.DOTALL)
+_TO_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:%b[^"\[\]{}]*+)*+([\[\]{}])' % _STRING, re.DOTALL)
+_STRINGS = re.compile(_STRING, re.DOTALL)
+_CLOSED = re.compile(rb'[^"]*+(?:%b[^"]*+)*+' % _STRING, re.DOTALL)
+"""All that stands before a string without an end."""
+_BOM = b"\xef\xbb\xbf"
+_STRETCH = 64_000
+"""Bytes of a large record that are passed over at once, when it cannot end within them."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_PAIRS = tuple(b"[" * depth + b"]" * depth for depth in (8, 4, 2, 1, 1))
+_STEPS = {ord("["): 1, ord("]"): -1}
 
 
 @cache
@@ -32,7 +45,7 @@ def split_records(body: bytes, *path: str) -> list[bytes]:
         value = _decoder(path).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # One record with half a surrogate pair, or nested too deeply, must not hold up its page: it is refused later, alone.
-        if (records := _Scan(body).records(path)) is not None:
+        if (records := _Scan(body.removeprefix(_BOM)).records(path)) is not None:
             return records
         raise RetryableError(f"the response is not the expected JSON ({'.'.join(path) or 'an array'}): {error}") from None
     for _ in path:
@@ -45,7 +58,7 @@ class _Scan:
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self._tokens: Iterator[re.Match[bytes]] = _TOKEN.finditer(body)
+        self._at = 0
 
     def records(self, path: tuple[str, ...]) -> list[bytes] | None:
         """Return the elements of the array at `path`; None when the body ends early or has another shape."""
@@ -58,54 +71,96 @@ class _Scan:
                 self._leave()
         except ValueError:
             return None
-        return found if next(self._tokens, None) is None else None
+        return None if self._body[self._at :].strip() else found
 
-    def _next(self) -> re.Match[bytes]:
-        token = next(self._tokens, None)
+    def _next(self) -> bytes:
+        token = _TOKEN.match(self._body, self._at)
         if token is None:
             raise ValueError
-        return token
+        self._at = token.end()
+        return token[1]
 
     def _expect(self, wanted: bytes) -> None:
-        if self._next()[0] != wanted:
+        if self._next() != wanted:
             raise ValueError
 
     def _enter(self, name: bytes) -> None:
         self._expect(b"{")
         while True:
-            key = self._next()[0]
+            key = self._next()
             self._expect(b":")
             if key == name:
                 return
             self._value(self._next())
             self._expect(b",")
 
-    def _value(self, first: re.Match[bytes]) -> bytes:
-        depth, last = 0, first
-        while True:
-            depth += (last[0] in b"{[") - (last[0] in b"]}")
-            if depth <= 0:
-                break
-            last = self._next()
-        if first[0] in b"]},:":
+    def _value(self, first: bytes) -> bytes:
+        """Pass over the value that begins with this token; return its bytes."""
+        start = self._at - len(first)
+        if first in (b"{", b"["):
+            self._close()
+        elif first in (b"}", b"]", b",", b":"):
             raise ValueError
-        return self._body[first.start() : last.end()]
+        return self._body[start : self._at]
+
+    def _close(self) -> None:
+        """Go behind the bracket that closes the one just read."""
+        depth = self._walk(1, self._at + _STRETCH)
+        while depth:
+            end, brackets = self._stretch()
+            closing = brackets.count(b"]")
+            if depth > closing or depth > -_lowest(brackets):
+                depth += brackets.count(b"[") - closing
+                self._at = end
+            else:
+                depth = self._walk(depth, end)
+
+    def _walk(self, depth: int, end: int) -> int:
+        """Go from bracket to bracket until the value ends, or the stretch does; return how deep that is."""
+        while depth and self._at < end:
+            bracket = _TO_BRACKET.match(self._body, self._at)
+            if bracket is None:
+                raise ValueError
+            self._at = bracket.end()
+            depth += 1 if bracket[1] in (b"{", b"[") else -1
+        return depth
+
+    def _stretch(self) -> tuple[int, bytes]:
+        """Return where the next stretch ends, which is never within a string, and its brackets, all written as square ones."""
+        body, limit = self._body, min(self._at + _STRETCH, len(self._body))
+        if self._at == limit:
+            raise ValueError
+        end = cast("re.Match[bytes]", _CLOSED.match(body, self._at, limit)).end()
+        plain = _STRINGS.sub(b"", body[self._at : end])
+        if end < limit:
+            string = _STRINGS.match(body, end)
+            if string is None:
+                raise ValueError
+            end = string.end()
+        return end, plain.translate(_ALIKE, _NO_BRACKETS)
 
     def _elements(self) -> list[bytes]:
         first = self._next()
-        if first[0] == b"]":
+        if first == b"]":
             return []
         found = [self._value(first)]
-        while (token := self._next()[0]) == b",":
+        while (token := self._next()) == b",":
             found.append(self._value(self._next()))
         if token != b"]":
             raise ValueError
         return found
 
     def _leave(self) -> None:
-        while (token := self._next()[0]) == b",":
+        while (token := self._next()) == b",":
             self._next()
             self._expect(b":")
             self._value(self._next())
         if token != b"}":
             raise ValueError
+
+
+def _lowest(brackets: bytes) -> int:
+    """Return how far below its start a sequence of brackets goes at most: 0 or less."""
+    for pair in _PAIRS:
+        brackets = brackets.replace(pair, b"")
+    return min(accumulate(map(_STEPS.__getitem__, brackets)), default=0)

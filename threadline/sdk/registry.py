@@ -1,7 +1,8 @@
 """Finds installed connectors through the entry points `threadline.connectors`; nothing names one."""
 
+from collections.abc import Iterator
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any, cast
 
 from threadline.sdk.contract import Connector
@@ -9,24 +10,38 @@ from threadline.sdk.errors import ConfigError
 from threadline.sdk.yamlfile import nearest
 
 
+def entries(group: str) -> Iterator[EntryPoint]:
+    """Yield the entry points of a group, our own distribution's first: to find others', the metadata of all packages is read."""
+    try:
+        own = distribution("threadline").entry_points.select(group=group)
+    except PackageNotFoundError:
+        own = ()
+    yield from own
+    yield from (entry for entry in entry_points(group=group) if entry not in own)
+
+
 def installed() -> dict[str, EntryPoint]:
     """Return the entry points of the installed connectors by name."""
-    return {entry.name: entry for entry in sorted(entry_points(group="threadline.connectors"), key=lambda entry: entry.name)}
+    found: dict[str, EntryPoint] = {}
+    for entry in entries("threadline.connectors"):
+        found.setdefault(entry.name, entry)
+    return dict(sorted(found.items()))
 
 
 def connector_class(name: str) -> type[Connector[Any]]:
     """Return a connector's class; ConfigError when none of that name is installed, or it cannot be imported."""
-    known = installed()
-    if name not in known:
+    entry = next((entry for entry in entries("threadline.connectors") if entry.name == name), None)
+    if entry is None:
+        known = installed()
         hint = nearest(name, known) if len(known) > 8 else f"; installed: {', '.join(known) or 'none'}"
         raise ConfigError(f"no connector named {name!r}{hint}")
     try:
-        loaded: Any = known[name].load()
+        loaded: Any = entry.load()
     except Exception as error:
         # Whatever a package of somebody else does when it is imported, the message says which one it is.
         raise ConfigError(f"the connector {name!r} cannot be imported: {type(error).__name__}: {error}") from None
     if not (isinstance(loaded, type) and issubclass(loaded, Connector)):
-        raise ConfigError(f"the entry point {known[name].value!r} of {name!r} is not a Connector class")
+        raise ConfigError(f"the entry point {entry.value!r} of {name!r} is not a Connector class")
     return cast("type[Connector[Any]]", loaded)
 
 

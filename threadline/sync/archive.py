@@ -8,7 +8,7 @@ import zstandard
 
 from threadline.model.ids import new_ulid
 from threadline.store import schema
-from threadline.store.database import Row, Transaction
+from threadline.store.database import Row, Transaction, moment
 
 PAGE_BYTES = 240_000
 """Bytes of records in one page, at least, while there are more: small enough to fetch one record, large enough to compress well."""
@@ -89,6 +89,30 @@ def read(transaction: Transaction, page: bytes) -> Iterator[Stored]:
         body = expand(transaction, page)
         for identity, key, offset, length, refused in rows:
             yield Stored(identity, key, body[offset : offset + length], Place(page, offset, length), refused)
+
+
+class Version(NamedTuple):
+    """What a record was from one moment to the next."""
+
+    version: int
+    seen_at: datetime | None
+    """When the source sent it."""
+    raw: bytes
+
+
+def versions(transaction: Transaction, record_id: bytes) -> list[Version]:
+    """Return all that is kept of a record, the newest version first; none where it is not known."""
+    rows = transaction.query(_VERSIONS, [record_id, record_id])
+    return [
+        Version(version, moment(seen_at), expand(transaction, page)[offset : offset + length])
+        for version, seen_at, page, offset, length in rows
+    ]
+
+
+_VERSIONS = (
+    "SELECT version, changed_at, page, page_offset, page_length FROM records WHERE id = ? UNION ALL "
+    "SELECT version, seen_at, page, page_offset, page_length FROM record_versions WHERE record_id = ? ORDER BY version DESC"
+)
 
 
 def expand(transaction: Transaction, page: bytes) -> bytes:

@@ -24,13 +24,15 @@ class Breaker:
 
     def look(self, verdict: Verdict) -> None:
         """Take a batch into account; BreakerError when it must not be stored."""
-        judged = len(verdict.mapped) + len(verdict.same) + len(verdict.filtered) + len(verdict.letters)
-        self._batches.append((judged, len(verdict.letters)))
+        # What is dead already says nothing new, however often a source lists it.
+        letters = [letter for letter in verdict.letters if not verdict.is_dead_already(letter.record)]
+        judged = len(verdict.mapped) + len(verdict.same) + len(verdict.filtered) + len(letters)
+        self._batches.append((judged, len(letters)))
         while sum(count for count, _ in self._batches) - self._batches[0][0] >= self._of:
             self._batches.popleft()
         total, dead = (sum(column) for column in zip(*self._batches, strict=True))
-        if total >= self._of and dead > total * self._share:
-            raise BreakerError(self._message(total, dead, verdict.letters))
+        if letters and total >= self._of and dead > total * self._share:
+            raise BreakerError(self._message(total, dead, letters))
 
     def _message(self, total: int, dead: int, letters: Sequence[Letter]) -> str:
         reasons = Counter((letter.path, letter.reason.partition(";")[0], letter.site) for letter in letters)

@@ -146,23 +146,24 @@ def load_config(path: Path | None = None, *, entries: bool = True) -> Config:
     )
 
 
-_LIMITS = {"lease": "seconds", "breaker_percent": "a share", "breaker_of": "a number of records"}
-_ARCHIVE = {"days": "a number of days", "versions": "a number of versions"}
+_LIMITS = {"lease": ("seconds", 86_400), "breaker_percent": ("percent", 100), "breaker_of": ("records", 1_000_000)}
+_ARCHIVE = {"days": ("days", 36_500), "versions": ("versions", 1_000_000)}
 
 
 def _policy(document: Document, top: Mapping[str, Any]) -> Policy:
-    limits = _numbers(document, top, "limits", _LIMITS)
-    archive = {f"archive_{name}": int(value) for name, value in _numbers(document, top, "archive", _ARCHIVE).items()}
-    lease = {"lease": timedelta(seconds=limits.pop("lease"))} if "lease" in limits else {}
-    of = {"breaker_of": int(limits.pop("breaker_of"))} if "breaker_of" in limits else {}
-    return Policy(**lease, **of, **limits, **archive)  # type: ignore[arg-type]
+    given: dict[str, Any] = _numbers(document, top, "limits", _LIMITS)
+    given |= {f"archive_{name}": value for name, value in _numbers(document, top, "archive", _ARCHIVE).items()}
+    if "lease" in given:
+        given["lease"] = timedelta(seconds=given["lease"])
+    return Policy(**given)
 
 
-def _numbers(document: Document, top: Mapping[str, Any], block: str, known: Mapping[str, str]) -> dict[str, float]:
+def _numbers(document: Document, top: Mapping[str, Any], block: str, known: Mapping[str, tuple[str, int]]) -> dict[str, int]:
     given = document.check_keys((block,), top.get(block) or {}, known, f"`{block}`")
     for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            raise document.error((block, name), f"`{name}` must be {known[name]}, above 0")
+        unit, most = known[name]
+        if type(value) is not int or not 1 <= value <= most:
+            raise document.error((block, name), f"`{name}` must be a whole number of {unit}, from 1 to {most:,}")
     return dict(given)
 
 

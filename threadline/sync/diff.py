@@ -4,7 +4,7 @@ Fields come from running both mappings over the archive. Customers and pushes co
 one transaction that is then rolled back.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -66,18 +66,28 @@ def difference(database: Database, judge: Judge, old: PullMapping, finder: Finde
         before = _settle(rehearsal, finder, outgoing)
         run = Run(rehearsal, judge.source, judge.stream, "rehearsal")
         writer = Writer(judge, run.id)
+        with rehearsal.read() as view:
+            judge.fields.load(view)
+            ((begin,),) = view.query("SELECT coalesce(max(seq), 0) FROM changes")
         for batch in stored_batches(rehearsal, judge):
             for record in batch:
                 _compare(found, record.key, _mapped(old, record), _mapped(judge.mapping, record), judge.mapping.entity.table)
             with rehearsal.write() as transaction:
                 transaction.take_care()
                 writer.apply(transaction, judge.judge(transaction, batch, run.id))
+        resolve(rehearsal, finder)
         with rehearsal.read() as view:
-            rows = view.query("SELECT entities FROM changes WHERE run_id = ? AND entity_type = 'profile'", [run.id])
-        found.profiles = sorted({show_id(identity) for (entities,) in rows for identity in ids_of(entities)})
-        found.threads = resolve(rehearsal, finder) - len(found.profiles)
+            rows = view.query(_CHANGED, [begin, view.txid()])
+        changed = {
+            kind: {entity for told, entities in rows if told == kind for entity in ids_of(entities)} for kind in ("thread", "profile.ready")
+        }
+        found.profiles = sorted(map(show_id, changed["profile.ready"]))
+        found.threads = len(changed["thread"])
         found.pushes = _planned(rehearsal, outgoing) - before
     return found
+
+
+_CHANGED = "SELECT entity_type, entities FROM changes WHERE seq > ? AND txid = ? AND entity_type IN ('thread', 'profile.ready')"
 
 
 def _settle(rehearsal: Database, finder: Finder, outgoing: Sequence[Outgoing]) -> Counter[str]:
@@ -143,10 +153,11 @@ def _cells(mapped: MappedRecord, own: str) -> dict[tuple[str, bytes, str], Any]:
         for column, value in zip(schema.BY_NAME[table].names, row, strict=True)
         if column not in _OURS and value is not None
     }
+    named: dict[tuple[str, bytes, str], list[str]] = defaultdict(list)
     for party in mapped.parties:
         for identifier in party.identifiers:
-            cells["identifiers", party.id, identifier.kind] = identifier.normalized
-    return cells
+            named["identifiers", party.id, identifier.kind].append(identifier.normalized)
+    return cells | {place: ", ".join(values) for place, values in named.items()}
 
 
 class _RolledBackError(Exception):

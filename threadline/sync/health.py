@@ -1,6 +1,7 @@
 """How the syncs are: read from the ledger of runs, the dead letters and the outbox."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -19,8 +20,12 @@ def health(transaction: Transaction, config: Config) -> Health:
     now = transaction.now()
     runs = _runs(transaction, now - _DAY)
     open_dead = {(source, stream): count for source, stream, count in transaction.query(_OPEN_DEAD)}
+    conditions = _conditions(transaction, now)
     streams = [
-        _stream(transaction, source, name, runs.get((source.name, name), []), open_dead.get((source.name, name), 0), now)
+        replace(
+            _stream(transaction, source, name, runs.get((source.name, name), []), open_dead.get((source.name, name), 0), now),
+            **conditions.get((source.name, name), {}),
+        )
         for source in config.sources.values()
         for name in source.streams
     ]
@@ -28,6 +33,20 @@ def health(transaction: Transaction, config: Config) -> Health:
     return Health(as_of=now, streams=tuple(streams), targets=tuple(targets), problems=config.problems)
 
 
+def _conditions(transaction: Transaction, now: datetime) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what the engine notes of each stream besides its runs."""
+    drifted = {(source, stream): count for source, stream, count in transaction.query(_DRIFTED)}
+    return {
+        (source, stream): {
+            "paused": paused,
+            "drifted": drifted.get((source, stream), 0),
+            "held_until": until if (until := moment(lease_until)) and until > now else None,
+        }
+        for source, stream, paused, lease_until in transaction.query("SELECT source, stream, paused, lease_until FROM streams")
+    }
+
+
+_DRIFTED = "SELECT source, stream, count(DISTINCT field) FROM stream_fields WHERE state <> 'known' GROUP BY source, stream"
 _OPEN_DEAD = "SELECT source, stream, count(*) FROM dead_letters WHERE state = 'open' GROUP BY source, stream"
 _RUN = 'id, state, started, ended, "read", "new", changed, unchanged, filtered, dead, error'
 

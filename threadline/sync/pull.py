@@ -4,11 +4,13 @@ import gc
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 from threadline.sdk.contract import Connector, Cursor, Page, Stream
 from threadline.sdk.errors import ConfigError, ConnectorError
-from threadline.store.database import Database, RepeatCarefullyError, Transaction
+from threadline.store.database import Database, RepeatCarefullyError, Transaction, moment
+from threadline.sync import archive
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge, Verdict
 from threadline.sync.breaker import Breaker, BreakerError
@@ -49,6 +51,7 @@ def pull(
             batches.write(judge.incoming(page.records, page.rejected), page.cursor)
             if progress:
                 progress(run.ledger)
+        _prune_daily(run, policy)
     return run.ledger
 
 
@@ -65,6 +68,20 @@ def uncollected() -> Generator[None]:
         gc.enable()
 
 
+def _prune_daily(run: Run, policy: Policy) -> None:
+    """Forget what the archive need not keep any longer, in the first run of a day."""
+    with run.database.read() as view:
+        rows = view.query(_LAST_DONE, [run.source, run.stream])
+        last, now = moment(rows[0][0]) if rows else None, view.now()
+    if last and last.date() < now.date():
+        with run.database.write() as transaction:
+            archive.prune(transaction, run.source, run.stream, now - timedelta(days=policy.archive_days))
+            run.commit(transaction, Ledger(), None)
+
+
+_LAST_DONE = "SELECT started FROM runs WHERE source = ? AND stream = ? AND kind = 'pull' AND state = 'done' ORDER BY started DESC LIMIT 1"
+
+
 class Batches:
     """Writes the batches of a run, each in one transaction with its cursor."""
 
@@ -77,9 +94,9 @@ class Batches:
     def prepare(self) -> None:
         """Refuse a stream that is paused still; load what is known of its fields, and note the mapping."""
         run, mapping = self.run, self.writer.judge.mapping
-        if run.paused and self._breaker and run.paused_mapping == mapping.fingerprint:
-            raise BreakerError(run.paused)
-        if run.paused:
+        if run.paused and run.kind == "pull":
+            if self._breaker and run.paused_mapping == mapping.fingerprint:
+                raise BreakerError(run.paused)
             run.pause(None, None)
         if run.mapping != mapping.fingerprint:
             run.use(mapping.tree.name, mapping.text, mapping.fingerprint)

@@ -110,7 +110,9 @@ class _Sweep(Batches):
             gone = view.query(_UNSEEN, [run.source, run.stream])
             ((seen,),) = view.query("SELECT count(*) FROM swept WHERE source = ? AND stream = ?", [run.source, run.stream])
         total = int(seen) + len(gone)
-        if not confirmed and total >= policy.breaker_of and len(gone) > total * policy.breaker_percent / 100:
+        # A source that lists nothing at all has more often lost our rights than its records.
+        much = total >= policy.breaker_of and len(gone) > total * policy.breaker_percent / 100
+        if gone and not confirmed and (much or not seen):
             raise GoneError(
                 f"{run.source}.{run.stream}: {len(gone)} of {total} records are no longer at the source; nothing was marked as gone. "
                 f"If that is so: threadline reconcile {run.source} --stream {run.stream} --remove"

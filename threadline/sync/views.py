@@ -46,6 +46,12 @@ class StreamHealth:
     """Dead letters that wait for a person, of any age."""
     rate: tuple[float, ...]
     """Records per minute, hour by hour over the last 24 hours, oldest first."""
+    paused: str | None = None
+    """Why pulls of the stream stop before they begin, until the mapping changes or a person resumes it."""
+    drifted: int = 0
+    """Fields that came, went or changed their type, and were not accepted."""
+    held_until: datetime | None = None
+    """When the lease of the run under way ends, unless that renews it; None when none is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

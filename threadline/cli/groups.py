@@ -1,0 +1,112 @@
+"""The commands below `threadline map` and `threadline dead`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from threadline.cli.context import JSON
+
+maps = typer.Typer(help="Check mapping files, and see what they make of real records.", no_args_is_help=True)
+dead = typer.Typer(help="Look at dead letters, and map them again.", no_args_is_help=True)
+
+REASON: TypeAlias = Annotated[
+    str | None, typer.Option("--reason", "-r", help="Only letters with this text in the reason, path or line of the mapping")
+]
+
+
+class Shown(StrEnum):
+    """Which dead letters are listed."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    GONE = "gone"
+    ALL = "all"
+
+
+@maps.command("check")
+def map_check(
+    files: Annotated[list[str] | None, typer.Argument(help="Files or names such as zendesk/tickets; all when left out")] = None,
+    json: JSON = False,
+) -> None:
+    """Check mapping files and run their examples."""
+    from threadline.cli.mappings import check_mappings
+
+    check_mappings(files or [], json=json)
+
+
+@maps.command("preview")
+def map_preview(
+    name: Annotated[str, typer.Argument(help="File, or name such as zendesk/tickets")],
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", help="Source whose stored records are shown; found in threadline.yaml when left out")
+    ] = None,
+    record: Annotated[Path | None, typer.Option("--record", "-r", help="Map the record in this JSON file instead")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many records")] = 3,
+    json: JSON = False,
+) -> None:
+    """Show what a mapping makes of records: stored ones, one in a file, or its examples. Nothing is written."""
+    from threadline.cli.mappings import preview
+
+    preview(name, source, record, limit, json=json)
+
+
+@maps.command("diff")
+def map_diff(
+    name: Annotated[str, typer.Argument(metavar="FILE", help="File, or name such as zendesk/tickets")],
+    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source; all that the file fits when left out")] = None,
+    stream: Annotated[str | None, typer.Option("--stream", "-t", help="The stream; the one that the file names when left out")] = None,
+    json: JSON = False,
+) -> None:
+    """Show what a changed mapping would change in stored records, customers, threads and pushes. Nothing is changed."""
+    from threadline.cli.differing import show_difference
+
+    show_difference(name, source, stream, json=json)
+
+
+@maps.command("schema")
+def map_schema() -> None:
+    """Print the JSON Schema of mapping files, with which an editor completes and checks them."""
+    from threadline.cli.mappings import print_schema
+
+    print_schema()
+
+
+@dead.command("list")
+def dead_list(
+    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source")] = None,
+    reason: REASON = None,
+    state: Annotated[
+        Shown, typer.Option("--state", help="The record is dead still, good by now, gone from its source; or any of it")
+    ] = Shown.OPEN,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most")] = 100,
+    json: JSON = False,
+) -> None:
+    """List the records that could not be used, with the reason."""
+    from threadline.cli.letters import list_letters
+
+    list_letters(source, reason, None if state is Shown.ALL else state.value, limit, json=json)
+
+
+@dead.command("show")
+def dead_show(letter: Annotated[str, typer.Argument(help="Id from `threadline dead list`, or its beginning")], json: JSON = False) -> None:
+    """Show one dead letter with the record as the source sent it."""
+    from threadline.cli.letters import show_letter
+
+    show_letter(letter, json=json)
+
+
+@dead.command("replay")
+def dead_replay(
+    letters: Annotated[list[str] | None, typer.Argument(help="Ids, or their beginnings; all open ones when left out")] = None,
+    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source")] = None,
+    reason: REASON = None,
+    json: JSON = False,
+) -> None:
+    """Map dead letters again, after the mapping or the connector was mended. No API call is made."""
+    from threadline.cli.letters import replay_letters
+
+    if letters and (source or reason):
+        raise typer.BadParameter("give letters, or --source and --reason, not both", param_hint="LETTERS")
+    replay_letters(letters or [], source, reason, json=json)
