@@ -17,8 +17,10 @@ from threadline.sdk.yamlfile import parse_yaml
 from threadline.store.database import Database, Transaction
 from threadline.store.schema import TABLES
 from threadline.sync.batch import Judge
+from threadline.sync.policy import Policy
 from threadline.sync.pull import pull
 from threadline.sync.push import Outgoing, PushCounts, push
+from threadline.sync.replay import replay
 from threadline.sync.resolve import resolve
 from threadline.sync.views import Ledger
 
@@ -171,13 +173,19 @@ class Lab:
     database: Database
     connector: ListConnector = field(default_factory=ListConnector)
 
+    policy: Policy = field(default_factory=Policy)
+
     def judge(self, stream: str, source: str = "desk", mapping: str | None = None) -> Judge:
         """Compile a stream's mapping; a text given instead replaces it."""
-        return Judge(source, stream, ("id",), pull_mapping(stream, source, mapping or MAPPINGS[stream]))
+        return Judge(source, stream, ("id",), pull_mapping(stream, source, mapping or MAPPINGS[stream]), self.policy.drift)
 
-    def pull(self, stream: str, *, source: str = "desk", full: bool = False, mapping: str | None = None) -> Ledger:
+    def pull(self, stream: str, *, source: str = "desk", full: bool = False, resume: bool = False, mapping: str | None = None) -> Ledger:
         """Pull what the connector has to offer."""
-        return pull(self.database, self.connector, self.judge(stream, source, mapping), full=full)
+        return pull(self.database, self.connector, self.judge(stream, source, mapping), full=full, resume=resume, policy=self.policy)
+
+    def replay(self, stream: str, mapping: str | None = None) -> Ledger:
+        """Map again what the archive holds."""
+        return replay(self.database, self.judge(stream, "desk", mapping), policy=self.policy)
 
     def read(self, stream: str, *records: Any, source: str = "desk") -> Ledger:
         """Pull these records, as a source of its own that is gone afterwards."""

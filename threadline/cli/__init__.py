@@ -1,5 +1,6 @@
 """The command line: `threadline COMMAND`."""
 
+import gc
 import io
 import logging
 import os
@@ -8,10 +9,15 @@ import sys
 
 def main() -> None:
     """Run the command line; errors end it with one message and an exit code that means something (`threadline.cli.exits`)."""
+    # Imports make many objects and no garbage: they need not be searched for some every 700 objects, nor at the end.
+    gc.set_threshold(50_000)
     from threadline.cli.exits import explained, interruptible
 
     interruptible()
     from threadline.cli.commands import app
+    from threadline.sdk.shelf import SHELF, cache_folder
+
+    SHELF.folder = cache_folder()
 
     debug = bool(os.environ.get("THREADLINE_DEBUG"))
     if not debug:
@@ -21,4 +27,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal or a pipe that cannot show a sign is no reason to fail.
             stream.reconfigure(errors="replace")
-    sys.exit(explained(app, debug=debug))
+    code = explained(app, debug=debug)
+    gc.freeze()
+    sys.exit(code)

@@ -1,7 +1,7 @@
 """`threadline pull`, `push` and `sync`."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from threadline.cli.context import CONFIG
 from threadline.cli.exits import leave_with
@@ -14,9 +14,11 @@ from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
 from threadline.sync.lease import BusyError
 from threadline.sync.pull import Progress
-from threadline.sync.push import PushCounts
 from threadline.sync.run import pull_stream, push_target, resolve
 from threadline.sync.views import Ledger
+
+if TYPE_CHECKING:
+    from threadline.sync.push import PushCounts
 
 _LEDGER = ["read", "new", "changed", "unchanged", "filtered", "dead"]
 

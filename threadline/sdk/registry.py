@@ -13,9 +13,9 @@ from threadline.sdk.yamlfile import nearest
 def entries(group: str) -> Iterator[EntryPoint]:
     """Yield the entry points of a group, our own distribution's first: to find others', the metadata of all packages is read."""
     try:
-        own = distribution("threadline").entry_points.select(group=group)
+        own = list(distribution("threadline").entry_points.select(group=group))
     except PackageNotFoundError:
-        own = ()
+        own = []
     yield from own
     yield from (entry for entry in entry_points(group=group) if entry not in own)
 

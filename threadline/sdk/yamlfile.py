@@ -6,14 +6,11 @@ Anchors, aliases and custom tags are refused: no file of threadline needs them, 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from threadline.sdk.errors import ConfigError
+from threadline.sdk.shelf import SHELF
 
 Location: TypeAlias = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
@@ -59,6 +56,8 @@ class Document:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?", or what is known, to end a message about a word that is not known."""
+    from difflib import get_close_matches
+
     names = sorted(known)
     close = get_close_matches(word, names, n=1)
     if close:
@@ -95,15 +94,22 @@ def read_yaml(path: Path) -> Document:
 
 def parse_yaml(text: str, name: str) -> Document:
     """Parse a text; `name` stands for the file in messages."""
+    if (kept := SHELF.get(name, text)) is not None:
+        return Document(name, *kept)
     lines: dict[Location, int] = {}
     document = Document(name, None, lines)
     try:
-        return Document(name, _value(_compose(text, name), (), document, lines, set()), lines)
+        value = _value(_compose(text, name), (), document, lines, set())
     except RecursionError:
         raise ConfigError(f"{name}: nested too deeply") from None
+    SHELF.put(name, text, value, lines)
+    return Document(name, value, lines)
 
 
 def _compose(text: str, name: str) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     try:
         composed: Any = YAML(pure=True)
         return composed.compose(text)

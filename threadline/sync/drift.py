@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from threadline.mapping.convert import Number, encode_json
 from threadline.model.ids import show_id
 from threadline.sdk.errors import ConfigError
 from threadline.store.database import Row, Transaction, moment, storable
@@ -22,8 +23,13 @@ _ALL_OF_FIRST = 200
 _SAMPLE = 32
 """Of how many records one is looked at closely, once a run is long."""
 _ABSENT = "absent"
+_MOST = 2_000
+"""Fields that are remembered; a source that makes its keys of its data has ever new ones."""
+_LONGEST = 500
+"""Characters of a name that is remembered: PostgreSQL's index takes 2,704 bytes."""
 _TYPES = {ord('"'): "string", ord("{"): "object", ord("["): "array", ord("t"): "boolean", ord("f"): "boolean", ord("n"): "null"}
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_value = msgspec.json.Decoder(float_hook=Number).decode
 
 State = Literal["known", "new", "missing", "retyped"]
 
@@ -102,6 +108,8 @@ class Fields:
         if types and (state := types.get(kind)):
             return state
         state = "known" if self._learning else _judged(types, kind)
+        if types is None and (len(self._known) >= _MOST or len(field) > _LONGEST or "\0" in field):
+            return state
         if types is None and (self._looked > 1 or not self._learning):
             self._note(field, _ABSENT, "known", record_id)
         self._note(field, kind, state, record_id)
@@ -174,10 +182,18 @@ def accept(transaction: Transaction, source: str, stream: str | None, field: str
     return count
 
 
-def kept(extensions: str | None, unknown: Mapping[str, Any]) -> str:
-    """Add unknown fields to a row's extensions; what the mapping put there stays."""
+def kept(extensions: str | None, unknown: Mapping[str, msgspec.Raw]) -> str:
+    """Add unknown fields to a row's extensions; what the mapping put there stays, and what no reader takes is left to the archive."""
     held: dict[str, Any] = msgspec.json.decode(extensions, type=dict[str, msgspec.Raw]) if extensions else {}
-    return msgspec.json.encode({**unknown, **held}).decode()
+    read = {name: value for name, raw in unknown.items() if (value := _readable(raw)) is not None}
+    return msgspec.json.encode({**read, **held}).decode()
+
+
+def _readable(raw: msgspec.Raw) -> msgspec.Raw | None:
+    try:
+        return msgspec.Raw(encode_json(_value(raw)))
+    except (ValueError, RecursionError):
+        return None
 
 
 __all__ = ["Deviation", "Drift", "Fields", "Sight", "accept", "drifts", "kept"]

@@ -1,26 +1,26 @@
 """What a scheduler, the command line and the tests call: one stream pulled, threads resolved, one target pushed."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from threadline.journey.references import Finder
 from threadline.mapping.library import compile_pull, pull_mapping, push_mapping
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.store.database import Transaction, open_database
 from threadline.sync import config as configuration
 from threadline.sync import pull as pulling
-from threadline.sync import push as pushing
-from threadline.sync import replay as replaying
 from threadline.sync.batch import Judge
 from threadline.sync.config import Config
 from threadline.sync.connect import open_connector
-from threadline.sync.diff import Difference, difference
-from threadline.sync.push import Outgoing, PushCounts
-from threadline.sync.reconcile import Reconciled, reconcile
-from threadline.sync.resolve import READ, unread
-from threadline.sync.resolve import resolve as resolve_changes
 from threadline.sync.views import Ledger
+
+if TYPE_CHECKING:
+    from threadline.sync import push as pushing
+    from threadline.sync.diff import Difference
+    from threadline.sync.push import Outgoing, PushCounts
+    from threadline.sync.reconcile import Reconciled
+
+# What only one of these needs is imported there: a pull of a few records costs little more than its imports.
 
 
 def judge_of(config: Config, source: str, stream: str, connector: Any) -> Judge:
@@ -54,10 +54,12 @@ def pull_stream(
 
 def replay_stream(config: Config, source: str, stream: str, *, progress: pulling.Progress | None = None) -> Ledger:
     """Map one stream's records again from the archive."""
+    from threadline.sync.replay import replay
+
     with open_connector(config.source(source)) as connector:
         judge = judge_of(config, source, stream, connector)
         with open_database(config.database, create=False) as database:
-            return replaying.replay(database, judge, progress=progress, policy=config.policy_of(source, stream))
+            return replay(database, judge, progress=progress, policy=config.policy_of(source, stream))
 
 
 def reconcile_stream(
@@ -68,8 +70,10 @@ def reconcile_stream(
     credentials: Mapping[str, str] | None = None,
     remove: bool = False,
     progress: pulling.Progress | None = None,
-) -> Reconciled:
+) -> "Reconciled":
     """Sweep one stream, and repair what incremental pulls missed."""
+    from threadline.sync.reconcile import reconcile
+
     with open_connector(config.source(source), credentials) as connector:
         judge = judge_of(config, source, stream, connector)
         offered = pulling.stream_of(connector, stream)
@@ -77,8 +81,11 @@ def reconcile_stream(
             return reconcile(database, connector, judge, offered, remove=remove, progress=progress, policy=config.policy_of(source, stream))
 
 
-def mapping_difference(config: Config, source: str, stream: str, text: str, name: str) -> Difference:
+def mapping_difference(config: Config, source: str, stream: str, text: str, name: str) -> "Difference":
     """Say what another text of a stream's mapping file would change."""
+    from threadline.journey.references import Finder
+    from threadline.sync.diff import difference
+
     with open_connector(config.source(source)) as connector, open_database(config.database, create=False) as database:
         judge = judge_of(config, source, stream, connector)
         with database.read() as view:
@@ -96,21 +103,28 @@ _IN_FORCE = "SELECT m.text FROM streams s JOIN mappings m ON m.fingerprint = s.m
 
 def resolve(config: Config) -> int:
     """Thread what changed; return how many threads and profiles did."""
+    from threadline.journey.references import Finder
+    from threadline.sync.resolve import resolve as resolve_changes
+
     with open_database(config.database, create=True) as database:
         return resolve_changes(database, Finder(config.references.get("order")))
 
 
 def push_target(
-    config: Config, target: str, *, credentials: Mapping[str, str] | None = None, progress: pushing.Progress | None = None
-) -> PushCounts:
+    config: Config, target: str, *, credentials: Mapping[str, str] | None = None, progress: "pushing.Progress | None" = None
+) -> "PushCounts":
     """Push what is due at one target."""
+    from threadline.sync import push as pushing
+
     entry = config.target(target)
     with open_connector(config.source(entry.system), credentials) as connector, open_database(config.database, create=True) as database:
         return pushing.push(database, connector, outgoing(config, target), progress)
 
 
-def outgoing(config: Config, target: str) -> list[Outgoing]:
+def outgoing(config: Config, target: str) -> list["Outgoing"]:
     """Compile a target's push mappings."""
+    from threadline.sync.push import Outgoing
+
     entry = config.target(target)
     source = config.source(entry.system)
     kind = connector_class(source.connector)
@@ -129,8 +143,11 @@ def credential_fields(config: Config, source: str) -> Mapping[str, str]:
 
 def backlog(config: Config, transaction: Transaction) -> int:
     """Return how much is left to do with what was pulled: changes not yet joined or planned, and pushes that wait."""
+    from threadline.sync.push import waiting
+    from threadline.sync.resolve import READ, unread
+
     count = unread(transaction, "resolve", READ)
     for target in config.targets:
-        count += pushing.waiting(transaction, target)
+        count += waiting(transaction, target)
         count += sum(unread(transaction, one.consumer, one.reads) for one in outgoing(config, target))
     return count
