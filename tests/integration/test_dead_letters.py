@@ -1,15 +1,19 @@
 """Dead letters are kept until they are mended, and replaying one never puts an older state over a newer one."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.integration.lab import ListConnector
+from tests.integration.lab import ListConnector, contents, wipe
 from threadline.model.ids import entity_id, show_id
 from threadline.sdk import ConfigError, Rejected
 from threadline.store.database import open_database
 from threadline.sync import dead
 from threadline.sync.config import Config, load_config
+from threadline.sync.lease import BusyError, Run
 from threadline.sync.pull import pull
 from threadline.sync.run import judge_of
 from threadline.sync.views import Ledger
@@ -167,3 +171,96 @@ def test_a_letter_of_a_source_that_is_gone_cannot_be_replayed(desk):
     path.write_text(path.read_text().replace("  desk:", "  other:"))
     with pytest.raises(ConfigError, match="has no source named 'desk'"):
         dead.replay(load_config(path), [one])
+
+
+def test_letters_are_found_by_reason_place_or_line_and_by_state(desk):
+    desk.read({"id": 1}, {"name": "Nobody"}, {"id": 3})
+    desk.read({"id": 3, "name": "Cy"})
+
+    def found(**chosen: str | None) -> set[str]:
+        with desk.database.read() as transaction:
+            return {one.key for one in dead.letters(transaction, **chosen)}  # type: ignore[arg-type]
+
+    (nameless,) = found(reason="HAS NO KEY")
+    assert nameless.startswith("?")
+    assert found(reason="$.name") == found(reason="users.yaml:4") == {"1"}
+    assert found(reason="'id' is missing") == {nameless}
+    assert found(reason="%") == found(reason="$_name") == found(reason="!") == found(reason="' OR 1 = 1 --") == set()
+    assert found(state="resolved") == {"3"}
+    assert found(state=None) == {"1", "3", nameless}
+    assert found(state="resolved", reason="no key") == set()
+    assert found(source="post") == set()
+
+
+def test_every_replay_is_a_run_and_a_try_of_its_letters(desk):
+    desk.read({"id": 1}, {"id": 2})
+    first = {one.key: one for one in desk.letters()}
+    desk.replay()
+    again = {one.key: one for one in desk.letters()}
+    for key, one in again.items():
+        assert (one.attempts, one.first_seen) == (2, first[key].first_seen)
+        assert one.last_seen is not None
+        assert one.last_seen > (first[key].last_seen or one.last_seen)
+    with desk.database.read() as transaction:
+        runs = transaction.query("SELECT kind, source, stream, state, \"read\", dead FROM runs WHERE kind = 'replay'")
+    assert runs == [("replay", "desk", "users", "done", 2, 2)]
+
+
+def test_a_letter_whose_record_is_read_anew_and_good_is_resolved(desk):
+    desk.read({"id": 1}, {"id": 2})
+    desk.read({"id": 1, "name": "Ana"})
+    assert [one.key for one in desk.letters()] == ["2"]
+    with desk.database.read() as transaction:
+        assert [(one.key, one.attempts) for one in dead.letters(transaction, state="resolved")] == [("1", 1)]
+
+
+def test_replaying_what_was_replayed_changes_nothing(desk):
+    desk.read({"id": 1}, {"id": 2, "name": "Bo"})
+    chosen = desk.letters()
+    desk.map(LENIENT)
+    dead.replay(desk.config, chosen)
+    before = contents(desk.database)
+    assert dead.replay(desk.config, chosen) == [("desk", "users", Ledger())]
+    assert contents(desk.database) == before
+
+
+def test_more_letters_than_one_batch_holds_are_replayed(desk, monkeypatch):
+    monkeypatch.setattr(dead, "BATCH", 2)
+    desk.read(*({"id": number} for number in range(5)))
+    desk.map(LENIENT)
+    assert desk.replay() == [("desk", "users", Ledger(read=5, new=5))]
+    assert desk.letters() == []
+
+
+def test_a_stream_that_is_being_pulled_is_not_replayed(desk, database_url):
+    desk.read({"id": 1})
+    with open_database(database_url, create=False) as other, Run(other, "desk", "users").under_way(), pytest.raises(BusyError):
+        desk.replay()
+
+
+users = st.fixed_dictionaries({"id": st.integers(1, 3)}, optional={"name": st.sampled_from(["Ana", "Bo"])})
+pulled = st.lists(users, min_size=1, max_size=3)
+histories = st.builds(lambda first, rest: [first, *rest], pulled, st.lists(st.one_of(st.just("replay"), pulled), max_size=8))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, mended=st.integers(0, 8), stale=st.booleans())
+def test_replays_between_pulls_leave_what_one_at_the_end_would(desk, history, mended, stale):
+    ended: list[Any] = []
+    for replays in (False, True):
+        wipe(desk.database)
+        desk.map(STRICT)
+        chosen: list[dead.DeadLetter] = []
+        for number, step in enumerate(history):
+            if number == mended:
+                desk.map(LENIENT)
+            if step != "replay":
+                desk.read(*step)
+                # What was chosen before the records were read anew is as good as nothing.
+                chosen = chosen if stale and chosen else desk.letters()
+            elif replays:
+                dead.replay(desk.config, chosen)
+        desk.map(LENIENT)
+        desk.replay()
+        ended.append({name: value for name, value in contents(desk.database).items() if name != "streams"})
+    assert ended[0] == ended[1]

@@ -139,3 +139,10 @@ def test_only_what_is_named_is_accepted(lab):
     with lab.database.write() as transaction:
         assert accept(transaction, "desk", None, None) == 1
     assert found(lab) == []
+
+
+def test_what_one_record_of_the_first_load_has_is_known(lab):
+    lab.connector.add("people", [*USUAL[:9], {**USUAL[0], "id": 30, "colour": "red"}, *USUAL[9:]])
+    lab.pull("people")
+    pull(lab, {**USUAL[0], "id": 31, "colour": "blue"}, {**USUAL[0], "id": 32})
+    assert found(lab) == []

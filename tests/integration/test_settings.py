@@ -1,6 +1,8 @@
 """What is wrong in threadline.yaml costs its own entry, and is said with its place and without a secret."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from threadline.sdk import ConfigError
 from threadline.sync.config import Config, load_config
 from threadline.sync.connect import open_connector
+from threadline.sync.policy import Policy
 from threadline.sync.run import judge_of, outgoing, pull_stream
 
 GOOD = """\
@@ -125,6 +128,46 @@ WHOLE = {
 def test_what_is_wrong_with_the_whole_file_is_one_error_with_its_place(load, old, new, said):
     with pytest.raises(ConfigError, match=said):
         load(GOOD.replace(old, new, 1))
+
+
+def test_limits_and_archive_are_every_streams_and_drift_is_a_streams_own(load):
+    config = load(
+        "limits: {lease: 300, breaker_percent: 5, breaker_of: 50}\narchive: {days: 7, versions: 3}\n"
+        + GOOD.replace("acme}", "acme}\n    streams: {users: {drift: freeze}, tickets: {}}", 1)
+    )
+    wanted = Policy(lease=timedelta(minutes=5), breaker_percent=5, breaker_of=50, archive_days=7, archive_versions=3)
+    assert config.policy_of("desk", "tickets") == config.policy_of("post", "messages") == wanted
+    assert config.policy_of("desk", "users") == replace(wanted, drift="freeze")
+    assert load(GOOD).policy_of("desk", "users") == Policy()
+
+
+LIMITS = {
+    "unknown": ("limits: {leas: 5}", r":1: `limits` knows no key 'leas'; did you mean 'lease'\?"),
+    "of the archive": ("archive: {day: 5}", r":1: `archive` knows no key 'day'; did you mean 'days'\?"),
+    "nothing": ("limits: {lease: 0}", r":1: `lease` must be a whole number of seconds, from 1 to 86,400"),
+    "below nothing": ("archive: {versions: -1}", r":1: `versions` must be a whole number of versions, from 1 to "),
+    "half": ("limits: {breaker_of: 0.5}", r":1: `breaker_of` must be a whole number of records"),
+    "more than all": ("limits: {breaker_percent: 101}", r":1: `breaker_percent` must be a whole number of percent, from 1 to 100"),
+    "no number": ("limits: {lease: .nan}", r":1: `lease` must be"),
+    "endless": ("archive: {days: .inf}", r":1: `days` must be"),
+    "more days than time has": ("archive: {days: 1000000000}", r":1: `days` must be a whole number of days, from 1 to 36,500"),
+    "text": ("limits: {lease: 5 min}", r":1: `lease` must be"),
+    "yes": ("limits: {breaker_of: true}", r":1: `breaker_of` must be"),
+    "empty": ("limits: {lease: }", r":1: `lease` must be"),
+    "list": ("limits: [5]", r":1: .* must be a mapping of keys to values, not a list"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), LIMITS.values(), ids=LIMITS)
+def test_a_limit_that_is_none_is_an_error_with_its_place(load, text, said):
+    with pytest.raises(ConfigError, match=r"threadline\.yaml" + said):
+        load(f"{text}\n{GOOD}")
+
+
+def test_a_drift_policy_that_is_none_is_a_problem_of_its_source(load):
+    for drift, said in (("thaw", "'thaw' is no drift policy: evolve, freeze, ignore"), ("[freeze]", "`drift` must be a text")):
+        config = load(GOOD.replace("acme}", f"acme}}\n    streams: {{users: {{drift: {drift}}}}}", 1))
+        assert f"threadline.yaml:7: {said}" in config.problems[0].message
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

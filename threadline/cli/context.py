@@ -1,11 +1,12 @@
 """What all commands share: the settings file chosen, and the option for machines."""
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from threadline.sync.config import Config, load_config
+if TYPE_CHECKING:
+    from threadline.sync.config import Config
 
 JSON: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for machines")]
 STREAMS: TypeAlias = Annotated[list[str] | None, typer.Option("--stream", "-s", help="Only this stream; may be given several times")]
@@ -22,9 +23,11 @@ class _Chosen:
         """Remember what --config says."""
         self._path = path
 
-    def load(self, *, entries: bool = True) -> Config:
+    def load(self, *, entries: bool = True, only: str | None = None) -> "Config":
         """Read the settings."""
-        return load_config(self._path, entries=entries)
+        from threadline.sync.config import load_config
+
+        return load_config(self._path, entries=entries, only=only)
 
 
 CONFIG = _Chosen()

@@ -78,7 +78,7 @@ def _counts(ledger: Ledger) -> dict[str, int]:
 
 def pull_source(source: str, streams: Iterable[str] | None, *, full: bool, resume: bool, json: bool) -> None:
     """Pull one source's streams, and print their ledgers."""
-    config = CONFIG.load()
+    config = CONFIG.load(only=source)
     chosen = chosen_streams(config, source, streams)
     outcome = Outcome()
     _prepare(config)

@@ -6,7 +6,7 @@ the environment (`THREADLINE_<SOURCE>_<FIELD>`) or, under Airflow, from the conn
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -107,10 +107,11 @@ def config_path(path: Path | None = None) -> Path:
     return path or Path(os.environ.get("THREADLINE_CONFIG") or DEFAULT_FILE)
 
 
-def load_config(path: Path | None = None, *, entries: bool = True) -> Config:
+def load_config(path: Path | None = None, *, entries: bool = True, only: str | None = None) -> Config:
     """Read threadline.yaml; ConfigError when it is not there, not YAML, or its top level is wrong.
 
     Without `entries` no source and target is looked at, and no connector imported: enough to read the store.
+    `only` names a source: where there is one, neither the others nor targets are looked at.
     """
     chosen = config_path(path)
     if not chosen.is_file():
@@ -119,16 +120,20 @@ def load_config(path: Path | None = None, *, entries: bool = True) -> Config:
         )
     document = read_yaml(chosen)
     top = document.check_keys((), document.value or {}, _TOP, "threadline.yaml")
+    named: Mapping[str, Any] = _entries(document, top, "sources") if entries else {}
+    receivers: Mapping[str, Any] = _entries(document, top, "targets") if entries else {}
+    if only is not None and only in named:
+        named, receivers = {only: named[only]}, {}
     problems: list[Problem] = []
     sources: dict[str, Source] = {}
-    for name, entry in _entries(document, top, "sources") if entries else ():
+    for name, entry in named.items():
         try:
             _check_name(document, "sources", name)
             sources[name] = _source(document, name, entry)
         except ConfigError as error:
             problems.append(Problem(entry=f"source {name}", message=str(error)))
     targets: dict[str, TargetEntry] = {}
-    for name, entry in _entries(document, top, "targets") if entries else ():
+    for name, entry in receivers.items():
         try:
             _check_name(document, "targets", name)
             targets[name] = _target(document, name, entry, sources, top.get("sources"))
@@ -167,11 +172,13 @@ def _numbers(document: Document, top: Mapping[str, Any], block: str, known: Mapp
     return dict(given)
 
 
-def _entries(document: Document, top: Mapping[str, Any], block: str) -> Iterator[tuple[str, Any]]:
+def _entries(document: Document, top: Mapping[str, Any], block: str) -> Mapping[str, Any]:
     value = top.get(block)
-    if value is not None and not is_mapping(value):
+    if value is None:
+        return {}
+    if not is_mapping(value):
         raise document.error((block,), f"`{block}` is a mapping of names to entries")
-    yield from (value or {}).items()
+    return value
 
 
 def _check_name(document: Document, block: str, name: str) -> None:
@@ -273,10 +280,8 @@ def _check_settings(document: Document, at: Location, name: str, kind: type[Conn
     for key in settings:
         if key in credentials:
             raise document.error((*at, "settings", key), f"`{key}` is a credential and must not stand in a file: set {variable(name, key)}")
-    # What settings must be to each other is only looked at when none is missing.
-    absent = {key: "absent" for key in credentials if kind.settings_type().model_fields[key].is_required()}
     try:
-        kind.settings_type().model_validate({**absent, **settings})
+        _with_absent(kind, settings)
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             location = problem["loc"]
@@ -285,6 +290,13 @@ def _check_settings(document: Document, at: Location, name: str, kind: type[Conn
                 raise document.error(
                     (*at, "settings", *location), f"source {name}: {where or kind.name}: {_plain(problem['msg'])}"
                 ) from None
+
+
+def _with_absent(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Settings:
+    """Validate settings whose credentials are not known: what they must be to each other is only looked at when none is missing."""
+    fields = kind.settings_type().model_fields
+    absent = {key: "absent" for key in credential_fields(kind) if fields[key].is_required()}
+    return kind.settings_type().model_validate({**absent, **settings})
 
 
 def _plain(message: str) -> str:
@@ -325,7 +337,10 @@ def offered_objects(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> 
 
 
 def _without_credentials(kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Connector[Any]:
-    return kind(kind.settings_type().model_construct(None, **_parsed(kind.settings_type(), settings)))
+    try:
+        return kind(_with_absent(kind, settings))
+    except ValidationError:
+        return kind(kind.settings_type().model_construct(None, **_parsed(kind.settings_type(), settings)))
 
 
 def _parsed(kind: type[Settings], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from threadline.sdk.errors import ConfigError
 from threadline.store.database import Row, Transaction, moment, storable
 from threadline.sync.policy import DriftPolicy
 
-_ALL_OF_FIRST = 200
+_ALL_OF_FIRST = 1_000
 _SAMPLE = 32
 """Of how many records one is looked at closely, once a run is long."""
 _ABSENT = "absent"

@@ -1,0 +1,131 @@
+"""One effective writer over real processes: one that is gone frees its stream at once, one that slept commits nothing more."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+import pytest
+
+from tests.integration.lab import Lab, contents
+from threadline.sdk import Cursor, Page
+from threadline.store.database import open_database
+from threadline.sync import pull as pulling
+from threadline.sync.lease import BusyError
+from threadline.sync.policy import Policy
+from threadline.sync.views import Ledger
+
+PEOPLE = [{"id": number, "name": f"Person {number}"} for number in range(1, 6)]
+
+
+def pull_in_step(url: str, lease: float, line: Connection) -> None:
+    """Pull people one by one, each when the test says so; tell how it ended."""
+    pulling.BATCH = 1
+    with open_database(url, create=False) as database:
+        lab = Lab(database, policy=Policy(lease=timedelta(seconds=lease)))
+        lab.connector.add("people", *([record] for record in PEOPLE))
+        offered = lab.connector.pull
+
+        def held(stream: str, since: Cursor | None) -> Iterator[Page]:
+            for page in offered(stream, since):
+                line.send("waiting")
+                line.recv()
+                yield page
+
+        lab.connector.pull = held  # type: ignore[method-assign]
+        try:
+            ended: str = repr(lab.pull("people"))
+        except Exception as error:
+            ended = type(error).__name__
+    line.send(ended)
+
+
+class Puller:
+    """A pull in a process of its own."""
+
+    def __init__(self, url: str, lease: float) -> None:
+        self.line, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.get_context("forkserver").Process(target=pull_in_step, args=(url, lease, theirs))
+        self.process.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.line.close()
+
+    def go_on(self) -> None:
+        """Let it store one more record, and wait until it is about to read the next."""
+        if not getattr(self, "began", False):
+            self.began = True
+            assert self.line.recv() == "waiting"
+        self.line.send("go on")
+        assert self.line.recv() == "waiting"
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process.pid
+        os.kill(self.process.pid, number)
+
+
+def pull_when_free(lab: Lab) -> tuple[int, Ledger]:
+    """Pull as soon as the stream is free; return how often it was not."""
+    lab.connector.add("people", *([record] for record in PEOPLE))
+    for refusals in range(100):
+        try:
+            return refusals, lab.pull("people")
+        except BusyError as error:
+            time.sleep(error.retry_after or 0.05)
+    raise AssertionError("the stream never became free")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_is_gone_frees_its_stream_at_once(lab: Lab, database_url: str, number: signal.Signals) -> None:
+    with Puller(database_url, lease=3_600) as puller:
+        puller.go_on()
+        lab.connector.add("people", *([record] for record in PEOPLE))
+        with pytest.raises(BusyError) as caught:
+            lab.pull("people")
+        assert 3_000 < (caught.value.retry_after or 0) <= 3_600
+        puller.signal(number)
+        puller.process.join()
+        lab.connector.pages.clear()
+        refusals, ledger = pull_when_free(lab)
+    assert ledger == Ledger(read=4, new=4)
+    # A server may take a moment to see that its client is gone, but nobody waits for the lease.
+    assert refusals == 0 or "postgres" in database_url
+    assert [name for (name,) in lab.rows("SELECT state FROM runs ORDER BY started")] == ["lost", "done"]
+
+
+def test_a_process_that_slept_past_its_lease_commits_nothing_when_it_wakes(lab: Lab, database_url: str) -> None:
+    with Puller(database_url, lease=1) as sleeper:
+        sleeper.go_on()
+        sleeper.signal(signal.SIGSTOP)
+        lab.policy = Policy(lease=timedelta(seconds=1))
+        refusals, ledger = pull_when_free(lab)
+        assert refusals > 0, "the lease was of no effect"
+        assert ledger == Ledger(read=4, new=4)
+        before: dict[str, Any] = contents(lab.database)
+        changes = lab.rows("SELECT count(*) FROM changes")
+        sleeper.signal(signal.SIGCONT)
+        sleeper.line.send("go on")
+        assert sleeper.line.recv() == "SupersededError"
+    assert contents(lab.database) == before
+    assert lab.rows("SELECT count(*) FROM changes") == changes
+    assert [name for (name,) in lab.rows("SELECT state FROM runs ORDER BY started")] == ["lost", "done"]
+
+
+def test_a_process_that_is_alive_and_slower_than_its_lease_keeps_the_stream_while_nobody_wants_it(lab: Lab, database_url: str) -> None:
+    with Puller(database_url, lease=0.01) as slow:
+        for _ in PEOPLE[1:]:
+            slow.go_on()
+        slow.line.send("go on")
+        assert slow.line.recv() == repr(Ledger(read=5, new=5))
+    assert lab.rows("SELECT lease_until FROM streams") == [(None,)]
