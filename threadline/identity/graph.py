@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from threadline.model.groups import connected, name_groups
-from threadline.model.ids import new_ulid, parse_id
+from threadline.model.ids import parse_id, ulids
 from threadline.store.database import Row, Transaction
 from threadline.store.schema import MEMBERSHIPS, PROFILES
 
@@ -37,9 +37,14 @@ def regroup(transaction: Transaction, touched: Iterable[bytes], fresh: Sequence[
         return set()
     transaction.lock("identity")
     around = _explore(transaction, start, fresh)
-    groups = connected(around.parties, _links(around))
-    names, redirects = name_groups(groups, around.profiles, lambda _: new_ulid())
+    links = [link for link in _links(around) if len(link) > 1]
+    # Most of a first load are nobody's kin, and need no more than a profile each.
+    linked = around.parties.intersection(around.profiles.keys() | {party for link in links for party in link})
+    groups = connected(linked, links)
+    unused = ulids()
+    names, redirects = name_groups(groups, around.profiles, lambda _: next(unused))
     assigned = {party: name for name, group in zip(names, groups, strict=True) for party in group}
+    assigned.update(zip(around.parties - linked, unused, strict=False))
     return _store(transaction, around, assigned, redirects)
 
 

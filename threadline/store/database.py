@@ -30,6 +30,22 @@ class Transaction(ABC):
     def query_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> list[Row]:
         """Return the rows of a SELECT for many keys: `{keys}` in it stands for "= one of them"; `parameters` come before."""
 
+    def unlike(self, records: Mapping[bytes, bytes], columns: str) -> list[Row]:
+        """Return (id, *columns) for each of these records (id -> digest) that is not stored as "ok" with this digest.
+
+        All columns of one that is not stored at all are None.
+        """
+        stored = {row[0]: row for row in self.query_in(f"SELECT id, digest, state, {columns} FROM records WHERE id {{keys}}", records)}
+        absent = (None,) * (columns.count(",") + 1)
+        found: list[Row] = []
+        for identity, digest in records.items():
+            row = stored.get(identity)
+            if row is None:
+                found.append((identity, *absent))
+            elif row[1] != digest or row[2] != "ok":
+                found.append((identity, *row[3:]))
+        return found
+
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it touched."""
@@ -71,8 +87,11 @@ class Transaction(ABC):
         """Return the `changes.txid` below which nothing can still appear; None where commits come in sequence."""
 
 
-class RepeatCarefullyError(Exception):
+class RepeatCarefullyError(RetryableError):
     """Rows appended were there already, or hold what needs care: the transaction is to be repeated with care (`take_care`)."""
+
+    def __init__(self) -> None:
+        super().__init__("another writer has written the same rows: repeat what was done")
 
 
 class Database(ABC):

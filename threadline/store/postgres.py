@@ -1,6 +1,6 @@
 """The production store: PostgreSQL 15 or newer, through psycopg."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -81,6 +81,17 @@ class PostgresTransaction(Transaction):
         items = _array(keys)
         return self.query(sql.replace("{keys}", "= ANY(?)"), [*parameters, items]) if items else []
 
+    def unlike(self, records: Mapping[bytes, bytes], columns: str) -> list[Row]:
+        """See `Transaction`; only what differs crosses the wire."""
+        if not records:
+            return []
+        wanted = ", ".join(f"r.{name.strip()}" for name in columns.split(","))
+        return self.query(
+            f"SELECT given.id, {wanted} FROM unnest(?, ?) AS given(id, digest) LEFT JOIN records r ON r.id = given.id "
+            "WHERE r.digest IS DISTINCT FROM given.digest OR r.state <> 'ok'",
+            [_Ids(records), _Ids(records.values())],
+        )
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """See `Transaction`."""
         return self._connection.execute(_placeholders(sql), _clean(parameters)).rowcount
@@ -111,7 +122,12 @@ class PostgresTransaction(Transaction):
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
-        self._load(table, rows, on_conflict(table))
+        if self._careful or len(rows) < _COPY_FROM or table.key != ("id",):
+            self._load(table, rows, on_conflict(table))
+        else:
+            # Half the cost of a temporary table and ON CONFLICT.
+            self.execute_in(f'DELETE FROM "{table.name}" WHERE id {{keys}}', [row[0] for row in rows])
+            self.append(table, [_clean(row) for row in rows])
 
     def _load(self, table: Table, rows: Sequence[Row], conflict: str) -> None:
         if not rows:

@@ -163,10 +163,13 @@ DEAD_LETTERS = _table(
 """Records that could not be used, with their bytes; the id is the record's, so a record has at most one."""
 
 CHANGES = _table(
-    "changes", ["seq"], Column("seq", "serial"), _count("txid"), Column("at", "time"), _text("entity_type"), Column("entity_id", "id"),
-    _text("kind"), Column("run_id", "id"), indexes=[("txid", "seq")],
+    "changes", ["seq"], Column("seq", "serial"), _count("txid"), Column("at", "time"), _text("entity_type"), _text("kind"),
+    Column("run_id", "id"), Column("entities", "bytes"), indexes=[("txid", "seq")],
 )  # fmt: skip
-"""What changed, in commit order once read behind the gate of `Transaction.changes_after`."""
+"""What changed, in commit order once read behind the gate of `Transaction.commit_horizon`.
+
+A row tells of all entities of one type that one batch made new, changed or gone: their ids, one after the other.
+"""
 
 CONSUMERS = _table("consumers", ["name"], _text("name"), _count("txid"), _count("seq"))
 """How far each reader of the change log has come."""

@@ -186,10 +186,12 @@ class Writer:
 
 def log(transaction: Transaction, entries: Iterable[tuple[str, bytes, str]], run_id: bytes, now: datetime) -> None:
     """Append (entity type, id, new, changed or gone) to the change log."""
-    rows = list(entries)
-    if rows:
+    groups: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+    for kind, identity, what in entries:
+        groups[kind, what].append(identity)
+    if groups:
         txid = transaction.txid()
-        transaction.append(schema.CHANGES, [(txid, now, kind, identity, what, run_id) for kind, identity, what in rows])
+        transaction.append(schema.CHANGES, [(txid, now, kind, what, run_id, b"".join(ids)) for (kind, what), ids in groups.items()])
 
 
 def _identifier_rows(mentions: Sequence[tuple[bytes, PartyMention]]) -> Iterable[Row]:

@@ -1,8 +1,8 @@
 """Decides what each record of a batch is: unchanged, new, changed, filtered or dead. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -35,8 +35,7 @@ class Known(NamedTuple):
     changed_at: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A record as it was read."""
 
     id: bytes
@@ -95,11 +94,17 @@ class Verdict:
         return [record for record in self.filtered if record.id in self.known and self.known[record.id].state not in ("filtered", "gone")]
 
 
+_PLAIN = frozenset({str, int, float, bool})
+
+
 @cache
-def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], Any]:
+def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], tuple[Any, ...]]:
     fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(names)]
     # A number too long for a float is still a key of its own.
-    return msgspec.json.Decoder(msgspec.defstruct("Key", fields), float_hook=str).decode
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Key", fields, gc=False), float_hook=str).decode
+    if len(names) == 1:
+        return lambda raw: (decode(raw).f0,)
+    return lambda raw: msgspec.structs.astuple(decode(raw))
 
 
 class Judge:
@@ -123,12 +128,12 @@ class Judge:
 
     def _incoming(self, raw: bytes) -> Incoming:
         try:
-            held = self._read_key(raw)
-            values = [getattr(held, f"f{index}") for index in range(len(self.key))]
+            values = self._read_key(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._nameless(raw, f"the record is not readable JSON: {error}")
-        for name, value in zip(self.key, values, strict=True):
-            if value is None or value == "" or isinstance(value, (dict, list)):
+        for value in values:
+            if type(value) not in _PLAIN or value == "":
+                name = self.key[values.index(value)]
                 return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
         return self.named(":".join(map(str, values)), raw)
 
@@ -140,7 +145,7 @@ class Judge:
         """Name and digest a record of the archive. Its key is read from it again: a database may not hold it as it is."""
         refused = stored.refused
         record = self._incoming(stored.raw) if refused is None else self.named(stored.key, stored.raw, refused)
-        return replace(record, id=stored.id, place=stored.place)
+        return msgspec.structs.replace(record, id=stored.id, place=stored.place)
 
     def _nameless(self, raw: bytes, reason: str) -> Incoming:
         return self.named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)
@@ -151,17 +156,18 @@ class Judge:
         Without a view of the store every record is taken for new.
         """
         latest = {record.id: record for record in incoming}
-        verdict = Verdict(known=look_up(view, latest) if view else {})
+        unlike = look_up(view, latest) if view else dict.fromkeys(latest)
+        verdict = Verdict(known={identity: known for identity, known in unlike.items() if known})
+        counts = Counter(self._judge(latest[identity], verdict, run_id) for identity in unlike)
         # A record superseded within its own batch changes nothing by itself.
-        counts = Counter(self._judge(record, verdict, run_id) for record in latest.values())
-        counts["unchanged"] += len(incoming) - len(latest)
+        counts["unchanged"] += len(incoming) - len(unlike)
         verdict.ledger = Ledger(read=len(incoming), **counts)
         return verdict
 
     def _judge(self, record: Incoming, verdict: Verdict, run_id: bytes) -> str:
         known = verdict.known.get(record.id)
-        if known and known.digest == record.digest and known.state in ("ok", "filtered"):
-            return "unchanged" if known.state == "ok" else "filtered"
+        if known and known.digest == record.digest and known.state == "filtered":
+            return "filtered"
         if record.reason is not None:
             verdict.letters.append(Letter(record, record.reason, "$", ""))
             return "dead"
@@ -198,12 +204,14 @@ class Judge:
         return mapped._replace(parties=[*mapped.parties[:-1], mapped.parties[-1]._replace(row=tuple(row))])
 
 
-_KNOWN = "SELECT id, digest, canonical, state, page, page_offset, page_length, version, first_seen, changed_at FROM records WHERE id {keys}"
+_KNOWN = "digest, canonical, state, page, page_offset, page_length, version, first_seen, changed_at"
 
 
-def look_up(transaction: Transaction, ids: Iterable[bytes]) -> dict[bytes, Known]:
-    """Return what the store knows of records."""
+def look_up(transaction: Transaction, records: Mapping[bytes, Incoming]) -> dict[bytes, Known | None]:
+    """Return what the store knows of those records that it does not hold as they are; None where that is nothing."""
     return {
-        identity: Known(digest, canonical, state, Place(page, offset, length), *rest)
-        for identity, digest, canonical, state, page, offset, length, *rest in transaction.query_in(_KNOWN, ids)
+        identity: None if digest is None else Known(digest, canonical, state, Place(page, offset, length), *rest)
+        for identity, digest, canonical, state, page, offset, length, *rest in transaction.unlike(
+            {identity: record.digest for identity, record in records.items()}, _KNOWN
+        )
     }

@@ -21,7 +21,7 @@ from threadline.sync.batch import Judge
 from threadline.sync.lease import Run
 from threadline.sync.push import Outgoing, plan
 from threadline.sync.replay import stored_batches
-from threadline.sync.resolve import resolve
+from threadline.sync.resolve import ids_of, resolve
 
 _EXAMPLES = 20
 _OURS = ("mapping", "record_id", "run_id")
@@ -77,14 +77,17 @@ def difference(database: Database, judge: Judge, old: PullMapping, finder: Finde
                 writer.apply(transaction, judge.judge(transaction, batch, run.id))
         resolve(rehearsal, finder)
         with rehearsal.read() as view:
-            changed = view.query(_CHANGED, [begin, view.txid()])
-        found.profiles = sorted(show_id(entity) for kind, entity in changed if kind == "profile.ready")
-        found.threads = sum(kind == "thread" for kind, _ in changed)
+            rows = view.query(_CHANGED, [begin, view.txid()])
+        changed = {
+            kind: {entity for told, entities in rows if told == kind for entity in ids_of(entities)} for kind in ("thread", "profile.ready")
+        }
+        found.profiles = sorted(map(show_id, changed["profile.ready"]))
+        found.threads = len(changed["thread"])
         found.pushes = _planned(rehearsal, outgoing) - before
     return found
 
 
-_CHANGED = "SELECT DISTINCT entity_type, entity_id FROM changes WHERE seq > ? AND txid = ? AND entity_type IN ('thread', 'profile.ready')"
+_CHANGED = "SELECT entity_type, entities FROM changes WHERE seq > ? AND txid = ? AND entity_type IN ('thread', 'profile.ready')"
 
 
 def _settle(rehearsal: Database, finder: Finder, outgoing: Sequence[Outgoing]) -> Counter[str]:

@@ -1,11 +1,12 @@
 """Drift: fields that come, go or change their type are noticed, and treated as the stream's policy says.
 
-The first run of a stream learns which top-level fields its records have. Of such a first load the first `_BEGINNING` records
-are looked at, and then one in `_SAMPLE`, unless the policy is `freeze`; later every record that is new or differs.
+The first run of a stream learns which top-level fields its records have; of a long one not every record is looked at. Later
+the names of all fields of each record that is new or differs are, and their types until a run is long. `freeze` looks at all.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -18,8 +19,9 @@ from threadline.sdk.errors import ConfigError
 from threadline.store.database import Row, Transaction, moment, storable
 from threadline.sync.policy import DriftPolicy
 
-_BEGINNING = 1_000
-_SAMPLE = 8
+_ALL_OF_FIRST = 1_000
+_SAMPLE = 32
+"""Of how many records one is looked at closely, once a run is long."""
 _ABSENT = "absent"
 _MOST = 2_000
 """Fields that are remembered; a source that makes its keys of its data has ever new ones."""
@@ -61,6 +63,8 @@ class Fields:
         self._known: dict[str, dict[str, State]] = defaultdict(dict)
         self._unsaved: dict[tuple[str, str], tuple[State, bytes]] = {}
         self._learning = True
+        self._usual: AbstractSet[str] = frozenset()
+        """The names that a record without any deviation had."""
         self._offered = self._looked = 0
 
     def load(self, view: Transaction) -> None:
@@ -81,17 +85,21 @@ class Fields:
     def look(self, record_id: bytes, raw: bytes) -> Deviation | None:
         """Compare a record with the stream's fields; None when nothing differs, or it was not looked at."""
         self._offered += 1
-        if self._learning and self.policy != "freeze" and self._offered > _BEGINNING and self._offered % _SAMPLE:
+        closely = self.policy == "freeze" or self._offered <= _ALL_OF_FIRST or not self._offered % _SAMPLE
+        if self._learning and not closely:
             return None
         try:
             fields = _fields(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        if not closely and fields.keys() == self._usual:
             return None
         self._looked += 1
         missing = self._known.keys() - fields.keys()
         shown = [(field, _type(value)) for field, value in fields.items()] + [(field, _ABSENT) for field in missing]
         sights = [Sight(field, kind, state) for field, kind in shown if (state := self._state(field, kind, record_id)) != "known"]
         if not sights:
+            self._usual = fields.keys()
             return None
         return Deviation(sights, {sight.field: fields[sight.field] for sight in sights if sight.state == "new"})
 

@@ -1,8 +1,9 @@
 """Pulls one stream: page by page, each batch and its cursor in one transaction, by one effective writer."""
 
+import gc
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +44,7 @@ def pull(
     until the mapping changes or `resume` is given, the stream is paused.
     """
     run = Run(database, judge.source, judge.stream, lease=policy.lease)
-    with run.under_way():
+    with run.under_way(), uncollected():
         batches = Batches(run, Writer(judge, run.id, policy), None if resume else Breaker(judge.source, judge.stream, policy))
         batches.prepare()
         for page in joined_pages(connector.pull(judge.stream, None if full else run.cursor)):
@@ -52,6 +53,19 @@ def pull(
                 progress(run.ledger)
         _prune_daily(run, policy)
     return run.ledger
+
+
+@contextmanager
+def uncollected() -> Generator[None]:
+    """Keep Python's collector of cycles from searching, again and again, batches that have none: a third of a first load."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _prune_daily(run: Run, policy: Policy) -> None:

@@ -183,7 +183,7 @@ def _intents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]
         if one:
             identity = entity_id(f"{outgoing.target} {outgoing.object.name}", entity.hex(), one.digest.hex() if outgoing.is_state else "")
             place = (identity, outgoing.target, outgoing.object.name, entity)
-            yield (*place, one.record, one.digest, one.state, 0, None, one.why, now, now, changes[-1].seq * 10_000 + position)
+            yield (*place, one.record, one.digest, one.state, 0, None, one.why, now, now, changes[-1].seq * 1_000_000 + position)
 
 
 def _last(transaction: Transaction, outgoing: Outgoing, entities: Iterable[bytes]) -> dict[bytes, tuple[bytes, str]]:

@@ -8,7 +8,7 @@ from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge
 from threadline.sync.lease import Run
 from threadline.sync.policy import Policy
-from threadline.sync.pull import BATCH, Batches, Progress
+from threadline.sync.pull import BATCH, Batches, Progress, uncollected
 from threadline.sync.views import Ledger
 
 _USUAL = Policy()
@@ -20,7 +20,7 @@ def replay(database: Database, judge: Judge, *, progress: Progress | None = None
     Records are taken in the order in which they came, each in its newest version, so that nothing newer is overwritten.
     """
     run = Run(database, judge.source, judge.stream, "replay", policy.lease)
-    with run.under_way():
+    with run.under_way(), uncollected():
         run.empty = False
         batches = Batches(run, Writer(judge, run.id, policy))
         batches.prepare()

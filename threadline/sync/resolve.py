@@ -11,7 +11,8 @@ from threadline.store.database import Database, Transaction
 from threadline.sync.apply import log
 
 _AT_ONCE = 5_000
-"""Changes in one transaction."""
+"""Changes in one transaction; those of one batch stay together."""
+_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,23 @@ def changes_after(transaction: Transaction, consumer: str, kinds: Iterable[str],
     txid, seq = rows[0] if rows else (0, 0)
     horizon = transaction.commit_horizon()
     gate, parameters = ("", []) if horizon is None else (" AND txid < ?", [horizon])
-    found = transaction.query(
-        "SELECT txid, seq, entity_type, entity_id FROM changes "  # noqa: S608 - one of two texts above
-        f"WHERE (txid > ? OR (txid = ? AND seq > ?)){gate} ORDER BY txid, seq LIMIT ?",
-        [txid, txid, seq, *parameters, limit],
+    rows = transaction.query(
+        "SELECT txid, seq, entity_type, entities FROM changes "  # noqa: S608 - one of two texts above
+        f"WHERE (txid > ? OR (txid = ? AND seq > ?)){gate} ORDER BY txid, seq LIMIT {_ROWS}",
+        [txid, txid, seq, *parameters],
     )
     wanted = set(kinds)
-    changes = [Change(*row) for row in found]
+    changes: list[Change] = []
+    for row_txid, row_seq, entity_type, entities in rows:
+        changes += (Change(row_txid, row_seq, entity_type, entity) for entity in ids_of(entities))
+        if len(changes) >= limit:
+            break
     return [change for change in changes if change.entity_type in wanted] or changes[-1:]
+
+
+def ids_of(entities: bytes) -> list[bytes]:
+    """Take the ids of a row of the change log apart."""
+    return [entities[start : start + 16] for start in range(0, len(entities), 16)]
 
 
 def advance(transaction: Transaction, consumer: str, changes: list[Change]) -> None:
@@ -50,7 +60,9 @@ def unread(transaction: Transaction, consumer: str, kinds: Iterable[str]) -> int
     rows = transaction.query("SELECT txid, seq FROM consumers WHERE name = ?", [consumer])
     txid, seq = rows[0] if rows else (0, 0)
     found = transaction.query_in(
-        "SELECT count(*) FROM changes WHERE (txid > ? OR (txid = ? AND seq > ?)) AND entity_type {keys}", kinds, [txid, txid, seq]
+        "SELECT coalesce(sum(length(entities)), 0) / 16 FROM changes WHERE (txid > ? OR (txid = ? AND seq > ?)) AND entity_type {keys}",
+        kinds,
+        [txid, txid, seq],
     )
     return int(found[0][0])
 

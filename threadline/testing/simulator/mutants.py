@@ -65,19 +65,20 @@ def _unclaimed(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -
 def _first_digest(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -> Any:
     """Compare with the first version of a record instead of the newest."""
     result = method(*arguments)
-    if not _sql(method, arguments).startswith("query_in SELECT id, digest"):
+    if method.__name__ != "unlike":
         return result
     sabotage.applied += 1
-    return [(row[0], sabotage.remembered.setdefault(row[0], row[1]), *row[2:]) for row in result]
+    first = {identity: sabotage.remembered.setdefault(identity, digest) for identity, digest in arguments[0].items()}
+    return [row for row in result if row[1] is None or first[row[0]] != arguments[0][row[0]]]
 
 
 def _first_meaning(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -> Any:
     """Compare what a record means with what its first version meant."""
     result = method(*arguments)
-    if not _sql(method, arguments).startswith("query_in SELECT id, digest, canonical"):
+    if method.__name__ != "unlike":
         return result
     sabotage.applied += 1
-    return [(*row[:2], sabotage.remembered.setdefault(row[0], row[2]), *row[3:]) for row in result]
+    return [row if row[1] is None else (*row[:2], sabotage.remembered.setdefault(row[0], row[2]), *row[3:]) for row in result]
 
 
 def _no_letters(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) -> Any:
@@ -108,7 +109,7 @@ def _unlogged(sabotage: Sabotage, method: Method, arguments: tuple[Any, ...]) ->
     """Change entities that were there before without a word in the change log."""
     if _table(method, arguments) == "changes":
         sabotage.applied += 1
-        rows = [row for row in arguments[1] if row[4] != "changed"]
+        rows = [row for row in arguments[1] if row[3] != "changed"]
         return method(arguments[0], rows)
     return method(*arguments)
 

@@ -10,6 +10,7 @@ from threadline.model.ids import entity_id, show_id
 from threadline.sdk import PushObject
 from threadline.store.database import Transaction
 from threadline.sync.archive import stored_records
+from threadline.sync.resolve import ids_of
 from threadline.testing.simulator.remote import Remote
 from threadline.testing.simulator.source import Version
 from threadline.testing.simulator.streams import SOURCE, Shape
@@ -82,7 +83,8 @@ def _log(view: Transaction, shape: Shape, findings: Findings) -> None:
     """An entity is new once, until it is gone."""
     there: set[bytes] = set()
     table = "party" if shape.name == "people" else "interaction"
-    for identity, kind in view.query("SELECT entity_id, kind FROM changes WHERE entity_type = ? ORDER BY txid, seq", [table]):
+    told = view.query("SELECT entities, kind FROM changes WHERE entity_type = ? ORDER BY txid, seq", [table])
+    for identity, kind in ((identity, kind) for entities, kind in told for identity in ids_of(entities)):
         if kind == "new" and identity in there and shape.leaves:
             findings.doubled.append(f"{table} {show_id(identity)} is logged as new twice")
         (there.discard if kind == "gone" else there.add)(identity)

@@ -57,6 +57,9 @@ def upgrade() -> None:
     op.add_column("streams", sa.Column("paused", sa.Text(), nullable=True))
     op.add_column("streams", sa.Column("paused_mapping", sa.LargeBinary(), nullable=True))
     op.add_column("streams", sa.Column("mapping", sa.LargeBinary(), nullable=True))
+    # A row tells of many entities now; an id by itself is many of one.
+    with op.batch_alter_table("changes") as changes:
+        changes.alter_column("entity_id", new_column_name="entities")
     if op.get_bind().dialect.name == "postgresql":
         # It is compressed already: PostgreSQL need not try.
         op.execute("ALTER TABLE raw_pages ALTER COLUMN body SET STORAGE EXTERNAL")
@@ -64,6 +67,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go back from this migration."""
+    with op.batch_alter_table("changes") as changes:
+        changes.alter_column("entities", new_column_name="entity_id")
     for column in ("mapping", "paused_mapping", "paused", "lease_until"):
         op.drop_column("streams", column)
     op.drop_index("records_by_page", table_name="records")
