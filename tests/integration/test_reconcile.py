@@ -17,6 +17,7 @@ from threadline.sync.breaker import BreakerError
 from threadline.sync.lease import Run, SupersededError
 from threadline.sync.policy import Policy
 from threadline.sync.reconcile import GoneError, Reconciled, reconcile
+from threadline.sync.resolve import ids_of
 
 NOTHING = Reconciled(read=5, never_read=0, stale=0, gone=0, dead=0)
 
@@ -69,7 +70,8 @@ class Room(Lab):
         return [key for (key,) in self.rows("SELECT external_id FROM parties WHERE valid_to IS NULL ORDER BY external_id")]
 
     def changes(self, kind: str) -> list[Any]:
-        return self.rows("SELECT entity_type, entity_id FROM changes WHERE kind = ? ORDER BY seq", kind)
+        rows = self.rows("SELECT entity_type, entities FROM changes WHERE kind = ? ORDER BY seq", kind)
+        return [(told, entity) for told, entities in rows for entity in ids_of(entities)]
 
 
 def person(number: int, **more: Any) -> dict[str, Any]:
