@@ -42,10 +42,12 @@ class Part:
     def content(self) -> bytes:
         """Undo the transfer encoding, as far as it is sound."""
         holder = Message()
-        encoding = self.fields.get("Content-Transfer-Encoding")
+        encoding = (self.fields.get("Content-Transfer-Encoding") or "").strip()
         if encoding:
-            holder["Content-Transfer-Encoding"] = encoding.strip()
-        holder.set_payload(self.body.decode("ascii", "surrogateescape"))
+            holder["Content-Transfer-Encoding"] = encoding
+        # The standard library makes an object of each line of base64, and lines may be short.
+        body = self.body.translate(None, b"\r\n") if encoding.lower() == "base64" else self.body
+        holder.set_payload(body.decode("ascii", "surrogateescape"))
         return cast("bytes", holder.get_payload(decode=True))
 
 
