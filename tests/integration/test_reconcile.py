@@ -136,6 +136,16 @@ def test_a_record_with_rows_of_its_own_is_marked_too(room):
     assert room.changes("gone") == [("case", entity_id("desk", "case", "7"))]
 
 
+def test_of_what_never_made_a_row_nobody_is_told(room):
+    lamp = {"id": 7, "subject": "Lamp", "at": "2026-03-01T10:00:00Z"}
+    room.shelf.held = {7: lamp, 8: {"id": 8, "subject": "Cup", "at": "some day"}}
+    assert room.pull("tickets").dead == 1
+    del room.shelf.held[8]
+    assert room.sweep("tickets").gone == 1
+    assert room.changes("gone") == []
+    assert room.rows("SELECT key, state FROM records WHERE stream = 'tickets' ORDER BY key") == [("7", "ok"), ("8", "gone")]
+
+
 def test_a_record_that_returns_lives_again(room):
     gone = room.shelf.held.pop(3)
     room.sweep()

@@ -130,7 +130,10 @@ class _Sweep(Batches):
             rows = transaction.query_in("SELECT DISTINCT party FROM party_identifiers WHERE record_id {keys}", records)
             entities = [party for (party,) in rows]
         else:
-            entities = [entity_id(self.run.source, writer.target, key) for _, key in gone]
+            # What a mapping left out or could not use has no row.
+            named = [entity_id(self.run.source, writer.target, key) for _, key in gone]
+            rows = transaction.query_in(f'SELECT id FROM "{writer.entity.table}" WHERE id {{keys}}', named)  # noqa: S608 - a name of the schema
+            entities = [entity for (entity,) in rows]
         table = writer.entity.table
         transaction.execute_in(f'UPDATE "{table}" SET valid_to = ? WHERE id {{keys}}', entities, [now])  # noqa: S608 - a name of the schema
         transaction.execute_in("UPDATE records SET state = 'gone', changed_at = ? WHERE id {keys}", records, [now])
