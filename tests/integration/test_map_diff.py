@@ -1,5 +1,6 @@
 """What a changed mapping would change is told before anything does, and nothing of it is left behind."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -107,9 +108,14 @@ def test_what_is_due_anyway_is_not_the_mappings(lab):
     assert (found.profiles, found.threads, found.pushes) == ([], 0, {})
 
 
-def test_only_some_examples_are_kept(lab):
-    lab.connector.add("people", [{"id": number, "name": "A", "nick": "B"} for number in range(100, 150)])
+def test_of_each_field_only_some_examples_are_kept(lab):
+    lab.connector.add(
+        "people",
+        [{"id": number, "name": "A", "nick": "B"} for number in range(100, 150)]
+        + [{"id": 200, "name": "A", "nick": "B", "wish": "pigeon"}],
+    )
     lab.pull("people")
-    found = diff(lab, OLD.replace("formatted_name: {from: name", "formatted_name: {from: nick"))
-    assert found.fields["parties.formatted_name"] == 51
-    assert len(found.examples) == 20
+    mended = OLD.replace("channel: wish", "channel: {from: wish, lookup: {pigeon: chat}}")
+    found = diff(lab, mended.replace("formatted_name: {from: name", "formatted_name: {from: nick"))
+    assert found.fields == {"parties.formatted_name": 51, "record.state": 2}
+    assert Counter(one.field for one in found.examples) == {"formatted_name": 3, "state": 2}

@@ -31,7 +31,9 @@ def show_difference(name: str, source: str | None, stream: str | None, *, json: 
     if json:
         print_json([_document(one) for one in found])
     else:
-        for one in found:
+        for number, one in enumerate(found):
+            if number:
+                print()
             _print(one)
     leave_with(errors)
 
@@ -75,11 +77,10 @@ def _print(one: Difference) -> None:
         ("pushes", ", ".join(f"{target}: {count:,}" for target, count in sorted(one.pushes.items())) or "none"),
     ]  # fmt: skip
     print_facts(facts)
-    print()
     if one.fields:
+        print()
         print_table(["field", "records"], one.fields.most_common(), numbers=["records"], prose=["field"])
         print()
         columns = ["record", "field", "before", "after"]
         rows = [(item.key, f"{item.table}.{item.field}", _value(item.before), _value(item.after)) for item in one.examples]
         print_table(columns, rows, prose=columns)
-        print()

@@ -23,7 +23,8 @@ from threadline.sync.push import Outgoing, plan
 from threadline.sync.replay import stored_batches
 from threadline.sync.resolve import ids_of, resolve
 
-_EXAMPLES = 20
+_EXAMPLES = 3
+"""Records shown for each field."""
 _OURS = ("mapping", "record_id", "run_id")
 """Columns that say how a row was made, and nothing of its record."""
 
@@ -120,8 +121,9 @@ def _compare(found: Difference, key: str, before: MappedRecord | str | None, aft
     changes = list(_changes(key, before, after, own))
     if changes:
         found.changed += 1
-        found.fields.update({f"{change.table}.{change.field}" for change in changes})
-        found.examples += changes[: _EXAMPLES - len(found.examples)]
+        places = {f"{change.table}.{change.field}": change for change in changes}
+        found.examples += [change for place, change in places.items() if found.fields[place] < _EXAMPLES]
+        found.fields.update(places.keys())
 
 
 def _changes(key: str, before: MappedRecord | str | None, after: MappedRecord | str | None, own: str) -> Iterator[FieldChange]:
