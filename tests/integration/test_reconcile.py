@@ -16,8 +16,10 @@ from threadline.sync import pull as pulling
 from threadline.sync.breaker import BreakerError
 from threadline.sync.lease import Run, SupersededError
 from threadline.sync.policy import Policy
+from threadline.sync.pull import Progress
 from threadline.sync.reconcile import GoneError, Reconciled, reconcile
 from threadline.sync.resolve import ids_of
+from threadline.sync.views import Ledger
 
 NOTHING = Reconciled(read=5, never_read=0, stale=0, gone=0, dead=0)
 
@@ -59,9 +61,11 @@ class Room(Lab):
         self.shelf = Shelf()
         super().__init__(database, self.shelf)
 
-    def sweep(self, stream: str = "people", cursor: CursorKind | None = None, *, remove: bool = False) -> Reconciled:
+    def sweep(
+        self, stream: str = "people", cursor: CursorKind | None = None, *, remove: bool = False, progress: Progress | None = None
+    ) -> Reconciled:
         declared = Stream(stream, ("id",), f"list/{stream}", cursor=cursor or KeyOrder())
-        return reconcile(self.database, self.shelf, self.judge(stream), declared, remove=remove, policy=self.policy)
+        return reconcile(self.database, self.shelf, self.judge(stream), declared, remove=remove, progress=progress, policy=self.policy)
 
     def states(self) -> dict[str, str]:
         return dict(self.rows("SELECT key, state FROM records"))
@@ -185,18 +189,15 @@ def test_a_sweep_that_was_superseded_concludes_nothing(room):
     del room.shelf.held[5]
     before = room.states()
     room.policy = Policy(lease=timedelta(0))
-    pulled = room.shelf.pull
 
-    def slow(stream: str, since: Cursor | None) -> Iterator[Page]:
-        yield from pulled(stream, since)
-        if since is None:
-            with Run(room.database, "desk", "people").under_way():
-                pass
+    def overtake(_: Ledger) -> None:
+        with Run(room.database, "desk", "people").under_way():
+            pass
 
-    room.shelf.pull = slow  # type: ignore[method-assign]
     with pytest.raises(SupersededError):
-        room.sweep()
+        room.sweep(progress=overtake)
     assert room.states() == before
+    assert room.changes("gone") == []
 
 
 def test_much_that_is_gone_must_be_confirmed(room):
