@@ -9,8 +9,8 @@ import sys
 
 def main() -> None:
     """Run the command line; errors end it with one message and an exit code that means something (`threadline.cli.exits`)."""
-    # Imports make many objects and no garbage: they need not be searched for some every 700 objects, nor at the end.
-    gc.set_threshold(50_000)
+    # Imports make many objects and no garbage: they need not be searched for some every 700 objects, nor when all ends.
+    gc.set_threshold(200_000)
     # To find plugins of pydantic, which nothing here uses, the metadata of every package is read.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from threadline.cli.exits import explained, interruptible

@@ -81,7 +81,6 @@ def pull_source(source: str, streams: Iterable[str] | None, *, full: bool, resum
     config = CONFIG.load(only=source)
     chosen = chosen_streams(config, source, streams)
     outcome = Outcome()
-    _prepare(config)
     _pull(config, source, chosen, outcome, full=full, resume=resume, json=json)
     outcome.show(json=json)
 
@@ -111,6 +110,8 @@ def _pull(
             except (BusyError, BreakerError) as error:
                 outcome.failed(f"{source}.{stream}", error)
             except ConnectorError as error:
+                if not outcome.pulled:
+                    _prepare(config)
                 if (common := _trouble(config, source)) is not None:
                     # The other streams would fail of the same.
                     outcome.failed(f"source {source}", common)

@@ -4,9 +4,10 @@ Nothing here knows how a tree is run: that is `threadline.mapping.codegen`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from threadline.mapping.convert import MAKES
 from threadline.sdk.errors import ConfigError
@@ -28,8 +29,7 @@ _VERBS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """`when`: each path must be there (`wanted` PRESENT: any value but false), be missing (None), or be one of `wanted`."""
 
     site: str
@@ -40,8 +40,7 @@ class Condition:
         return (shown_path(path, inside) for path, _ in self.tests)
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """Where one value comes from; fields are the verbs of docs/mapping.md."""
 
     site: str
@@ -81,8 +80,7 @@ class Expression:
             yield from self.currency.reads()
 
 
-@dataclass(frozen=True, slots=True)
-class PartyBlock:
+class PartyBlock(Struct, frozen=True):
     """Who takes part: a role, identifiers, and what is known of the party."""
 
     site: str
@@ -92,8 +90,7 @@ class PartyBlock:
     when: Condition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChildBlock:
+class ChildBlock(Struct, frozen=True):
     """Records inside the record: one (`message`), or one for each element of an array (`items`)."""
 
     fields: Mapping[str, Expression]
@@ -102,8 +99,7 @@ class ChildBlock:
     key: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """A record, and what the mapping makes of it (None: nothing, it is filtered)."""
 
     site: str
@@ -111,8 +107,7 @@ class Example:
     gives: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A whole mapping file."""
 
     name: str

@@ -1,24 +1,28 @@
 """Everything that a connector may import."""
 
-from threadline.sdk.contract import (
-    JSON,
-    Connector,
-    Cursor,
-    CursorKind,
-    Intent,
-    Page,
-    PushObject,
-    Receipt,
-    Rejected,
-    Settings,
-    Stream,
-    Target,
-    credential,
-    file_setting,
-)
-from threadline.sdk.cursors import KeyOrder, NewestFirst, Offsets, Opaque, Uids, Window
-from threadline.sdk.errors import ConfigError, ConnectorError, RecordError, RetryableError
-from threadline.sdk.records import encode_record, split_records
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from threadline.sdk.contract import (
+        JSON,
+        Connector,
+        Cursor,
+        CursorKind,
+        Intent,
+        Page,
+        PushObject,
+        Receipt,
+        Rejected,
+        Settings,
+        Stream,
+        Target,
+        credential,
+        file_setting,
+    )
+    from threadline.sdk.cursors import KeyOrder, NewestFirst, Offsets, Opaque, Uids, Window
+    from threadline.sdk.errors import ConfigError, ConnectorError, RecordError, RetryableError
+    from threadline.sdk.records import encode_record, split_records
 
 __all__ = [
     "JSON",
@@ -48,3 +52,12 @@ __all__ = [
     "file_setting",
     "split_records",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for (PEP 562): who wants an error's class need not wait for all else."""
+    if name in __all__:
+        for module in ("errors", "contract", "cursors", "records"):
+            if (found := getattr(import_module(f"{__name__}.{module}"), name, None)) is not None:
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
