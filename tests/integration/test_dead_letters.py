@@ -243,7 +243,7 @@ pulled = st.lists(users, min_size=1, max_size=3)
 histories = st.builds(lambda first, rest: [first, *rest], pulled, st.lists(st.one_of(st.just("replay"), pulled), max_size=8))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories, mended=st.integers(0, 8), stale=st.booleans())
 def test_replays_between_pulls_leave_what_one_at_the_end_would(desk, history, mended, stale):
     ended: list[Any] = []
