@@ -35,16 +35,12 @@ class Transaction(ABC):
 
         All columns of one that is not stored at all are None.
         """
-        stored = {row[0]: row for row in self.query_in(f"SELECT id, digest, state, {columns} FROM records WHERE id {{keys}}", records)}
+        same = self.query_in("SELECT id, digest FROM records WHERE state = 'ok' AND id {keys}", records)
+        others = records.keys() - {identity for identity, digest in same if records[identity] == digest}
+        rows = self.query_in(f"SELECT id, {columns} FROM records WHERE id {{keys}}", others)
+        stored = {row[0]: row for row in rows}
         absent = (None,) * (columns.count(",") + 1)
-        found: list[Row] = []
-        for identity, digest in records.items():
-            row = stored.get(identity)
-            if row is None:
-                found.append((identity, *absent))
-            elif row[1] != digest or row[2] != "ok":
-                found.append((identity, *row[3:]))
-        return found
+        return [stored.get(identity) or (identity, *absent) for identity in records if identity in others]
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:

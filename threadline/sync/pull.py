@@ -151,13 +151,16 @@ def touches(verdict: Verdict) -> bool:
 def joined_pages(pages: Iterable[Page]) -> Iterator[Page]:
     """Join small pages, so that one transaction carries many records while there are more."""
     held: list[Page] = []
+    count = size = 0
     began = time.monotonic()
     try:
         for page in pages:
             held.append(page)
-            if is_full(held) or time.monotonic() - began > BATCH_SECONDS:
+            count += len(page.records) + len(page.rejected)
+            size += sum(map(len, page.records))
+            if count >= BATCH or size >= BATCH_BYTES or time.monotonic() - began > BATCH_SECONDS:
                 yield joined(held)
-                held, began = [], time.monotonic()
+                held, count, size, began = [], 0, 0, time.monotonic()
     except ConnectorError:
         # What was read before the error is good: keep it, so that the next run goes on from there.
         if held:
@@ -165,12 +168,6 @@ def joined_pages(pages: Iterable[Page]) -> Iterator[Page]:
         raise
     if held:
         yield joined(held)
-
-
-def is_full(pages: Sequence[Page]) -> bool:
-    """Whether pages make a batch."""
-    count = sum(len(page.records) + len(page.rejected) for page in pages)
-    return count >= BATCH or sum(len(record) for page in pages for record in page.records) >= BATCH_BYTES
 
 
 def joined(pages: list[Page]) -> Page:
