@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.integration.lab import MAPPINGS, Lab, pull_mapping
+from tests.integration.lab import MAPPINGS, Lab, ListConnector, pull_mapping, wipe
 from tests.integration.test_hostile_records import noise
 from threadline.model.entities import MAPPED, Entity, Message
 from threadline.model.schema import ENGINE_FIELDS, Field, fields_of
@@ -184,3 +186,15 @@ def test_an_odd_value_in_any_field_and_in_any_identifier(lab, target):
     }
     dead = settle(lab, target, odd, mapping=mapping)
     assert {f"{field}: NaN" for field in names} <= dead < odd.keys()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=40) | st.sampled_from([*corpora.LIMITS.values(), *corpora.NO_JSON.values()]), max_size=6), st.data())
+def test_any_bytes_are_stored_or_dead(lab, values, data):
+    wipe(lab.database)
+    lab.connector = ListConnector()
+    fields = data.draw(st.lists(st.sampled_from(["id", "at", "text", "odd"]), min_size=len(values), max_size=len(values)))
+    whole = [
+        b'{"id":"%d","at":"%b","%b":%b}' % (n, AT.encode(), f.encode(), v) for n, (f, v) in enumerate(zip(fields, values, strict=True))
+    ]
+    settle(lab, "talks", {str(number): record for number, record in enumerate(dict.fromkeys([*whole, *values]))})

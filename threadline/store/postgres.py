@@ -30,6 +30,8 @@ _PASSING = (
 _ID = 16
 _COPY_FROM = 50
 """Rows from which loading by COPY beats separate statements."""
+_LONG = 1_000_000
+"""Bytes or characters of one value from which libpq takes quadratic time for a statement's parameters; COPY goes by pieces."""
 
 
 class _Ids(list[bytes]):
@@ -63,6 +65,10 @@ def _array(keys: Iterable[Any]) -> list[Any]:
     items = list(keys)
     is_ids = all(type(item) is bytes and len(item) == _ID for item in items)
     return _Ids(items) if is_ids else list(_clean(items))
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str | bytes) and len(value) > _LONG
 
 
 class PostgresTransaction(Transaction):
@@ -133,7 +139,7 @@ class PostgresTransaction(Transaction):
         if not rows:
             return
         cleaned = [_clean(row) for row in in_key_order(table, rows)]
-        if len(rows) < _COPY_FROM:
+        if len(rows) < _COPY_FROM and not any(_is_long(value) for row in cleaned for value in row):
             with self._connection.cursor() as cursor:
                 cursor.executemany(_placeholders(f"{append_sql(table)} {conflict}"), cleaned)
             return

@@ -22,6 +22,10 @@ from threadline.sync.views import Ledger
 _pack = msgspec.msgpack.Encoder().encode
 State = Literal["ok", "filtered", "dead", "gone"]
 
+MOST_BYTES = 64_000_000
+"""Bytes of a record that is mapped: what is read takes many times its bytes of memory. A larger one is a dead letter."""
+_LONGEST_KEY = 10_000
+
 
 class Known(NamedTuple):
     """What the store knows of a record."""
@@ -135,7 +139,12 @@ class Judge:
             if type(value) not in _PLAIN or value == "":
                 name = self.key[values.index(value)]
                 return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
-        return self.named(":".join(map(str, values)), raw)
+        key = ":".join(map(str, values))
+        if len(key) > _LONGEST_KEY:
+            return self._nameless(raw, f"the record's key has {len(key):,} characters; at most {_LONGEST_KEY:,} make a key")
+        # What is too large to be read whole has its key nevertheless: a smaller version of the record resolves its letter.
+        too_large = len(raw) > MOST_BYTES
+        return self.named(key, raw, f"the record has {len(raw):,} bytes; at most {MOST_BYTES:,} are mapped" if too_large else None)
 
     def named(self, key: str, raw: bytes, reason: str | None = None) -> Incoming:
         """Name and digest a record whose key is known; with a reason it is dead already."""

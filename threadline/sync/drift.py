@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ _SAMPLE = 32
 """Of how many records one is looked at closely, once a run is long."""
 _ABSENT = "absent"
 _MOST = 2_000
-"""Fields that are remembered; a source that makes its keys of its data has ever new ones."""
+"""Fields of a record that are looked at, and of a stream that are remembered: keys made of data are ever new."""
 _LONGEST = 500
 """Characters of a name that is remembered: PostgreSQL's index takes 2,704 bytes."""
 _TYPES = {ord('"'): "string", ord("{"): "object", ord("["): "array", ord("t"): "boolean", ord("f"): "boolean", ord("n"): "null"}
@@ -96,7 +97,7 @@ class Fields:
             return None
         self._looked += 1
         missing = self._known.keys() - fields.keys()
-        shown = [(field, _type(value)) for field, value in fields.items()] + [(field, _ABSENT) for field in missing]
+        shown = [(field, _type(value)) for field, value in islice(fields.items(), _MOST)] + [(field, _ABSENT) for field in missing]
         sights = [Sight(field, kind, state) for field, kind in shown if (state := self._state(field, kind, record_id)) != "known"]
         if not sights:
             self._usual = fields.keys()
