@@ -59,6 +59,8 @@ class Shelf:
             new.write_bytes(_digest(text, made) + made)
             new.replace(place)
         except (OSError, ValueError, OverflowError, RecursionError):
+            return
+        finally:
             _remove(new)
 
 
