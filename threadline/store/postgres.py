@@ -1,70 +1,35 @@
-"""The production store: PostgreSQL 15 or newer, through psycopg."""
+"""The production store: PostgreSQL 15 or newer."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 from threadline.sdk.errors import ConfigError, RetryableError
 from threadline.store.database import Database, RepeatCarefullyError, Row, Transaction, append_sql, in_key_order, on_conflict, stored, taken
-from threadline.store.schema import ColumnKind, Table
+from threadline.store.driver import AddressError, Connection, PostgresError, connect
+from threadline.store.schema import Table
 
-try:
-    import psycopg
-    from psycopg.adapt import Dumper
-    from psycopg.pq import Format
-    from psycopg.types.string import BytesBinaryDumper
-except ImportError:
-    raise ConfigError("PostgreSQL needs its driver: pip install 'threadline[postgres]'") from None
-
-_TYPES: dict[ColumnKind, str] = {
-    "id": "bytea", "text": "text", "integer": "int8", "real": "float8", "boolean": "bool", "time": "timestamptz",
-    "date": "date", "json": "text", "bytes": "bytea",
-}  # fmt: skip
-_PASSING = (
+_NOT_THERE = (
     "refused", "timeout", "timed out", "starting up", "shutting down", "recovery mode", "too many clients", "connection slots",
     "Temporary failure", "closed the connection",
 )  # fmt: skip
 """How libpq says that a server is not there for the moment: errors at connecting carry no code."""
-_ID = 16
+_REPEAT = ("40001", "40P01")
+"""serialization_failure, deadlock_detected."""
+_CARE = ("23505", "22021")
+"""unique_violation, character_not_in_repertoire (NUL in a text)."""
+_PASSING = ("08", "27", "28", "2F", "38", "39", "3B", "40", "53", "54", "55", "57", "58")
+"""Classes of errors that lie in the connection, the server or its load rather than in the statement."""
 _COPY_FROM = 50
-"""Rows from which loading by COPY beats separate statements."""
+"""Rows from which loading by COPY beats one INSERT of them all."""
 _LONG = 1_000_000
 """Bytes or characters of one value from which libpq takes quadratic time for a statement's parameters; COPY goes by pieces."""
-
-
-class _Ids(list[bytes]):
-    """Ids of 16 bytes, which make an array of one width."""
-
-
-class _IdsDumper(Dumper):
-    """Writes ids as PostgreSQL's binary array in one step: an element at a time costs more than the look-up that it is for."""
-
-    format = Format.BINARY
-    oid = 1001  # bytea[]
-    _SIZE = (16).to_bytes(4, "big")
-
-    def dump(self, obj: _Ids) -> bytes:
-        dimensions, nulls, element, first = 1, 0, 17, 1
-        head = b"".join(number.to_bytes(4, "big") for number in (dimensions, nulls, element, len(obj), first))
-        return head + self._SIZE + self._SIZE.join(obj)
-
-
-@cache
-def _placeholders(sql: str) -> LiteralString:
-    return cast("LiteralString", sql.replace("?", "%s"))
 
 
 def _clean(values: Iterable[Any]) -> Row:
     # PostgreSQL's text has no NUL; the record's own bytes keep it.
     return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value for value in values)
-
-
-def _array(keys: Iterable[Any]) -> list[Any]:
-    items = list(keys)
-    is_ids = all(type(item) is bytes and len(item) == _ID for item in items)
-    return _Ids(items) if is_ids else list(_clean(items))
 
 
 def _is_long(value: Any) -> bool:
@@ -74,17 +39,17 @@ def _is_long(value: Any) -> bool:
 class PostgresTransaction(Transaction):
     """Statements on one connection."""
 
-    def __init__(self, connection: "psycopg.Connection[Row]") -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._careful = False
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
-        return self._connection.execute(_placeholders(sql), _clean(parameters), binary=True).fetchall()
+        return self._connection.query(sql, _clean(parameters))
 
     def query_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> list[Row]:
         """See `Transaction`."""
-        items = _array(keys)
+        items = list(_clean(keys))
         return self.query(sql.replace("{keys}", "= ANY(?)"), [*parameters, items]) if items else []
 
     def unlike(self, records: Mapping[bytes, bytes], columns: str) -> list[Row]:
@@ -95,16 +60,16 @@ class PostgresTransaction(Transaction):
         return self.query(
             f"SELECT given.id, {wanted} FROM unnest(?, ?) AS given(id, digest) LEFT JOIN records r ON r.id = given.id "
             "WHERE r.digest IS DISTINCT FROM given.digest OR r.state <> 'ok'",
-            [_Ids(records), _Ids(records.values())],
+            [list(records), list(records.values())],
         )
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """See `Transaction`."""
-        return self._connection.execute(_placeholders(sql), _clean(parameters)).rowcount
+        return self._connection.execute(sql, _clean(parameters))
 
     def execute_in(self, sql: str, keys: Iterable[Any], parameters: Sequence[Any] = ()) -> None:
         """See `Transaction`."""
-        items = _array(keys)
+        items = list(_clean(keys))
         if items:
             self.execute(sql.replace("{keys}", "= ANY(?)"), [*parameters, items])
 
@@ -115,8 +80,10 @@ class PostgresTransaction(Transaction):
         elif rows:
             try:
                 self._copy(table, table.name, in_key_order(table, rows))
-            except (psycopg.errors.UniqueViolation, psycopg.errors.CharacterNotInRepertoire):
-                raise RepeatCarefullyError from None
+            except PostgresError as error:
+                if error.code in _CARE:
+                    raise RepeatCarefullyError from None
+                raise
 
     def take_care(self) -> None:
         """See `Transaction`."""
@@ -140,8 +107,8 @@ class PostgresTransaction(Transaction):
             return
         cleaned = [_clean(row) for row in in_key_order(table, rows)]
         if len(rows) < _COPY_FROM and not any(_is_long(value) for row in cleaned for value in row):
-            with self._connection.cursor() as cursor:
-                cursor.executemany(_placeholders(f"{append_sql(table)} {conflict}"), cleaned)
+            more = f", ({', '.join('?' * len(cleaned[0]))})" * (len(cleaned) - 1)
+            self._connection.execute(f"{append_sql(table)}{more} {conflict}", [value for row in cleaned for value in row])
             return
         columns = ", ".join(f'"{name}"' for name in stored(table))
         staged = f"staged_{table.name}"
@@ -151,13 +118,10 @@ class PostgresTransaction(Transaction):
         self.execute(f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {staged} {conflict}')
         self.execute(f"DELETE FROM {staged}")
 
-    def _copy(self, table: Table, into: str, rows: Iterable[Row]) -> None:
-        columns = ", ".join(f'"{name}"' for name in stored(table))
-        statement = cast("LiteralString", f'COPY "{into}" ({columns}) FROM STDIN (FORMAT BINARY)')
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types([_TYPES[column.kind] for column in table.columns if column.kind != "serial"])
-            for row in rows:
-                copy.write_row(row)
+    def _copy(self, table: Table, into: str, rows: Sequence[Row]) -> None:
+        names = ", ".join(f'"{name}"' for name in stored(table))
+        columns = [column for column in table.columns if column.kind != "serial"]
+        self._connection.copy(f'COPY "{into}" ({names}) FROM STDIN (FORMAT BINARY)', columns, rows)
 
     def now(self) -> datetime:
         """See `Transaction`."""
@@ -180,21 +144,14 @@ class PostgresDatabase(Database):
     """One connection, in UTC."""
 
     def __init__(self, url: str) -> None:
-        address = url.replace("postgresql+psycopg", "postgresql", 1)
         try:
-            self._connection: psycopg.Connection[Row] = psycopg.connect(
-                address, autocommit=True, connect_timeout=10, options="-c timezone=UTC"
-            )
-            # Of several dumpers for bytea the one registered last writes COPY: this one is compiled.
-            self._connection.adapters.register_dumper(bytes, BytesBinaryDumper)
-            self._connection.adapters.register_dumper(_Ids, _IdsDumper)
-        except psycopg.OperationalError as error:
-            # libpq's own words name host, database or user, and never the password.
-            reason = str(error).strip().splitlines()[0]
-            kind = RetryableError if any(words in reason for words in _PASSING) else ConfigError
-            raise kind(f"PostgreSQL cannot be used: {reason}; check THREADLINE_DATABASE_URL, the server and the database") from None
-        except psycopg.ProgrammingError:
+            self._connection = connect(url.replace("postgresql+psycopg", "postgresql", 1))
+        except AddressError:
             raise ConfigError("THREADLINE_DATABASE_URL is not a PostgreSQL address: postgresql://USER:PASSWORD@HOST/NAME") from None
+        except PostgresError as error:
+            # libpq's own words name host, database or user, and never the password.
+            kind = RetryableError if any(words in str(error) for words in _NOT_THERE) else ConfigError
+            raise kind(f"PostgreSQL cannot be used: {error}; check THREADLINE_DATABASE_URL, the server and the database") from None
 
     @contextmanager
     def read(self) -> Generator[Transaction]:
@@ -209,17 +166,18 @@ class PostgresDatabase(Database):
             yield transaction
 
     @contextmanager
-    def _block(self, begin: LiteralString) -> Generator[Transaction]:
+    def _block(self, begin: str) -> Generator[Transaction]:
         try:
-            self._connection.execute(begin)
+            self._connection.execute(begin, [])
             yield PostgresTransaction(self._connection)
-            self._connection.execute("COMMIT")
-        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            self._connection.execute("COMMIT", [])
+        except PostgresError as error:
             self._rollback()
-            raise RetryableError("PostgreSQL asked to repeat the transaction") from None
-        except psycopg.OperationalError as error:
-            self._rollback()
-            raise RetryableError(f"the connection to PostgreSQL failed: {str(error).strip().splitlines()[0]}") from None
+            if error.code in _REPEAT:
+                raise RetryableError("PostgreSQL asked to repeat the transaction") from None
+            if error.code.startswith(_PASSING):
+                raise RetryableError(f"the connection to PostgreSQL failed: {error}") from None
+            raise
         except BaseException:
             self._rollback()
             raise
@@ -236,13 +194,13 @@ class PostgresDatabase(Database):
             yield
         finally:
             if not self._connection.closed:
-                self._connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+                self._connection.execute("SELECT pg_advisory_unlock(hashtextextended(?, 0))", key)
 
     def _rollback(self) -> None:
         if not self._connection.closed:
             try:
-                self._connection.execute("ROLLBACK")
-            except psycopg.Error:
+                self._connection.execute("ROLLBACK", [])
+            except PostgresError:
                 self._connection.close()
 
     def close(self) -> None:
