@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -14,8 +15,11 @@ import pytest
 from tests.integration.lab import Lab, contents
 from threadline.sdk import Cursor, Page
 from threadline.store.database import open_database
+from threadline.store.schema import STREAM_FIELDS
 from threadline.sync import pull as pulling
-from threadline.sync.lease import BusyError
+from threadline.sync.config import load_config
+from threadline.sync.health import health
+from threadline.sync.lease import BusyError, Run
 from threadline.sync.policy import Policy
 from threadline.sync.views import Ledger
 
@@ -129,3 +133,29 @@ def test_a_process_that_is_alive_and_slower_than_its_lease_keeps_the_stream_whil
         slow.line.send("go on")
         assert slow.line.recv() == repr(Ledger(read=5, new=5))
     assert lab.rows("SELECT lease_until FROM streams") == [(None,)]
+
+
+def test_the_health_of_a_stream_tells_of_its_lease_its_pause_and_its_drift(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "threadline.yaml").write_text("sources: {desk: {connector: zendesk, settings: {subdomain: acme}, streams: {users: {}}}}")
+    config = load_config(tmp_path / "threadline.yaml")
+
+    def seen() -> tuple[Any, Any, int]:
+        with lab.database.read() as transaction:
+            (stream,) = health(transaction, config).streams
+        return stream.held_until, stream.paused, stream.drifted
+
+    assert seen() == (None, None, 0)
+    run = Run(lab.database, "desk", "users", lease=timedelta(seconds=100))
+    with run.under_way():
+        run.pause("too many", None)
+        with lab.database.write() as transaction:
+            now = transaction.now()
+            drifted = [("desk", "users", field, kind, state, now, None) for field, kind, state in SEEN]
+            transaction.append(STREAM_FIELDS, drifted)
+        held_until, paused, fields = seen()
+    assert timedelta(seconds=90) < held_until - now <= timedelta(seconds=100)
+    assert (paused, fields) == ("too many", 2)
+    assert seen() == (None, "too many", 2)
+
+
+SEEN = [("name", "string", "known"), ("team", "array", "retyped"), ("team", "number", "retyped"), ("age", "number", "new")]
