@@ -1,5 +1,6 @@
 """Whatever a record is made of, it becomes rows or an open dead letter with its exact bytes, and its neighbours land."""
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -7,11 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.lab import MAPPINGS, Lab, ListConnector, pull_mapping, wipe
+from tests.cli.company import Shell
+from tests.integration.lab import MAPPINGS, Lab, ListConnector, pull_mapping, read, wipe
 from tests.integration.test_hostile_records import noise
 from threadline.model.entities import MAPPED, Entity, Message
+from threadline.model.ids import show_id
 from threadline.model.schema import ENGINE_FIELDS, Field, fields_of
 from threadline.sdk import split_records
+from threadline.store.database import open_database
 from threadline.sync import archive
 from threadline.sync.batch import Judge
 from threadline.sync.policy import DriftPolicy, Policy
@@ -198,3 +202,18 @@ def test_any_bytes_are_stored_or_dead(lab, values, data):
         b'{"id":"%d","at":"%b","%b":%b}' % (n, AT.encode(), f.encode(), v) for n, (f, v) in enumerate(zip(fields, values, strict=True))
     ]
     settle(lab, "talks", {str(number): record for number, record in enumerate(dict.fromkeys([*whole, *values]))})
+
+
+@pytest.mark.parametrize("value", [b'"\xff\x00"', b'"\xed\xa0\x80"', b'"\\ud800"', b'"\xc3\xa4'])
+def test_the_command_line_shows_the_bytes_as_they_came(tmp_path, monkeypatch, capsys, value):
+    raw = b'{"id":"odd","at":"%b","text":%b}' % (AT.encode(), value)
+    url = f"sqlite:///{tmp_path / 'threadline.db'}"
+    with open_database(url, create=True) as database:
+        assert read(database, Lab(database).judge("talks"), raw).dead == 1
+        ((identity,),) = Lab(database).rows("SELECT id FROM dead_letters")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("THREADLINE_DATABASE_URL", url)
+    shell = Shell(tmp_path, monkeypatch, capsys)
+    shell.settings("sources: {}\n")
+    shown = shell.run("dead", "show", show_id(identity), "--json").json
+    assert (b64decode(shown["base64"]) if "base64" in shown else shown["record"].encode()) == raw

@@ -1,5 +1,6 @@
 """`threadline dead list`, `show` and `replay`."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 
 from threadline.cli.context import CONFIG
@@ -69,7 +70,9 @@ def show_letter(beginning: str, *, json: bool) -> None:
         one, raw = dead.letter(transaction, beginning)
     text = raw.decode("utf-8", "replace")
     if json:
-        print_json({"letter": one, "record": text})
+        # Bytes that are no text stand beside what can be read of them.
+        exact = {} if text.encode() == raw else {"base64": b64encode(raw).decode()}
+        print_json({"letter": one, "record": text, **exact})
         return
     rows = [
         ("id", one.id), ("stream", f"{one.source}.{one.stream}"), ("record", one.key), ("why", one.reason), ("path", one.path),
