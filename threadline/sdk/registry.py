@@ -1,6 +1,7 @@
 """Finds installed connectors through the entry points `threadline.connectors`; nothing names one."""
 
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any, cast
@@ -12,12 +13,17 @@ from threadline.sdk.yamlfile import nearest
 
 def entries(group: str) -> Iterator[EntryPoint]:
     """Yield the entry points of a group, our own distribution's first: to find others', the metadata of all packages is read."""
-    try:
-        own = list(distribution("threadline").entry_points.select(group=group))
-    except PackageNotFoundError:
-        own = []
+    own = _own(group)
     yield from own
     yield from (entry for entry in entry_points(group=group) if entry not in own)
+
+
+@cache
+def _own(group: str) -> tuple[EntryPoint, ...]:
+    try:
+        return tuple(distribution("threadline").entry_points.select(group=group))
+    except PackageNotFoundError:
+        return ()
 
 
 def installed() -> dict[str, EntryPoint]:
