@@ -183,6 +183,18 @@ def test_a_source_or_target_that_is_not_there_is_named_with_the_nearest(load):
         config.target("shop")
 
 
+def test_of_one_source_nothing_else_is_looked_at(load, tmp_path):
+    load(GOOD.replace("connector: email", "connector: emial"))
+    one = load_config(tmp_path / "threadline.yaml", only="desk")
+    assert (list(one.sources), list(one.targets), one.problems) == (["desk"], [], ())
+    wrong = load_config(tmp_path / "threadline.yaml", only="post")
+    with pytest.raises(ConfigError, match="no connector named 'emial'"):
+        wrong.source("post")
+    unknown = load_config(tmp_path / "threadline.yaml", only="dsk")
+    with pytest.raises(ConfigError, match=r"has no source named 'dsk'; did you mean 'desk'\?"):
+        unknown.source("dsk")
+
+
 def test_a_missing_credential_names_its_variable_and_its_place_in_airflow(load, monkeypatch):
     config = load(GOOD)
 

@@ -60,6 +60,11 @@ def test_a_third_party_ships_its_own(third_party):
     assert kind(kind.settings_type()(url="x")).available_streams() == ()
 
 
+def test_nobody_takes_the_place_of_a_shipped_one(third_party):
+    third_party({"zendesk": "acme_connectors:Acme"}, CODE)
+    assert (connector_class("zendesk").name, installed()["zendesk"].value) == ("zendesk", "connectors.zendesk:Zendesk")
+
+
 def test_an_unknown_connector_is_refused_with_what_is_installed():
     with pytest.raises(ConfigError, match=r"no connector named 'zendsk'; installed: .*zendesk"):
         connector_class("zendsk")
