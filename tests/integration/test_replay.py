@@ -129,6 +129,8 @@ def test_replays_between_pulls_leave_what_the_pulls_alone_would(lab, history):
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories, mended=st.integers(0, 8))
 def test_a_mapping_mended_in_between_leaves_what_one_replay_at_the_end_would(lab, history, mended):
+    # A person who was there once stays when the record is hidden later: who was cured early is no different.
+    history = [step if step == "replay" else [{**record, "hidden": None} for record in step] for step in history]
     ended: list[Any] = []
     for replays in (False, True):
         wipe(lab.database)
