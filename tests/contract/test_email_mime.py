@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.email import mime
@@ -85,8 +85,12 @@ LINES = st.one_of(
 MAILS = st.lists(st.tuples(LINES, st.sampled_from(["\r\n", "\n", "\r", ""])), max_size=14)
 
 
+MIXED_A = ('Content-Type: multipart/mixed; boundary="a"', "\n"), ("", "\n"), ("--a", "\n")
+
+
 @settings(max_examples=500, deadline=None)
 @given(MAILS)
+@example([*MIXED_A, *MIXED_A, ("", "\n"), ("text", "\n"), ("--a--", "\n")])
 def test_a_mail_is_cut_as_when_read_line_by_line(lines):
     raw = "".join(line + end for line, end in lines).encode()
     found: list[object] = []

@@ -138,7 +138,10 @@ def test_a_trying_text_as_the_name_of_a_field(lab, drift):
 
 
 def test_records_may_all_have_fields_of_their_own(lab):
-    assert not settle(lab, "talks", {str(n): name_for(b"%d" % n, f"field {n}") for n in range(150)})
+    own = {str(n): b",".join(b'"field %d %d":1' % (n, m) for m in range(20)) for n in range(150)}
+    records = {name: b'{"id":"%b","at":"%b",%b}' % (name.encode(), AT.encode(), fields) for name, fields in own.items()}
+    assert not settle(lab, "talks", records)
+    assert lab.rows("SELECT count(DISTINCT field) FROM stream_fields") == [(2_000,)]
 
 
 def everything(target: str) -> str:
