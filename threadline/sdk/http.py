@@ -23,25 +23,38 @@ LONGEST_WAIT = 90.0
 """Seconds; a remote that asks for more is left for the next scheduled run."""
 
 
-def _backoff(attempt: int) -> float:
-    """Return how long to wait after a failed attempt: somewhere up to half a second, and twice as long each time."""
-    from random import SystemRandom
-
-    return SystemRandom().uniform(0, min(30.0, 0.5 * 2 ** (attempt - 1)))
-
-
 def retrying(call: Callable[[], T]) -> T:
     """Repeat a call while it raises RetryableError: five attempts, waiting what the remote asked or a growing random time."""
-    attempt = 1
-    while True:
-        try:
-            return call()
-        except RetryableError as error:
-            wait = _backoff(attempt) if error.retry_after is None else error.retry_after
-            if attempt == ATTEMPTS or wait > LONGEST_WAIT:
-                raise
-        time.sleep(wait)
-        attempt += 1
+    try:
+        return call()
+    except RetryableError as error:
+        failed = error
+    return _repeated(call, failed)
+
+
+def _repeated(call: Callable[[], T], failed: RetryableError | None) -> T:
+    """Go on after a first attempt that failed."""
+    # Loaded at the first failure: most runs have none, and it costs as much to import as to read a page of records.
+    from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+    backoff = wait_random_exponential(multiplier=0.5, max=30)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, RetryableError) else None
+        return float(backoff(state)) if asked is None else asked
+
+    def give_up(state: RetryCallState) -> bool:
+        return stop_after_attempt(ATTEMPTS)(state) or wait(state) > LONGEST_WAIT
+
+    def again() -> T:
+        nonlocal failed
+        if failed is not None:
+            first, failed = failed, None
+            raise first
+        return call()
+
+    return Retrying(retry=retry_if_exception_type(RetryableError), stop=give_up, wait=wait, sleep=time.sleep, reraise=True)(again)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
