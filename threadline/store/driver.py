@@ -10,7 +10,7 @@ from threadline.store.database import Row
 from threadline.store.schema import Column
 
 CHOICE = "THREADLINE_POSTGRES_DRIVER"
-"""Environment variable that forces `libpq` or `psycopg`; without it libpq is used where it is found."""
+"""Environment variable that chooses `psycopg`, the default, or `libpq` (docs/adr/0007)."""
 
 OPTIONS = {"connect_timeout": "10", "options": "-c timezone=UTC", "client_encoding": "UTF8"}
 """What every connection is opened with, whatever its address says."""
@@ -66,15 +66,14 @@ def connect(address: str) -> Connection:
         raise ConfigError(f"{CHOICE} is {choice!r}: use libpq or psycopg, or leave it out")
     if find_spec("psycopg") is None:
         raise ConfigError("PostgreSQL needs its driver: pip install 'threadline[postgres]'")
-    if choice != "psycopg":
+    if choice == "libpq":
         from threadline.store.libpq_library import library
 
-        if library():
-            from threadline.store.libpq import LibpqConnection
-
-            return LibpqConnection(address)
-        if choice:
+        if not library():
             raise ConfigError(f"{CHOICE} is libpq, but no libpq from 14 to 18 is installed: pip install 'psycopg[binary]'")
+        from threadline.store.libpq import LibpqConnection
+
+        return LibpqConnection(address)
     from threadline.store.psycopg3 import PsycopgConnection
 
     return PsycopgConnection(address)
