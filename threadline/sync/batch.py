@@ -105,9 +105,7 @@ _PLAIN = frozenset({str, int, float, bool})
 def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], tuple[Any, ...]]:
     fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(names)]
     # A number too long for a float is still a key of its own.
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Key", fields, gc=False), float_hook=str).decode
-    if len(names) == 1:
-        return lambda raw: (decode(raw).f0,)
+    decode = msgspec.json.Decoder(msgspec.defstruct("Key", fields, gc=False), float_hook=str).decode
     return lambda raw: msgspec.structs.astuple(decode(raw))
 
 
