@@ -329,8 +329,8 @@ def test_the_servers_notices_are_not_shown(url, capfd):
 # Choice and addresses
 
 
-def test_libpq_is_used_where_it_is_found_and_either_can_be_forced(url, monkeypatch):
-    for choice, expected in (("", LibpqConnection), ("libpq", LibpqConnection), ("psycopg", PsycopgConnection)):
+def test_psycopg_is_used_unless_libpq_is_asked_for(url, monkeypatch):
+    for choice, expected in (("", PsycopgConnection), ("libpq", LibpqConnection), ("psycopg", PsycopgConnection)):
         monkeypatch.setenv(driver.CHOICE, choice)
         connection = connect(url)
         assert type(connection) is expected, "a libpq whose layout is not known yet? see threadline.store.libpq_library"
@@ -340,7 +340,7 @@ def test_libpq_is_used_where_it_is_found_and_either_can_be_forced(url, monkeypat
         connect(url)
 
 
-def test_a_store_that_is_up_to_date_opens_without_psycopg(postgres_server):
+def test_libpq_opens_a_store_that_is_up_to_date_without_psycopg(postgres_server):
     code = """
 import sys
 from threadline.store.database import open_database
@@ -348,7 +348,7 @@ with open_database(sys.argv[1], create=False) as database, database.read() as vi
     assert view.query("SELECT count(*) FROM profiles") == [(0,)]
 assert not {"psycopg", "sqlalchemy"} & set(sys.modules)
 """
-    environment = {name: value for name, value in os.environ.items() if name != driver.CHOICE}
+    environment = {**os.environ, driver.CHOICE: "libpq"}
     subprocess.run([sys.executable, "-c", code, postgres_server.database()], check=True, env=environment)
 
 

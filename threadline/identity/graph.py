@@ -44,7 +44,7 @@ def regroup(transaction: Transaction, touched: Iterable[bytes], fresh: Sequence[
     unused = ulids()
     names, redirects = name_groups(groups, around.profiles, lambda _: next(unused))
     assigned = {party: name for name, group in zip(names, groups, strict=True) for party in group}
-    assigned.update(zip(around.parties - linked, unused, strict=False))
+    assigned.update(zip(sorted(around.parties - linked), unused, strict=False))
     return _store(transaction, around, assigned, redirects)
 
 

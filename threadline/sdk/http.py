@@ -32,17 +32,21 @@ def retrying(call: Callable[[], T]) -> T:
     return _repeated(call, failed)
 
 
+def _backoff(state: Any) -> float:
+    from tenacity import wait_random_exponential
+
+    return float(wait_random_exponential(multiplier=0.5, max=30)(state))
+
+
 def _repeated(call: Callable[[], T], failed: RetryableError | None) -> T:
     """Go on after a first attempt that failed."""
     # Loaded at the first failure: most runs have none, and it costs as much to import as to read a page of records.
-    from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
-    backoff = wait_random_exponential(multiplier=0.5, max=30)
+    from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, RetryableError) else None
-        return float(backoff(state)) if asked is None else asked
+        return _backoff(state) if asked is None else asked
 
     def give_up(state: RetryCallState) -> bool:
         return stop_after_attempt(ATTEMPTS)(state) or wait(state) > LONGEST_WAIT
