@@ -1,6 +1,5 @@
 """What mends a store: replay, reconcile, drift, map diff, `pull --resume`; and what status says meanwhile."""
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +10,6 @@ import pytest
 from tests.cli.company import Nordlicht, Shell, mend, shipped
 from threadline.model.ids import entity_id
 from threadline.store.database import open_database
-from threadline.sync.archive import stored_records
 from threadline.sync.lease import Run
 
 LEDGER = {"read", "new", "changed", "unchanged", "filtered", "dead"}
@@ -90,15 +88,15 @@ def test_a_stream_at_work_is_refused_for_now_and_the_others_go_on(nordlicht: Nor
 # Reconcile
 
 
-def longest_unchanged(nordlicht: Nordlicht, source: str, stream: str) -> list[str]:
-    """Return the keys of a stream's records; those that an incremental pull may read again come last."""
-    with open_database(f"sqlite:///{nordlicht.database}", create=False) as database, database.read() as view:
-        stored = stored_records(view, source, stream, 10_000)
-    return [key for key, raw in sorted(stored, key=lambda one: json.loads(one[1])["changed_at"])]
-
-
 def test_a_sweep_repairs_and_tells(nordlicht: Nordlicht, shell: Shell) -> None:
-    keys = longest_unchanged(nordlicht, "shop", "customers")[:2]
+    assert shell.run("pull", "shop", "--stream", "customers").code == 0
+    keys = [
+        key for (key,) in nordlicht.query("SELECT key FROM records WHERE source = 'shop' AND stream = 'customers' ORDER BY key LIMIT 2")
+    ]
+    # Everything in this shop is seconds old: an incremental pull would read it again for its overlap.
+    change(
+        nordlicht, "UPDATE streams SET cursor = ? WHERE source = 'shop' AND stream = 'customers'", '{"until":"2999-01-01T00:00:00+00:00"}'
+    )
     for table, column in (("records", "id"), ("parties", "record_id"), ("party_identifiers", "record_id")):
         change(nordlicht, f"DELETE FROM {table} WHERE {column} = ?", entity_id("shop", "customers", keys[0]))
     change(nordlicht, "UPDATE records SET digest = x'00', canonical = x'00' WHERE id = ?", entity_id("shop", "customers", keys[1]))
