@@ -1,22 +1,16 @@
 """One effective writer over real processes: one that is gone frees its stream at once, one that slept commits nothing more."""
 
-import multiprocessing
-import os
 import signal
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from tests.integration.lab import Lab, contents
-from threadline.sdk import Cursor, Page
-from threadline.store.database import open_database
+from tests.integration.worker import Puller
 from threadline.store.schema import STREAM_FIELDS
-from threadline.sync import pull as pulling
 from threadline.sync.config import load_config
 from threadline.sync.health import health
 from threadline.sync.lease import BusyError, Run
@@ -24,59 +18,6 @@ from threadline.sync.policy import Policy
 from threadline.sync.views import Ledger
 
 PEOPLE = [{"id": number, "name": f"Person {number}"} for number in range(1, 6)]
-
-
-def pull_in_step(url: str, lease: float, line: Connection) -> None:
-    """Pull people one by one, each when the test says so; tell how it ended."""
-    pulling.BATCH = 1
-    with open_database(url, create=False) as database:
-        lab = Lab(database, policy=Policy(lease=timedelta(seconds=lease)))
-        lab.connector.add("people", *([record] for record in PEOPLE))
-        offered = lab.connector.pull
-
-        def held(stream: str, since: Cursor | None) -> Iterator[Page]:
-            for page in offered(stream, since):
-                line.send("waiting")
-                line.recv()
-                yield page
-
-        lab.connector.pull = held  # type: ignore[method-assign]
-        try:
-            ended: str = repr(lab.pull("people"))
-        except Exception as error:
-            ended = type(error).__name__
-    line.send(ended)
-
-
-class Puller:
-    """A pull in a process of its own."""
-
-    def __init__(self, url: str, lease: float) -> None:
-        self.line, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("forkserver").Process(target=pull_in_step, args=(url, lease, theirs))
-        self.process.start()
-        theirs.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.process.kill()
-        self.process.join()
-        self.process.close()
-        self.line.close()
-
-    def go_on(self) -> None:
-        """Let it store one more record, and wait until it is about to read the next."""
-        if not getattr(self, "began", False):
-            self.began = True
-            assert self.line.recv() == "waiting"
-        self.line.send("go on")
-        assert self.line.recv() == "waiting"
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self.process.pid
-        os.kill(self.process.pid, number)
 
 
 def pull_when_free(lab: Lab) -> tuple[int, Ledger]:
@@ -92,7 +33,7 @@ def pull_when_free(lab: Lab) -> tuple[int, Ledger]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_is_gone_frees_its_stream_at_once(lab: Lab, database_url: str, number: signal.Signals) -> None:
-    with Puller(database_url, lease=3_600) as puller:
+    with Puller(database_url, PEOPLE, lease=3_600) as puller:
         puller.go_on()
         lab.connector.add("people", *([record] for record in PEOPLE))
         with pytest.raises(BusyError) as caught:
@@ -109,7 +50,7 @@ def test_a_process_that_is_gone_frees_its_stream_at_once(lab: Lab, database_url:
 
 
 def test_a_process_that_slept_past_its_lease_commits_nothing_when_it_wakes(lab: Lab, database_url: str) -> None:
-    with Puller(database_url, lease=1) as sleeper:
+    with Puller(database_url, PEOPLE, lease=1) as sleeper:
         sleeper.go_on()
         sleeper.signal(signal.SIGSTOP)
         lab.policy = Policy(lease=timedelta(seconds=1))
@@ -127,7 +68,7 @@ def test_a_process_that_slept_past_its_lease_commits_nothing_when_it_wakes(lab: 
 
 
 def test_a_process_that_is_alive_and_slower_than_its_lease_keeps_the_stream_while_nobody_wants_it(lab: Lab, database_url: str) -> None:
-    with Puller(database_url, lease=0.01) as slow:
+    with Puller(database_url, PEOPLE, lease=0.01) as slow:
         for _ in PEOPLE[1:]:
             slow.go_on()
         slow.line.send("go on")

@@ -1,15 +1,14 @@
 """Cursor and effects commit together, and only for the run that took the stream over last."""
 
-import multiprocessing
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from tests.integration.faults import steps
 from tests.integration.lab import Lab, contents, wipe
-from tests.integration.worker import pull_in_step
+from tests.integration.worker import Puller
 from threadline.sdk import Rejected
 from threadline.store.database import open_database
 from threadline.sync import pull as pulling
@@ -136,32 +135,8 @@ def test_runs_of_different_streams_do_not_disturb_each_other(lab):
     assert lab.rows("SELECT DISTINCT state FROM runs") == [("done",)]
 
 
-class Puller:
-    """A pull in a process of its own, one record at a time."""
-
-    def __init__(self, url: str, lab: Lab, records: list[Any]) -> None:
-        self.line, theirs = multiprocessing.Pipe()
-        context = multiprocessing.get_context("forkserver")
-        self.process = context.Process(target=pull_in_step, args=(url, "people", records, theirs))
-        self.process.start()
-        theirs.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.process.kill()
-        self.process.join()
-        self.process.close()
-        self.line.close()
-
-    def step(self) -> None:
-        assert self.line.recv() == "waiting"
-        self.line.send("go on")
-
-
 def test_a_process_that_was_held_up_writes_nothing_once_another_has_taken_over(lab, database_url):
-    with Puller(database_url, lab, BEFORE) as held_up:
+    with Puller(database_url, BEFORE) as held_up:
         held_up.step()
         assert held_up.line.recv() == "waiting"
         lab.connector.add("people", *([record] for record in BEFORE), AFTER)
@@ -177,7 +152,7 @@ def test_a_process_that_was_held_up_writes_nothing_once_another_has_taken_over(l
 
 
 def test_a_run_that_was_killed_is_marked_lost_by_the_next(lab, database_url):
-    with Puller(database_url, lab, BEFORE) as killed:
+    with Puller(database_url, BEFORE) as killed:
         killed.step()
         killed.step()
         assert killed.line.recv() == "waiting"

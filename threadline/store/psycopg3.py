@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg, where libpq itself is not found; and what the tests hold the own binding against."""
+"""PostgreSQL through psycopg: the usual driver, and what the tests hold the own binding of libpq against."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager

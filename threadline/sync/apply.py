@@ -14,19 +14,16 @@ from threadline.store.database import Row, Transaction, distinct
 from threadline.sync import archive
 from threadline.sync.archive import Place
 from threadline.sync.batch import Incoming, Judge, Letter, State, Verdict
-from threadline.sync.policy import Policy
+from threadline.sync.policy import USUAL, Policy
 
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
 
 
-_USUAL = Policy()
-
-
 class Writer:
     """Applies the verdicts on one stream's batches."""
 
-    def __init__(self, judge: Judge, run_id: bytes, policy: Policy = _USUAL) -> None:
+    def __init__(self, judge: Judge, run_id: bytes, policy: Policy = USUAL) -> None:
         self.judge = judge
         self.policy = policy
         self.run_id = run_id

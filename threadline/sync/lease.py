@@ -5,7 +5,7 @@ out on the database's clock: a process that hangs or sleeps is then superseded, 
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import msgspec
@@ -15,13 +15,12 @@ from threadline.sdk.contract import Cursor
 from threadline.sdk.errors import ConnectorError, RetryableError
 from threadline.store import schema
 from threadline.store.database import Database, Transaction, moment, storable
-from threadline.sync.policy import Policy
+from threadline.sync.policy import USUAL
 from threadline.sync.views import Ledger
 
 LOST = "ended without a word: killed, or its machine stopped"
 """What is said of a run that was under way when the next one began."""
 
-_LEASE = Policy().lease
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,7 +35,7 @@ class SupersededError(RetryableError):
 class Run:
     """One run over one stream: its token says that it is the one that may write."""
 
-    def __init__(self, database: Database, source: str, stream: str, kind: str = "pull", lease: timedelta = _LEASE) -> None:
+    def __init__(self, database: Database, source: str, stream: str, kind: str = "pull", lease: timedelta = USUAL.lease) -> None:
         self.database = database
         self.kind = kind
         self.source = source
@@ -57,17 +56,14 @@ class Run:
     def under_way(self) -> Generator[None]:
         """Hold the stream for the length of the block, and note the run's beginning and how it ended."""
         token = self._next_token()
-        try:
-            guard = self.database.sole(self._name(token))
-            guard.__enter__()
-        except RetryableError:
-            raise self._busy(None) from None
-        try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.database.sole(self._name(token)))
+            except RetryableError:
+                raise self._busy(None) from None
             self._begin(token)
             with self._recorded():
                 yield
-        finally:
-            guard.__exit__(None, None, None)
 
     def commit(self, transaction: Transaction, ledger: Ledger, cursor: Cursor | None) -> None:
         """Note a batch's counts and cursor: the batch's last statements, which fail when the run was superseded."""

@@ -24,4 +24,7 @@ class Policy:
     """For how long, and how many, earlier versions of a record are kept; the newest always is."""
 
 
-__all__ = ["DRIFT_POLICIES", "DriftPolicy", "Policy"]
+USUAL = Policy()
+"""What holds where nothing else is said."""
+
+__all__ = ["DRIFT_POLICIES", "USUAL", "DriftPolicy", "Policy"]

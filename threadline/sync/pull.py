@@ -15,7 +15,7 @@ from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge, Verdict
 from threadline.sync.breaker import Breaker, BreakerError
 from threadline.sync.lease import Run
-from threadline.sync.policy import Policy
+from threadline.sync.policy import USUAL, Policy
 from threadline.sync.views import Ledger
 
 BATCH = 5_000
@@ -25,7 +25,6 @@ BATCH_SECONDS = 10.0
 """A slow source's records are stored this often, so that a crash loses no more."""
 
 Progress = Callable[[Ledger], None]
-_USUAL = Policy()
 
 
 def pull(
@@ -36,7 +35,7 @@ def pull(
     full: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
-    policy: Policy = _USUAL,
+    policy: Policy = USUAL,
 ) -> Ledger:
     """Read what changed since the saved cursor (`full`: everything) into the store; return what became of the records.
 

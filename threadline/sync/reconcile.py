@@ -18,11 +18,10 @@ from threadline.store.database import Database, Row, Transaction, chunks
 from threadline.sync.apply import Writer, log
 from threadline.sync.batch import Incoming, Judge
 from threadline.sync.lease import Run
-from threadline.sync.policy import Policy
+from threadline.sync.policy import USUAL, Policy
 from threadline.sync.pull import Batches, Progress, joined_pages, pull
 from threadline.sync.views import Ledger
 
-_USUAL = Policy()
 _AT_ONCE = 5_000
 
 
@@ -51,14 +50,13 @@ def reconcile(
     *,
     remove: bool = False,
     progress: Progress | None = None,
-    policy: Policy = _USUAL,
+    policy: Policy = USUAL,
 ) -> Reconciled:
     """Sweep one stream. GoneError when more is gone than the breaker allows, unless `remove` says that this is so."""
     # What is due regularly is no finding.
     pull(database, connector, judge, policy=policy)
     run = Run(database, judge.source, judge.stream, "reconcile", policy.lease)
     with run.under_way():
-        run.empty = False
         writer = Writer(judge, run.id, policy)
         sweep = _Sweep(run, writer)
         sweep.begin()

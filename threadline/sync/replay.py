@@ -7,21 +7,18 @@ from threadline.sync import archive
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge
 from threadline.sync.lease import Run
-from threadline.sync.policy import Policy
+from threadline.sync.policy import USUAL, Policy
 from threadline.sync.pull import BATCH, Batches, Progress, uncollected
 from threadline.sync.views import Ledger
 
-_USUAL = Policy()
 
-
-def replay(database: Database, judge: Judge, *, progress: Progress | None = None, policy: Policy = _USUAL) -> Ledger:
+def replay(database: Database, judge: Judge, *, progress: Progress | None = None, policy: Policy = USUAL) -> Ledger:
     """Map every stored record of a stream that its mapping has changed for; return what became of them.
 
     Records are taken in the order in which they came, each in its newest version, so that nothing newer is overwritten.
     """
     run = Run(database, judge.source, judge.stream, "replay", policy.lease)
     with run.under_way(), uncollected():
-        run.empty = False
         batches = Batches(run, Writer(judge, run.id, policy))
         batches.prepare()
         for incoming in stored_batches(database, judge):
