@@ -4,7 +4,7 @@ import os
 import stat
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadline.sdk import ConfigError, yamlfile
@@ -120,6 +120,7 @@ def test_nothing_is_kept_where_nobody_says_where(tmp_path, parsed):
     assert parsed == [TEXT, TEXT]
 
 
+@settings(deadline=None)
 @given(value=VALUES, lines=st.dictionaries(st.lists(st.text() | st.integers(0, 2**31)).map(tuple), st.integers(1, 2**31)))
 def test_plain_values_come_back_as_they_were(tmp_path_factory, value, lines):
     shelf = Shelf()
