@@ -43,7 +43,7 @@ class Writer:
 
     def _records(self, transaction: Transaction, verdict: Verdict, now: datetime) -> None:
         judged: list[tuple[Incoming, State, bytes | None]] = [
-            *((one.record, "ok", one.canonical) for one in verdict.mapped),
+            *((one.record, "ok", one.result.canonical) for one in verdict.mapped),
             *((record, "ok", verdict.known[record.id].canonical) for record in verdict.same),
             *((record, "filtered", None) for record in verdict.filtered),
             *((letter.record, "dead", None) for letter in verdict.letters if not verdict.is_dead_already(letter.record)),
@@ -168,12 +168,12 @@ class Writer:
         self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes], touched: set[bytes], profiles: set[bytes], now: datetime
     ) -> None:
         entries: list[tuple[str, bytes, str]] = []
-        for record, result, _ in verdict.mapped:
-            kind = "changed" if record.id in verdict.known else "new"
-            if result.row is not None:
-                entries.append((self.target, result.row[0], kind))
-            elif result.parties:
-                entries.append(("party", result.parties[-1].id, kind))
+        for one in verdict.mapped:
+            kind = "changed" if one.record.id in verdict.known else "new"
+            if one.result.row is not None:
+                entries.append((self.target, one.result.row[0], kind))
+            elif one.result.parties:
+                entries.append(("party", one.result.parties[-1].id, kind))
         entries += [(self.target, entity, "gone") for entity in gone]
         entries += [("profile", profile, "changed") for profile in sorted(profiles)]
         if self.entity is not Party:
