@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from threadline.identity.graph import regroup
+from threadline.identity.related import customers_of, write_related
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Entity, Party
 from threadline.model.identifiers import CONTACT_TYPES
@@ -73,11 +74,10 @@ class Writer:
         return (record.id, source, stream, record.key, record.digest, canonical, state, *place, version, first_seen, now)
 
     def _rows(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> None:
-        known = verdict.known
         if self.entity is not Party:
             table = schema.BY_NAME[self.entity.table]
+            rows = self._entities(transaction, verdict, gone)
             transaction.execute_in(f'DELETE FROM "{table.name}" WHERE id {{keys}}', gone)  # noqa: S608 - a name of the schema
-            rows = [(one.record.id in known, one.result.row) for one in verdict.mapped if one.result.row is not None]
             transaction.append(table, [row for again, row in rows if not again])
             transaction.upsert(table, [row for again, row in rows if again])
         children: dict[str, list[Row]] = defaultdict(list)
@@ -89,8 +89,6 @@ class Writer:
             table = schema.BY_NAME[child.table]
             transaction.execute_in(f'DELETE FROM "{table.name}" WHERE record_id {{keys}}', stale)  # noqa: S608 - a name of the schema
             transaction.append(table, distinct(children[table.name], table))
-        if self.entity.has_parties:
-            self._related(transaction, verdict, gone)
 
     def _gone(self, verdict: Verdict) -> list[bytes]:
         """Return the entities whose records the mapping now leaves out. A party stays: others may speak of it."""
@@ -98,12 +96,17 @@ class Writer:
             return []
         return [entity_id(self.judge.source, self.target, record.key) for record in verdict.left]
 
-    def _related(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> None:
-        rows = [(one.record.id, one.result.row[0], one.result.parties) for one in verdict.mapped if one.result.row is not None]
-        old = [entity for record_id, entity, _ in rows if record_id in verdict.known]
-        transaction.execute_in("DELETE FROM related_parties WHERE entity {keys}", [*old, *gone])
-        related = dict.fromkeys((entity, party.role, party.id) for _, entity, parties in rows for party in parties)
-        transaction.append(schema.RELATED_PARTIES, list(related))
+    def _entities(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> list[tuple[bool, Row]]:
+        """Return the entities' rows, each with whether there may be an earlier one; keep what leads from customers to them."""
+        mapped = [(one.record.id in verdict.known, one.result.row, one.result.parties) for one in verdict.mapped if one.result.row]
+        if not self.entity.has_parties:
+            return [(again, row) for again, row, _ in mapped]
+        now = {(party.id, row[0]) for _, row, parties in mapped for party in parties if party.role == "customer"}
+        before = customers_of(transaction, self.entity.table, [*(row[0] for again, row, _ in mapped if again), *gone])
+        for pair in before - now:
+            transaction.execute("DELETE FROM related_customers WHERE party = ? AND entity = ?", pair)
+        transaction.append(schema.RELATED_CUSTOMERS, list(now - before))
+        return [(again, (*row, write_related((party.role, party.id) for party in parties))) for again, row, parties in mapped]
 
     def _parties(self, transaction: Transaction, verdict: Verdict) -> tuple[set[bytes], set[bytes]]:
         """Write parties and what names them; return the parties whose identifiers changed, and the profiles that did."""
