@@ -126,7 +126,7 @@ def _store(
         return changed
     for ended, heir in redirects.items():
         transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [heir, ended])
-    versions = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", changed))
+    versions: dict[bytes, int] = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", changed))
     now = transaction.now()
     known = changed.intersection(before.values()) | versions.keys()
     transaction.upsert(PROFILES, [(profile, redirects.get(profile), versions.get(profile, 1) + 1, now) for profile in known])

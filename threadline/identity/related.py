@@ -10,7 +10,6 @@ Roles = Mapping[str, list[bytes]]
 """The parties in each role."""
 
 TABLES = ("interactions", "cases", "orders")
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, list[str]]).decode
 
 
@@ -21,10 +20,12 @@ def read_related(text: str | None) -> Roles:
 
 def write_related(parties: Iterable[tuple[str, bytes]]) -> str | None:
     """Write the column `related_parties` from (role, party)."""
-    roles: dict[str, dict[str, None]] = {}
+    roles: dict[str, str] = {}
     for role, party in parties:
-        roles.setdefault(role, {})[party.hex()] = None
-    return _encode({role: list(ids) for role, ids in roles.items()}).decode() if roles else None
+        ids, one = roles.get(role), f'"{party.hex()}"'
+        roles[role] = one if ids is None else ids if one in ids else f"{ids},{one}"
+    # A role is a word of the model and an id is hexadecimal: there is nothing to escape.
+    return "{" + ",".join([f'"{role}":[{ids}]' for role, ids in roles.items()]) + "}" if roles else None
 
 
 def customers_of(transaction: Transaction, table: str, entities: Iterable[bytes]) -> set[tuple[bytes, bytes]]:

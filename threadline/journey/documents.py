@@ -121,7 +121,7 @@ def _authors(transaction: Transaction, interactions: list[bytes]) -> dict[bytes,
     rows = transaction.query_in("SELECT id, direction, related_parties FROM interactions WHERE id {keys}", interactions)
     spoke = {entity: read_related(related).get(_SPEAKER[direction], []) for entity, direction, related in rows}
     named = "SELECT id, formatted_name FROM parties WHERE formatted_name IS NOT NULL AND id {keys}"
-    names = dict(transaction.query_in(named, {party for parties in spoke.values() for party in parties}))
+    names: dict[bytes, str] = dict(transaction.query_in(named, {party for parties in spoke.values() for party in parties}))
     found = {entity: [names[party] for party in parties if party in names] for entity, parties in spoke.items()}
     return {entity: max(called) for entity, called in found.items() if called}
 

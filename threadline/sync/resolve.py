@@ -84,8 +84,7 @@ def resolve(database: Database, finder: Finder) -> int:
                 return count
             entities, profiles = _touched(transaction, changes)
             threads = rethread(transaction, entities, finder)
-            entries = [("thread", thread, "changed") for thread in sorted(threads)]
-            entries += [("profile.ready", profile, "changed") for profile in sorted(profiles)]
+            entries = [("thread", "changed", sorted(threads)), ("profile.ready", "changed", sorted(profiles))]
             log(transaction, entries, run_id, transaction.now())
             advance(transaction, "resolve", changes)
             count += len(threads) + len(profiles)
