@@ -1,23 +1,21 @@
 """What each declared cursor promises, in the words of the connector contract."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from connectors.rest import declaration
 from connectors.rest.declaration import Keyset, StreamFile
 from threadline.sdk import CursorKind, KeyOrder, Opaque, Window
+from threadline.sdk.cursors.kind import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Everything(KeyOrder):
+class Everything(KeyOrder, frozen=True):
     """All records with every scan; the cursor only saves what was read before a crash."""
 
     def __str__(self) -> str:
         return "as a whole each time"
 
 
-@dataclass(frozen=True, slots=True)
-class Below(CursorKind):
+class Below(Kind, frozen=True):
     """What stands below the records of another stream, for each of those that this stream's own scan of them yields."""
 
     parent: str

@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import urljoin
 
+from msgspec import Struct, field
 from requests.utils import parse_header_links
 
 from connectors.rest.declaration import CursorPaging, Keyset, Link, NextUrl, Offset, PageNumber, Position, StreamFile
@@ -21,8 +21,7 @@ At: TypeAlias = Mapping[str, JSON]
 DeclaredT = TypeVar("DeclaredT")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One response: its records, what was asked for of the body around them, and headers by their names in small letters."""
 
     records: Sequence[bytes]
@@ -31,8 +30,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One page: `at` is where the next one begins (None: nowhere), `more` says whether there is one by now."""
 
     records: Sequence[bytes]

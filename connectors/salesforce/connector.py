@@ -1,8 +1,9 @@
 """The connector."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from connectors.salesforce.client import Client
 from connectors.salesforce.names import best_phone, person_name

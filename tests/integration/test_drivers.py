@@ -1,5 +1,6 @@
 """The own binding of libpq does what psycopg does: each is held against the other, and against what was put in."""
 
+import ctypes
 import math
 import os
 import signal
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from threadline.sdk import ConfigError, RetryableError
-from threadline.store import driver
+from threadline.store import driver, libpq_library
 from threadline.store.driver import Connection, PostgresError, connect
 from threadline.store.libpq import LibpqConnection
 from threadline.store.postgres import PostgresDatabase
@@ -134,9 +135,21 @@ def test_lists_become_arrays(pair, typed):
         assert connection.query("SELECT 1 WHERE NOT ?::bytea = ANY(?)", [b"other, of 17 byte", [b"x" * 16]]) == [(1,)]
 
 
+def one_of_many(n: int) -> tuple[Any, ...]:
+    """A row of many: a column's values are all the same, few, many, some NULL, of one width or of several."""
+    time = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=n)
+    return b"%016d" % n, "same", n, -0.0 if n == 1 else 0.0, n % 3 == 0, time, date(2026, 1, 1), f"{n % 70:03}", b"\0" * (n % 4)
+
+
+def another_of_many(n: int) -> tuple[Any, ...]:
+    values = b"same" * 4, "ż" * (n % 40), None, [0.0, None, -0.0, math.nan][n % 4], None, None, None, ["few", None, "values"][n % 3], None
+    return (*values[:5], one_of_many(n)[5] if n % 5 else None, *values[6:])
+
+
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1_100])
-def test_any_number_of_rows_is_loaded(opened, size):
-    values = [(b"%016d" % n, "same", n, -0.0 if n == 1 else 0.0, n % 3 == 0, None, date(2026, 1, 1), None, b"") for n in range(size)]
+@pytest.mark.parametrize("make", [one_of_many, another_of_many])
+def test_any_number_of_rows_is_loaded(opened, size, make):
+    values = [make(n) for n in range(size)]
     load(opened, values)
     assert seen(opened.query(READ, [])) == seen(values)
 
@@ -329,8 +342,8 @@ def test_the_servers_notices_are_not_shown(url, capfd):
 # Choice and addresses
 
 
-def test_psycopg_is_used_unless_libpq_is_asked_for(url, monkeypatch):
-    for choice, expected in (("", PsycopgConnection), ("libpq", LibpqConnection), ("psycopg", PsycopgConnection)):
+def test_libpq_is_used_unless_psycopg_is_asked_for(url, monkeypatch):
+    for choice, expected in (("", LibpqConnection), ("libpq", LibpqConnection), ("psycopg", PsycopgConnection)):
         monkeypatch.setenv(driver.CHOICE, choice)
         connection = connect(url)
         assert type(connection) is expected, "a libpq whose layout is not known yet? see threadline.store.libpq_library"
@@ -338,6 +351,32 @@ def test_psycopg_is_used_unless_libpq_is_asked_for(url, monkeypatch):
     monkeypatch.setenv(driver.CHOICE, "odbc")
     with pytest.raises(ConfigError, match="'odbc': use libpq or psycopg"):
         connect(url)
+
+
+def test_psycopg_is_used_where_there_is_no_libpq_that_is_known(url, monkeypatch):
+    monkeypatch.delenv(driver.CHOICE, raising=False)
+    monkeypatch.setattr(libpq_library, "library", lambda: None)
+    connection = connect(url)
+    assert type(connection) is PsycopgConnection
+    connection.close()
+    monkeypatch.setenv(driver.CHOICE, "libpq")
+    with pytest.raises(ConfigError, match="no libpq from 14 to 18 is installed"):
+        connect(url)
+
+
+class ColumnsFirst(ctypes.Structure):
+    _fields_ = (("columns", ctypes.c_int), ("rows", ctypes.c_int), ("descriptions", ctypes.c_void_p), ("values", ctypes.c_void_p))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("_in_wheel", lambda: "nowhere/libpq.so"), ("_VERSIONS", range(190_000, 200_000)), ("_Result", ColumnsFirst)],
+    ids=["no library", "a later release", "another layout"],
+)
+def test_a_libpq_is_not_used_that_is_not_known(monkeypatch, name, other):
+    assert libpq_library.library.__wrapped__() is not None
+    monkeypatch.setattr(libpq_library, name, other)
+    assert libpq_library.library.__wrapped__() is None
 
 
 def test_libpq_opens_a_store_that_is_up_to_date_without_psycopg(postgres_server):

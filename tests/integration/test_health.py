@@ -11,8 +11,8 @@ from threadline.model.ids import new_ulid
 from threadline.sdk import Receipt
 from threadline.store import schema
 from threadline.sync.config import Config, load_config
-from threadline.sync.health import health, seconds_between
-from threadline.sync.views import Ledger, StreamHealth, TargetHealth
+from threadline.sync.health import StreamHealth, TargetHealth, health, seconds_between
+from threadline.sync.views import Ledger
 
 NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 

@@ -17,7 +17,8 @@ from threadline.journey.views import (
 )
 from threadline.model.ids import entity_id, show_id
 from threadline.model.money import Money
-from threadline.sync.views import Health, Ledger, Problem, StreamHealth, TargetHealth
+from threadline.sync.health import Health, StreamHealth, TargetHealth
+from threadline.sync.views import Ledger, Problem
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
 MARA = show_id(entity_id("crm", "salesforce_contact", "0035g00000XkQ2fAAB"))

@@ -13,7 +13,7 @@ from tests.unit.pages_reading import Seen, read_page
 from tests.unit.pages_server import serving
 from threadline.api.app import create_app
 from threadline.journey.views import CustomerView
-from threadline.sync.views import Health
+from threadline.sync.health import Health
 
 PREFIX = "/ops/threadline"
 

@@ -12,7 +12,7 @@ from threadline.api.charts import Equation, Part, spark
 from threadline.api.customer_page import LANES, customer_page, lane_of
 from threadline.api.tasks import tasks
 from threadline.model.entities import Channel
-from threadline.sync.views import Health
+from threadline.sync.health import Health
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from threadline.sdk import ConfigError, yamlfile
+from threadline.sdk import ConfigError, yamlfile, yamlparser
 from threadline.sdk.shelf import Shelf, cache_folder
 from threadline.sdk.yamlfile import parse_yaml, read_yaml
 
@@ -30,8 +30,8 @@ def shelf(tmp_path, monkeypatch):
 def parsed(monkeypatch):
     """Count what is really parsed."""
     texts = []
-    compose = yamlfile._compose
-    monkeypatch.setattr(yamlfile, "_compose", lambda text, name: texts.append(text) or compose(text, name))
+    compose = yamlparser._compose
+    monkeypatch.setattr(yamlparser, "_compose", lambda text, name: texts.append(text) or compose(text, name))
     return texts
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from threadline.api.lookup import SearchText, find, search
 from threadline.api.reader import Reader
 from threadline.journey.views import CustomerHit, CustomerView
-from threadline.sync.views import Health
+from threadline.sync.health import Health
 
 
 def documents(reader: Reader) -> APIRouter:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from threadline.api.charts import Equation, Part, Spark, spark
 from threadline.api.tasks import Task, name_of, tasks
 from threadline.api.words import count, day, duration, listed, spelled
-from threadline.sync.views import Health, StreamHealth, TargetHealth
+from threadline.sync.health import Health, StreamHealth, TargetHealth
 
 REFRESH = 30
 """Seconds after which the page loads itself again."""

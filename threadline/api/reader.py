@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from threadline.journey.views import CustomerHit, CustomerView
-from threadline.sync.views import Health
+from threadline.sync.health import Health
 
 
 class Reader(Protocol):

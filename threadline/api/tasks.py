@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from threadline.api.words import clock, count, duration, listed, number
-from threadline.sync.views import Health, Problem, StreamHealth, TargetHealth
+from threadline.sync.health import Health, StreamHealth, TargetHealth
+from threadline.sync.views import Problem
 
 Item = TypeVar("Item", StreamHealth, TargetHealth)
 

@@ -1,8 +1,6 @@
 """The command line: `threadline COMMAND`."""
 
 import gc
-import io
-import logging
 import os
 import sys
 
@@ -13,6 +11,9 @@ def main() -> None:
     gc.set_threshold(200_000)
     # To find plugins of pydantic, which nothing here uses, the metadata of every package is read.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    import io
+    import logging
+
     from threadline.cli.exits import explained, interruptible
 
     interruptible()

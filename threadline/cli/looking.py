@@ -13,9 +13,9 @@ from threadline.journey.timeline import customer, find_customers
 from threadline.journey.views import CustomerHit, CustomerView, Entry, ThreadView
 from threadline.model.ids import parse_id
 from threadline.store.database import Transaction, open_database
-from threadline.sync.health import health
+from threadline.sync.health import Health, health
 from threadline.sync.lease import add
-from threadline.sync.views import Health, Ledger
+from threadline.sync.views import Ledger
 
 _GOOD = frozenset({"fresh", "waiting", "never"})
 _LINES_SHOWN = 6

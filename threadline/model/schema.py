@@ -1,7 +1,6 @@
 """What follows from the declared entities: their fields as data, and a JSON Schema for editors of mapping files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from types import UnionType
@@ -23,8 +22,7 @@ ENGINE_FIELDS = frozenset({"id", "source", "external_id", "mapping", "record_id"
 """Fields of every entity that no mapping file sets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One field of an entity: its kind of value, the values allowed (for a closed list), and the entity that it names."""
 
     name: str

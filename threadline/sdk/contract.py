@@ -6,9 +6,9 @@ then `check`, `pull` or `push` are called, each from one thread at a time, then 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 JSON: TypeAlias = Any
@@ -51,8 +51,7 @@ class CursorKind(ABC):
         """How the stream is read, in a line for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """One kind of record that a source offers.
 
     `key` names the top-level fields of the JSON record that identify it within the stream.
@@ -67,8 +66,7 @@ class Stream:
     cursor: CursorKind | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PushObject:
+class PushObject(Struct, frozen=True):
     """One kind of record that a target takes.
 
     `batch` is the most intents in one `push` call. `repeat` says what makes a repeated push harmless
@@ -81,8 +79,7 @@ class PushObject:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """A record that the connector could not turn into JSON: the engine keeps its bytes in a dead letter.
 
     `key` is the record's key as the engine writes it: the values of the stream's key fields joined by ":".
@@ -93,8 +90,7 @@ class Rejected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Some records, and the cursor that follows them.
 
     Each record is one JSON object in UTF-8. The engine stores records and cursor in one transaction.
@@ -106,8 +102,7 @@ class Page:
     rejected: Sequence[Rejected] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """One change that a target shall take.
 
     `id` is the same for every attempt: use it as the idempotency key or marker. With `attempt` above 1 an earlier try
@@ -120,8 +115,7 @@ class Intent:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of one intent: `done`, `retry` (not taken, may be later), `unknown` (may have been taken) or `dead`."""
 
     intent: str

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from html import unescape
 from typing import Any, cast
 
 _LONGEST = 300_000
@@ -19,6 +18,9 @@ _UNSEEN = ("script", "style", "title")
 
 def html_to_text(html: str) -> str:
     """Return paragraphs, lists and tables as text; markup too large or too broken for that still gives its words."""
+    # Its table of entities is as dear to import as ten modules; most mappings read no HTML.
+    from html import unescape
+
     laid_out = _laid_out(html) if len(html) <= _LONGEST and html.count("<t") + html.count("<T") <= _MOST_CELLS else ""
     return laid_out or " ".join(unescape(" ".join(_words(html))).split())
 

@@ -10,7 +10,7 @@ from threadline.store.database import Row
 from threadline.store.schema import Column
 
 CHOICE = "THREADLINE_POSTGRES_DRIVER"
-"""Environment variable that chooses `psycopg`, the default, or `libpq` (docs/adr/0007)."""
+"""Environment variable that chooses `libpq`, the default where it is known, or `psycopg` (docs/adr/0007)."""
 
 OPTIONS = {"connect_timeout": "10", "options": "-c timezone=UTC", "client_encoding": "UTF8"}
 """What every connection is opened with, whatever its address says."""
@@ -66,14 +66,15 @@ def connect(address: str) -> Connection:
         raise ConfigError(f"{CHOICE} is {choice!r}: use libpq or psycopg, or leave it out")
     if find_spec("psycopg") is None:
         raise ConfigError("PostgreSQL needs its driver: pip install 'threadline[postgres]'")
-    if choice == "libpq":
+    if choice != "psycopg":
         from threadline.store.libpq_library import library
 
-        if not library():
-            raise ConfigError(f"{CHOICE} is libpq, but no libpq from 14 to 18 is installed: pip install 'psycopg[binary]'")
-        from threadline.store.libpq import LibpqConnection
+        if library():
+            from threadline.store.libpq import LibpqConnection
 
-        return LibpqConnection(address)
+            return LibpqConnection(address)
+        if choice:
+            raise ConfigError(f"{CHOICE} is libpq, but no libpq from 14 to 18 is installed: pip install 'psycopg[binary]'")
     from threadline.store.psycopg3 import PsycopgConnection
 
     return PsycopgConnection(address)

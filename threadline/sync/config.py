@@ -7,11 +7,12 @@ the environment (`THREADLINE_<SOURCE>_<FIELD>`) or, under Airflow, from the conn
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from threadline.model.identifiers import order_numbers
@@ -19,7 +20,7 @@ from threadline.sdk.contract import Connector, PushObject, Settings, Stream, Tar
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest, read_yaml
-from threadline.sync.policy import DRIFT_POLICIES, DriftPolicy, Policy
+from threadline.sync.policy import DRIFT_POLICIES, USUAL, DriftPolicy, Policy
 from threadline.sync.views import Problem
 
 DEFAULT_FILE = "threadline.yaml"
@@ -31,8 +32,7 @@ _PRESETS = ("@once", "@continuous", "@quarterly")
 """What Airflow takes besides cron expressions and the usual names for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One system of threadline.yaml: `streams` maps the names of its streams to their mapping files."""
 
     name: str
@@ -46,8 +46,7 @@ class Source:
     """"file:line" of the entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetEntry:
+class TargetEntry(Struct, frozen=True):
     """One receiver: pushes go through the connector of source `system`, as its push mappings say."""
 
     name: str
@@ -62,8 +61,7 @@ class TargetEntry:
         return tuple(name.removesuffix(".yaml").rsplit("/", 1)[-1] for name in self.mappings)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """Everything that threadline.yaml says."""
 
     path: Path
@@ -72,8 +70,8 @@ class Config:
     references: Mapping[str, str]
     sources: Mapping[str, Source]
     targets: Mapping[str, TargetEntry]
-    problems: tuple[Problem, ...] = field(default=())
-    policy: Policy = field(default_factory=Policy)
+    problems: tuple[Problem, ...] = ()
+    policy: Policy = USUAL
     """How every stream is pulled, where it does not say otherwise itself."""
 
     def policy_of(self, source: str, stream: str) -> Policy:

@@ -1,18 +1,84 @@
 """How the syncs are: read from the ledger of runs, the dead letters and the outbox."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from threadline.sdk.registry import connector_class
 from threadline.store.database import Row, Transaction, moment
 from threadline.sync.config import Config, Source, TargetEntry, offered_objects
-from threadline.sync.views import Health, Ledger, StreamHealth, TargetHealth
+from threadline.sync.views import Ledger, Problem
 
 _DAY = timedelta(hours=24)
 _HOURS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamHealth:
+    """One stream: how fresh it is, and what its runs of the last 24 hours did."""
+
+    source: str
+    stream: str
+    connector: str
+    schedule: str | None
+    """As in threadline.yaml (cron, or None when it is only run by hand)."""
+    interval: float | None
+    """Seconds between two scheduled runs."""
+    state: Literal["fresh", "late", "failed", "unbalanced", "never"]
+    """`failed`: the last run ended with an error; `late`: no success for over twice the interval; `never`: not run yet."""
+    last_success: datetime | None
+    lag: float | None
+    """Seconds since the last success."""
+    error: str | None
+    """What the last run failed of, in words; None after a success."""
+    failed_at: datetime | None
+    ledger: Ledger
+    open_dead: int
+    """Dead letters that wait for a person, of any age."""
+    rate: tuple[float, ...]
+    """Records per minute, hour by hour over the last 24 hours, oldest first."""
+    paused: str | None = None
+    """Why pulls of the stream stop before they begin, until the mapping changes or a person resumes it."""
+    drifted: int = 0
+    """Fields that came, went or changed their type, and were not accepted."""
+    held_until: datetime | None = None
+    """When the lease of the run under way ends, unless that renews it; None when none is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetHealth:
+    """One object of a push target: what is due, and what became of it, over the last 24 hours."""
+
+    target: str
+    object: str
+    connector: str
+    state: Literal["fresh", "waiting", "failed", "never"]
+    last_push: datetime | None
+    oldest_waiting: float | None
+    """Seconds; None when nothing waits."""
+    done: int
+    waiting: int
+    dead: int
+    error: str | None
+    repeat: Literal["key", "upsert", "marker", "never"]
+    """What makes a repeated push harmless (`threadline.sdk.PushObject.repeat`)."""
+
+    @property
+    def due(self) -> int:
+        """All pushes: done, waiting and dead."""
+        return self.done + self.waiting + self.dead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Everything on the health page."""
+
+    as_of: datetime
+    streams: tuple[StreamHealth, ...]
+    targets: tuple[TargetHealth, ...]
+    problems: tuple[Problem, ...]
 
 
 def health(transaction: Transaction, config: Config) -> Health:

@@ -7,8 +7,7 @@ from threadline.journey.views import CustomerHit, CustomerView
 from threadline.model.ids import parse_id
 from threadline.store.database import open_database
 from threadline.sync.config import Config
-from threadline.sync.health import health
-from threadline.sync.views import Health
+from threadline.sync.health import Health, health
 
 
 class StoreReader:

@@ -1,14 +1,15 @@
 """Rows in the order of what does not change under the reader's hands: a time and a key, or a key alone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
-from threadline.sdk.contract import JSON, Cursor, CursorKind, Page, Rejected
+from threadline.sdk.contract import JSON, Cursor, Page, Rejected
+from threadline.sdk.cursors.kind import Kind
 from threadline.sdk.cursors.saved import read_cursor, write_cursor
 from threadline.sdk.errors import RetryableError
 
@@ -18,8 +19,7 @@ Part: TypeAlias = Literal["changed", "untimed", "all"]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """What one query asks for: rows of a part in their order, from the first one after the position `after` (None: from the start).
 
     `changed` are the rows whose time t has `lower` <= t <= `upper` (`lower` None: any earlier time), in the order (t, key).
@@ -33,8 +33,7 @@ class Span:
     after: Position | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """One page of a span: `last` is the position of its last row (None: it has none), `more` says whether others follow."""
 
     records: Sequence[bytes]
@@ -58,8 +57,7 @@ class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     at: Position | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window(CursorKind):
+class Window(Kind, frozen=True):
     """What changed in a window of the source's own time: every row ends at its latest version.
 
     A scan reads [last bound - `overlap`, bound]. The bound is the source's clock less `lag`, taken once when the scan
@@ -103,8 +101,7 @@ class Window(CursorKind):
         return _pages(spans, fetch, cursor)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyOrder(CursorKind):
+class KeyOrder(Kind, frozen=True):
     """All rows in the order of their key, with every scan: each row that is there throughout ends at its latest version.
 
     The cursor only saves what was read before a crash. Assumes that keys do not change.

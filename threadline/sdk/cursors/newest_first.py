@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from threadline.sdk.contract import Cursor, CursorKind, Page, Rejected
+from threadline.sdk.contract import Cursor, Page, Rejected
+from threadline.sdk.cursors.kind import Kind
 from threadline.sdk.cursors.saved import foreign_cursor, read_cursor, write_cursor
 from threadline.sdk.errors import RetryableError
 
@@ -62,8 +63,7 @@ class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     resume: _Resume | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewestFirst(CursorKind):
+class NewestFirst(Kind, frozen=True):
     """What has a higher id than any read before: every record that the list still holds is read once.
 
     A scan that breaks off is finished below its last page before the next one begins at the top; where the source has

@@ -1,26 +1,24 @@
 """Lists that can only be asked for by offset or page number, while rows come and go."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
 
-from threadline.sdk.contract import JSON, Cursor, CursorKind, Page, Rejected
+from threadline.sdk.contract import JSON, Cursor, Page, Rejected
+from threadline.sdk.cursors.kind import Kind
 from threadline.sdk.cursors.saved import read_cursor, write_cursor
 from threadline.sdk.errors import RetryableError
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True):
     """What is asked for: `size` rows from `offset` (from 0) on; with `numbered` that is page `offset // size`, counted from 0."""
 
     offset: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sliced:
+class Sliced(msgspec.Struct, frozen=True):
     """What was there: `ids` has one for every row in the list's order, also for rejected ones; `more` says whether rows follow."""
 
     records: Sequence[bytes]
@@ -41,8 +39,7 @@ class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ids: list[JSON] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Offsets(CursorKind):
+class Offsets(Kind, frozen=True):
     """All rows with every scan, in pages that overlap: none that is there throughout is missed, however others come and go.
 
     A page counts only if it holds a row of the page before it, or begins the list; otherwise rows have moved up, and the

@@ -1,15 +1,16 @@
 """Sources that keep the reader's place themselves."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from threadline.sdk.contract import JSON, Cursor, CursorKind, Page, Rejected
+import msgspec
+
+from threadline.sdk.contract import JSON, Cursor, Page, Rejected
+from threadline.sdk.cursors.kind import Kind
 from threadline.sdk.cursors.saved import foreign_cursor
 from threadline.sdk.errors import RetryableError
 
 
-@dataclass(frozen=True, slots=True)
-class Following:
+class Following(msgspec.Struct, frozen=True):
     """What follows a position: `next` is the position behind it (None: the old one stays), `more` says whether to go on at once."""
 
     records: Sequence[bytes]
@@ -18,8 +19,7 @@ class Following:
     rejected: Sequence[Rejected] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque(CursorKind):
+class Opaque(Kind, frozen=True):
     """What the vendor says has changed since a position that the vendor gave: as complete as the vendor's promise.
 
     Assumes that a position stays good after the last page, and that records which change or appear late come after it.

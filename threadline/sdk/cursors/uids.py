@@ -1,11 +1,11 @@
 """Numbers that only grow, for as long as a folder keeps its numbering (IMAP: RFC 9051, 2.3.1.1)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from threadline.sdk.contract import Cursor, CursorKind, Page, Rejected
+from threadline.sdk.contract import Cursor, Page, Rejected
+from threadline.sdk.cursors.kind import Kind
 from threadline.sdk.cursors.saved import read_cursor, write_cursor
 from threadline.sdk.errors import RetryableError
 
@@ -19,8 +19,7 @@ class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folders: dict[str, _Position] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(msgspec.Struct, frozen=True):
     """Some records of a folder, in the order of their UIDs; `last` is the highest UID that has been looked at."""
 
     records: Sequence[bytes]
@@ -28,8 +27,7 @@ class Numbered:
     rejected: Sequence[Rejected] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Uids(CursorKind):
+class Uids(Kind, frozen=True):
     """What has a higher UID than any read before, folder by folder: every record that is added is read once.
 
     A folder whose UIDVALIDITY has changed is numbered anew, and read again. Folders may come and go; their positions stay.

@@ -1,0 +1,15 @@
+"""What the kinds of cursors here are made of."""
+
+from abc import ABCMeta
+
+from msgspec import Struct, StructMeta
+
+from threadline.sdk.contract import CursorKind
+
+
+class _AbstractStructMeta(StructMeta, ABCMeta):
+    """Makes structs that may have abstract methods."""
+
+
+class Kind(Struct, CursorKind, metaclass=_AbstractStructMeta, frozen=True):
+    """A kind that is a value: its fields say how it is declared."""
