@@ -54,8 +54,10 @@ UNUSED_BY_A_PULL = {
     # What pushes, joins, replays and repairs.
     "threadline.journey", "threadline.sync.push", "threadline.sync.resolve", "threadline.sync.replay", "threadline.sync.reconcile",
     "threadline.sync.diff",
-    # The parser of YAML, once the files were read.
-    "ruamel.yaml", "tenacity",
+    # What shows how the syncs are, and other ways to find what is new.
+    "threadline.sync.health", "threadline.sdk.cursors.newest_first", "threadline.sdk.cursors.offsets", "threadline.sdk.cursors.uids",
+    # The parser of YAML, once the files were read; repeated calls, and the signs of HTML.
+    "ruamel.yaml", "threadline.sdk.yamlparser", "tenacity", "html.entities",
 }  # fmt: skip
 
 

@@ -86,6 +86,14 @@ def test_a_new_field_is_not_lost_by_a_replay_or_a_changed_mapping(lab):
     assert extensions(lab, 30) == {"colour": "red"}
 
 
+def test_a_new_field_that_changes_is_kept_as_it_is_now(lab):
+    learned(lab)
+    pull(lab, {**USUAL[0], "id": 30, "colour": "red"})
+    assert pull(lab, {**USUAL[0], "id": 30, "colour": "blue"}) == Ledger(read=1, changed=1)
+    assert extensions(lab, 30) == {"colour": "blue"}
+    assert pull(lab, {"id": 30, **USUAL[0] | {"id": 30}, "colour": "blue"}).changed == 0
+
+
 def test_a_record_with_rows_of_its_own_keeps_them_there(lab):
     usual = {"id": 1, "subject": "Lamp", "at": "2026-03-01T10:00:00Z"}
     lab.connector.add("tickets", [usual])

@@ -11,10 +11,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.zendesk.sandbox import ZendeskSandbox
+from tests.architecture.test_speed import UNUSED_BY_A_PULL, modules_of
 from threadline.sdk import ConfigError, RetryableError
 from threadline.store import driver, libpq_library
 from threadline.store.driver import Connection, PostgresError, connect
@@ -379,16 +382,15 @@ def test_a_libpq_is_not_used_that_is_not_known(monkeypatch, name, other):
     assert libpq_library.library.__wrapped__() is None
 
 
-def test_libpq_opens_a_store_that_is_up_to_date_without_psycopg(postgres_server):
-    code = """
-import sys
-from threadline.store.database import open_database
-with open_database(sys.argv[1], create=False) as database, database.read() as view:
-    assert view.query("SELECT count(*) FROM profiles") == [(0,)]
-assert not {"psycopg", "sqlalchemy"} & set(sys.modules)
-"""
-    environment = {**os.environ, driver.CHOICE: "libpq"}
-    subprocess.run([sys.executable, "-c", code, postgres_server.database()], check=True, env=environment)
+def test_a_pull_imports_no_more_than_it_uses(postgres_server, tmp_path):
+    with ZendeskSandbox() as desk:
+        sources = {"desk": {"connector": "zendesk", "settings": desk.settings}}
+        (tmp_path / "threadline.yaml").write_bytes(msgspec.json.encode({"sources": sources}))
+        environment = {f"THREADLINE_DESK_{name.upper()}": value for name, value in desk.secrets.items()}
+        environment |= {"THREADLINE_DATABASE_URL": postgres_server.database(), driver.CHOICE: "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        pull = ("pull", "desk", "--stream", "users", "--json")
+        assert "ruamel.yaml" in modules_of(tmp_path, environment, *pull), "the mapping files are parsed"
+        assert modules_of(tmp_path, environment, *pull) & UNUSED_BY_A_PULL == set()
 
 
 @pytest.mark.parametrize("choice", DRIVERS)

@@ -1,12 +1,12 @@
 """What is wrong in threadline.yaml costs its own entry, and is said with its place and without a secret."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from threadline.sdk import ConfigError
 from threadline.sync.config import Config, load_config

@@ -1,7 +1,7 @@
 """Compiled mappings: bytes of a source's record in, rows of canonical tables out; and back for pushes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from xxhash import xxh3_128_digest
@@ -18,7 +18,7 @@ _GENERATION = b"2"
 """Part of every fingerprint: raise it when the same file would be mapped differently by newer code."""
 
 
-class MappedRecord(NamedTuple):
+class MappedRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one record becomes: a row of its entity's table, rows of child tables, and the parties that it speaks of.
 
     `row` is None where the entity is the party itself, whose row is its mention's. Rows hold their table's columns in order.
@@ -27,6 +27,8 @@ class MappedRecord(NamedTuple):
     row: tuple[Any, ...] | None
     children: Sequence[tuple[str, Sequence[tuple[Any, ...]]]]
     parties: Sequence[PartyMention]
+    canonical: bytes
+    """The digest of all this, whichever run it was."""
 
 
 class PullMapping:
@@ -38,7 +40,9 @@ class PullMapping:
         self.entity = MAPPED[tree.target]
         self.label = f"{tree.name}@{tree.version}"
         self.fingerprint = _fingerprint(text, region or "", source)
-        self._decode, self._apply = _compile_pull(self, source, region, functions)
+        self._shape = _shape(tree)
+        self._decode = _decoder(self._shape)
+        self._apply = _compile_pull(self, self._shape, source, region, functions)
 
     def __call__(self, raw: bytes, key: str, record_id: bytes, run_id: bytes) -> MappedRecord | None:
         """Map one record; None when the mapping's `when` leaves it out, MappingError when it does not fit."""
@@ -46,6 +50,27 @@ class PullMapping:
             return self._apply(self._decode(raw), raw, key, record_id, run_id)
         except (ValueError, RecursionError) as error:
             raise unreadable(self.tree, error) from None
+
+    def keyed(self, names: Sequence[str]) -> "Keyed | None":
+        """Return what reads a key of these fields and maps with one decode; None where the mapping looks into them, or reads odd names."""
+        shape = self._shape.along_with(names)
+        if shape.odd or not all(shape.parts[name].plain for name in names):
+            return None
+        return Keyed(_decoder(shape), [shape.attribute(name) for name in names], self._apply)
+
+
+class Keyed:
+    """Maps records from the same decode that their key is read from. Its errors are bare: `PullMapping` says what they mean."""
+
+    def __init__(self, decode: Callable[[bytes], Any], key: Sequence[str], apply: Callable[..., MappedRecord | None]) -> None:
+        self._decode = decode
+        self._key = key
+        self.apply = apply
+
+    def read(self, raw: bytes) -> tuple[Any, list[Any]]:
+        """Return a record as `apply` takes it, and the values of its key."""
+        record = self._decode(raw)
+        return record, [getattr(record, name) for name in self._key]
 
 
 class PushMapping:
@@ -66,7 +91,7 @@ class PushMapping:
         if tree.when:
             code.put(f"if not ({code.condition(tree.when, code.record)}): return None")
         pairs = [f"({code.constant(_output(name))}, {code.value(one, Wanted('any'), code.record)})" for name, one in written.items()]
-        self._decode = msgspec.json.Decoder(shape.record(), float_hook=Number).decode
+        self._decode = _decoder(shape)
         self._apply = code.function("r, raw", f"[{', '.join(pairs)}]")
 
     def __call__(self, document: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -95,6 +120,17 @@ class PushMapping:
         return rest
 
 
+_pack = msgspec.msgpack.Encoder().encode_into
+_ROOM = 1_000
+"""Bytes that most records' content has room in: to grow costs more."""
+
+
+def _digest(content: Sequence[Any]) -> bytes:
+    packed = bytearray(_ROOM)
+    _pack(content, packed)
+    return xxh3_128_digest(packed)
+
+
 def _fingerprint(text: bytes, *circumstances: str) -> bytes:
     return xxh3_128_digest(b"\x1f".join((_GENERATION, text, *(one.encode() for one in circumstances))))
 
@@ -110,21 +146,28 @@ def _without(record: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]
 
 
 def _compile_pull(
-    mapping: PullMapping, source: str, region: str | None, functions: Functions
-) -> tuple[Callable[[bytes], Any], Callable[..., MappedRecord | None]]:
+    mapping: PullMapping, shape: Shape, source: str, region: str | None, functions: Functions
+) -> Callable[..., MappedRecord | None]:
     tree, entity = mapping.tree, mapping.entity
-    code = Code(_shape(tree), region, functions)
+    code = Code(shape, region, functions)
     rows = Rows(code, source, mapping.label)
     if tree.when:
         code.put(f"if not ({code.condition(tree.when, code.record)}): return None")
-    parties = [rows.party(block) for block in tree.parties]
+    code.put(f"parties = []; content = [{rows.label}]")
+    for block in tree.parties:
+        rows.party(block)
     if tree.identifiers:
-        parties.append(rows.subject(tree, entity))
+        rows.subject(tree, entity)
     row = "None" if entity is Party else rows.entity(tree, entity)
     children = [rows.child(name, entity.children[name], block, tree.target) for name, block in tree.children.items()]
-    code.put(f"parties = [p for p in ({', '.join(parties)}{',' if parties else ''}) if p is not None]")
-    apply = code.function("r, raw, key, record_id, run_id", f"{code.constant(MappedRecord)}({row}, [{', '.join(children)}], parties)")
-    return msgspec.json.Decoder(code.record.shape.record(), float_hook=Number).decode, apply
+    digest = f"{code.constant(_digest)}(content)"
+    return code.function(
+        "r, raw, key, record_id, run_id", f"{code.constant(MappedRecord)}({row}, [{', '.join(children)}], parties, {digest})"
+    )
+
+
+def _decoder(shape: Shape) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(shape.record(), float_hook=Number).decode
 
 
 def _shape(tree: Tree) -> Shape:

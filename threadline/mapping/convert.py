@@ -30,6 +30,9 @@ class Number(float):
         number.digits = digits
         return number
 
+    def __str__(self) -> str:
+        return self.digits
+
 
 def _as_written(value: Any) -> Any:
     if isinstance(value, Number):
@@ -42,15 +45,18 @@ encode_json = msgspec.json.Encoder(enc_hook=_as_written).encode
 """Write a JSON value with the digits that its source wrote."""
 
 
+_NUMBERS = (int, float, Decimal)
+
+
 def to_text(value: Any) -> str:
     """Accept a text, a number or a truth value, as JSON writes it."""
     if type(value) is str:
         return value
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Number):
-        return value.digits
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, _NUMBERS):
         return str(value)
     raise ValueError(f"expected a text, found {kind_of(value)}")
 
@@ -75,10 +81,10 @@ def to_decimal(value: Any) -> Decimal:
 
 
 def _decimal(value: Any) -> Decimal | None:
-    text = value.digits if isinstance(value, Number) else str(value)
+    text = str(value).strip()
     try:
         # Underscores between digits are Python's, and nobody's data.
-        number = Decimal("NaN" if "_" in text else text.strip())
+        number = Decimal("NaN" if "_" in text else text)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
@@ -91,6 +97,8 @@ def to_time(value: Any) -> datetime:
             moment = datetime.fromisoformat(value.strip())
         except ValueError:
             raise ValueError("expected a time such as 2026-01-02T03:04:05Z") from None
+        if moment.tzinfo is UTC:
+            return moment
         try:
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except OverflowError:

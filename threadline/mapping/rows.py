@@ -1,7 +1,7 @@
 """The rows that a mapping makes, as lines of its function."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -19,8 +19,12 @@ _CONVERT: Mapping[Kind, str] = {
     "list": "list", "id": "text", "json": "any", "real": "decimal",
 }  # fmt: skip
 
+_LATEST = 1_000
+_SHORT = 500
+"""Characters of a text whose identifier is kept."""
 
-class PartyMention(NamedTuple):
+
+class PartyMention(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A party that a record speaks of: named by its first identifier, with the row that it would have if it were new."""
 
     role: str
@@ -37,8 +41,15 @@ def row_columns(entity: type[msgspec.Struct]) -> list[str]:
     return columns
 
 
+_ORIGIN = frozenset({"id", "source", "mapping", "record_id", "run_id"})
+"""Columns that say where a row comes from: they follow from its record, its mapping and its run."""
+
+
 class Rows:
-    """Emits the rows of one mapping."""
+    """Emits the rows of one mapping, and the same values once more into the list `content`: all that a record was mapped to.
+
+    Content is written so that it can be told apart: a table's name, then as many values as its rows have.
+    """
 
     def __init__(self, code: Code, source: str, label: str) -> None:
         self.code = code
@@ -53,7 +64,7 @@ class Rows:
         own = {"party": "parties_first"} if tree.identifiers else {}
         return self._row(entity, tree.fields, identity, "key", extensions=tree.extensions, given=own)
 
-    def subject(self, tree: Tree, entity: type[Entity]) -> str:
+    def subject(self, tree: Tree, entity: type[Entity]) -> None:
         """Emit the mention of the party that the record is about; a preference without one is an error."""
         nothing: Mapping[str, Expression] = {}
         fields, extensions = (tree.fields, tree.extensions) if entity is Party else (nothing, nothing)
@@ -62,14 +73,10 @@ class Rows:
         self.code.put(f"parties_first = {name}")
         row = self._row(Party, fields, name, f"{found}[0].value", extensions=extensions)
         role = f"{row}[{row_columns(Party).index('role')}]"
-        mention = self.code.local()
-        self.code.put(f"{mention} = {self.code.constant(PartyMention)}({role}, {name}, {found}, {row})")
-        return mention
+        self._mention(role, name, found, row)
 
-    def party(self, block: PartyBlock) -> str:
-        """Emit the mention of a party that takes part; None when it is not there."""
-        mention = self.code.local()
-        self.code.put(f"{mention} = None")
+    def party(self, block: PartyBlock) -> None:
+        """Emit the mention of a party that takes part, where it is there."""
         if block.when:
             self.code.put(f"if {self.code.condition(block.when, self.code.record)}:")
             self.code.indent()
@@ -78,9 +85,12 @@ class Rows:
         self.code.indent()
         role = self.code.constant(block.role)
         row = self._row(Party, block.fields, name, f"{found}[0].value", given={"role": role})
-        self.code.put(f"{mention} = {self.code.constant(PartyMention)}({role}, {name}, {found}, {row})")
+        self._mention(role, name, found, row)
         self.code.indent(-2 if block.when else -1)
-        return mention
+
+    def _mention(self, role: str, identity: str, found: str, row: str) -> None:
+        self.code.put(f"content.append({found})")
+        self.code.put(f"parties.append({self.code.constant(PartyMention)}({role}, {identity}, {found}, {row}))")
 
     def child(self, name: str, entity: type[Entity], block: ChildBlock, parent: str) -> str:
         """Emit the rows of a block inside the record: one, or one for each element of an array."""
@@ -125,15 +135,14 @@ class Rows:
                 code.put("try:")
                 code.indent()
             value = code.value(expression, Wanted("text"), code.record)
-            normalize = code.constant(_normalizer(kind, code))
-            identity = f"{code.constant(identify)}({code.constant(kind)}, {value}, {normalize}({value}), {self.source_name})"
-            code.put(f"if {value} is not None: {found}.append({identity})")
+            naming = code.constant(_naming(kind, _normalizer(kind, code), self.source))
+            code.put(f"if {value} is not None: {found}.append({naming}({value}))")
             if expression.optional:
                 # Junk in an optional field (a phone "n/a") names nobody; it must not cost the record.
                 code.indent(-1)
                 code.put("except ValueError: pass")
         name = code.local()
-        code.put(f"{name} = {self.entity_id}({self.source_name}, {found}[0].kind, {found}[0].normalized) if {found} else None")
+        code.put(f"{name} = {code.constant(_party_id)}({self.source_name}, {found}[0]) if {found} else None")
         return name, found
 
     def _row(
@@ -147,15 +156,20 @@ class Rows:
             "record_id": "record_id", "run_id": "run_id", "extensions": self._extensions(extensions or {}), **(given or {}),
         }  # fmt: skip
         cells: list[str] = []
+        content: list[str] = []
         for field in fields_of(entity):
             if field.name in known:
-                cells.append(known[field.name])
+                made = [known[field.name]]
             elif field.name in fields:
-                cells += self._cells(field, fields[field.name], base or self.code.record)
+                made = self._cells(field, fields[field.name], base or self.code.record)
             else:
-                cells += ["None", "None"] if field.kind == "money" else [self.code.constant(field.default)]
+                made = ["None", "None"] if field.kind == "money" else [self.code.constant(field.default)]
+            cells += made
+            if field.name not in _ORIGIN:
+                content += made
         name = self.code.local()
         self.code.put(f"{name} = ({', '.join(cells)},)")
+        self.code.put(f"content += ({self.code.constant(entity.table)}, {', '.join(content)})")
         return name
 
     def _cells(self, field: Field, expression: Expression, base: Base) -> list[str]:
@@ -164,17 +178,43 @@ class Rows:
         if field.kind == "money":
             return [f"{value} and {value}[0]", f"{value} and {value}[1]"]
         if field.kind == "list":
-            return [f"None if {value} is None else {self.code.constant(_encode_list)}({value})"]
+            self.code.put(f"if {value} is not None: {value} = {self.code.constant(_encode)}({value})")
         if field.reference:
-            return [f"None if {value} is None else {self.entity_id}({self.source_name}, {self.code.constant(field.reference)}, {value})"]
+            kind = self.code.constant(field.reference)
+            self.code.put(f"if {value} is not None: {value} = {self.entity_id}({self.source_name}, {kind}, {value})")
         return [value]
 
     def _extensions(self, extensions: Mapping[str, Expression]) -> str:
         if not extensions:
             return "None"
-        code = self.code
-        pairs = ", ".join(f"({code.constant(name)}, {code.value(value, Wanted('any'), code.record)})" for name, value in extensions.items())
-        return f"{code.constant(_encode_pairs)}(({pairs},))"
+        code, held = self.code, self.code.local()
+        code.put(f"{held} = {{}}")
+        for name, expression in extensions.items():
+            value = code.value(expression, Wanted("any"), code.record)
+            code.put(f"if {value} is not None: {held}[{code.constant(name)}] = {value}")
+        code.put(f"{held} = {code.constant(_encode)}({held}) if {held} else None")
+        return held
+
+
+def _naming(kind: str, normalize: Callable[[str], str], source: str) -> Callable[[str], Identifier]:
+    """Return what makes identifiers of texts. The latest are kept: the same few people are in most records."""
+    latest: dict[str, Identifier] = {}
+
+    def name(value: str) -> Identifier:
+        identifier = latest.get(value)
+        if identifier is None:
+            identifier = identify(kind, value, normalize(value), source)
+            if len(latest) >= _LATEST:
+                latest.clear()
+            if len(value) <= _SHORT:
+                latest[value] = identifier
+        return identifier
+
+    return name
+
+
+def _party_id(source: str, first: Identifier) -> bytes:
+    return first.id if first.owner == source else entity_id(source, first.kind, first.normalized)
 
 
 def _normalizer(kind: str, code: Code) -> Callable[[str], str]:
@@ -206,10 +246,5 @@ def _add(seen: set[Any], key: Any) -> None:
     seen.add(key)
 
 
-def _encode_list(value: list[Any]) -> str:
+def _encode(value: Any) -> str:
     return encode_json(value).decode()
-
-
-def _encode_pairs(pairs: tuple[tuple[str, Any], ...]) -> str | None:
-    held = {name: value for name, value in pairs if value is not None}
-    return encode_json(held).decode() if held else None

@@ -1,6 +1,7 @@
 """The typed decode of a mapping: a msgspec type that holds only the paths that the mapping reads."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -58,6 +59,12 @@ class Shape:
     def record(self) -> Any:
         """Return the type of the whole record, which must be an object. What reads it whole decodes it anew."""
         return dict[str, Any] if self.odd else self._struct()
+
+    def along_with(self, names: Sequence[str]) -> "Shape":
+        """Return a shape that has these parts as well, as plain values if they are new; all attributes stay what they are."""
+        wider = Shape()
+        wider.parts = {**self.parts, **{name: PLAIN for name in names if name not in self.parts}}
+        return wider
 
     def _struct(self) -> Any:
         """Return the type of an object; attribute f0 is its first part, and so on."""

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from threadline.model.ids import entity_id
 
@@ -17,7 +18,7 @@ _LOCAL = re.compile(r"(?!mailto:|@)[^\s<>,;]+")
 _HOST = re.compile(r"[^\s<>,;@.]+(\.[^\s<>,;@.]+)*")
 
 
-class Identifier(NamedTuple):
+class Identifier(Struct, frozen=True, array_like=True, gc=False):
     """A value that names a party: `id` is the hash that equal identifiers share, `owner` the source for ids within one."""
 
     id: bytes

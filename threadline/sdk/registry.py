@@ -1,9 +1,11 @@
 """Finds installed connectors through the entry points `threadline.connectors`; nothing names one."""
 
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from threadline.sdk.contract import Connector
@@ -21,9 +23,17 @@ def entries(group: str) -> Iterator[EntryPoint]:
 @cache
 def _own(group: str) -> tuple[EntryPoint, ...]:
     try:
-        return tuple(distribution("threadline").entry_points.select(group=group))
+        return tuple(_own_distribution().entry_points.select(group=group))
     except PackageNotFoundError:
         return ()
+
+
+def _own_distribution() -> Distribution:
+    # Asked for one package, importlib.metadata looks at the names of all; its folder's name says enough (PEP 427).
+    for place in sys.path:
+        for folder in Path(place).glob("threadline-[0-9]*.dist-info"):
+            return Distribution.at(folder)
+    return distribution("threadline")
 
 
 def installed() -> dict[str, EntryPoint]:

@@ -50,6 +50,9 @@ _WRITERS: Mapping[ColumnKind, Callable[[Any], bytes]] = {
     "integer": _INT8.pack, "real": _FLOAT8.pack, "boolean": {False: b"\0", True: b"\1"}.__getitem__,
 }  # fmt: skip
 
+_WIDTHS: Mapping[ColumnKind, int] = {"integer": 8, "real": 8, "time": 8, "date": 4, "boolean": 1}
+"""Bytes that a value takes, of kinds that have one width."""
+
 
 # COPY
 
@@ -88,15 +91,28 @@ def _pieces(column: Column, values: Sequence[Any]) -> tuple[bytes, *tuple[Sequen
         # Most of what a batch brings has one value in many columns. (0.0 equals -0.0.)
         if first is values[-1] and column.kind != "real" and values.count(first) == len(values):
             return (_Fields(column.kind)[first],)
-        if None in values or (column.kind == "text" and len(set(values[:_SAMPLE])) * 4 <= _SAMPLE):
-            return b"", list(map(_Fields(column.kind).__getitem__, values))
-        written = values if column.kind in ("id", "bytes") else list(map(_WRITERS[column.kind], values))
-        lengths = list(map(len, written))
-    except (TypeError, AttributeError, KeyError, OverflowError, struct.error) as error:
+        return _plain(column.kind, values)
+    except _OTHER_KIND:
+        pass
+    try:
+        # There may be NULL among them.
+        return b"", list(map(_Fields(column.kind).__getitem__, values))
+    except _OTHER_KIND as error:
         raise TypeError(f'"{column.name}" takes {column.kind}, which a value is not ({type(error).__name__})') from None
-    if len(set(lengths)) == 1:
-        return _LENGTHS[lengths[0]], written
-    return b"", list(map(_LENGTHS.__getitem__, lengths)), written
+
+
+_OTHER_KIND = (TypeError, AttributeError, KeyError, OverflowError, struct.error)
+
+
+def _plain(kind: ColumnKind, values: Sequence[Any]) -> tuple[bytes, *tuple[Sequence[bytes], ...]]:
+    if width := _WIDTHS.get(kind):
+        return _LENGTHS[width], list(map(_WRITERS[kind], values))
+    if kind == "text" and len(set(values[:_SAMPLE])) * 4 <= _SAMPLE:
+        return b"", list(map(_Fields(kind).__getitem__, values))
+    written = values if kind in ("id", "bytes") else list(map(_WRITERS[kind], values))
+    if len(widths := set(map(len, written))) == 1:
+        return _LENGTHS[widths.pop()], written
+    return b"", list(map(_LENGTHS.__getitem__, map(len, written))), written
 
 
 _SAMPLE = 64

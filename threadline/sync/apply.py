@@ -43,7 +43,7 @@ class Writer:
 
     def _records(self, transaction: Transaction, verdict: Verdict, now: datetime) -> None:
         judged: list[tuple[Incoming, State, bytes | None]] = [
-            *((one.record, "ok", one.canonical) for one in verdict.mapped),
+            *((one.record, "ok", one.result.canonical) for one in verdict.mapped),
             *((record, "ok", verdict.known[record.id].canonical) for record in verdict.same),
             *((record, "filtered", None) for record in verdict.filtered),
             *((letter.record, "dead", None) for letter in verdict.letters if not verdict.is_dead_already(letter.record)),
@@ -165,14 +165,14 @@ class Writer:
     ) -> None:
         own = self.entity is Party
         new, changed = list[bytes](), list[bytes]()
-        for record, result, _ in verdict.mapped:
-            if result.row is not None:
-                entity = result.row[0]
-            elif result.parties:
-                entity = result.parties[-1].id
+        for one in verdict.mapped:
+            if one.result.row is not None:
+                entity = one.result.row[0]
+            elif one.result.parties:
+                entity = one.result.parties[-1].id
             else:
                 continue
-            (changed if record.id in verdict.known else new).append(entity)
+            (changed if one.record.id in verdict.known else new).append(entity)
         entries = [
             (self.target, "new", new), (self.target, "changed", changed), (self.target, "gone", gone),
             ("profile", "changed", sorted(profiles)), ("party", "new", [] if own else sorted(touched)),

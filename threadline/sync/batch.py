@@ -7,9 +7,12 @@ from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import astuple, replace
 from xxhash import xxh3_128_digest
 
-from threadline.mapping.compiled import MappedRecord, PullMapping, row_columns
+from threadline.mapping.compiled import Keyed, MappedRecord, PullMapping, row_columns
+from threadline.mapping.convert import Number
 from threadline.mapping.errors import MappingError
 from threadline.model.ids import entity_id
 from threadline.sdk.contract import Rejected
@@ -19,7 +22,6 @@ from threadline.sync.drift import Deviation, Fields, kept
 from threadline.sync.policy import DriftPolicy
 from threadline.sync.views import Ledger
 
-_pack = msgspec.msgpack.Encoder().encode
 State = Literal["ok", "filtered", "dead", "gone"]
 
 MOST_BYTES = 64_000_000
@@ -50,6 +52,8 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """Why the connector, or the lack of a key, makes it dead already."""
     place: Place | None = None
     """Where its bytes are, when they come from the archive."""
+    mapped: MappedRecord | UnsetType | None = UNSET
+    """What it was mapped to when its key was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,11 @@ class Letter:
     site: str
 
 
-class Mapped(NamedTuple):
-    """A record that makes rows; `canonical` is the digest of what it was mapped to."""
+class Mapped(msgspec.Struct, frozen=True, gc=False):
+    """A record that makes rows."""
 
     record: Incoming
     result: MappedRecord
-    canonical: bytes
 
 
 @dataclass(slots=True)
@@ -98,15 +101,21 @@ class Verdict:
         return [record for record in self.filtered if record.id in self.known and self.known[record.id].state not in ("filtered", "gone")]
 
 
-_PLAIN = frozenset({str, int, float, bool})
+_PLAIN = frozenset({str, int, Number, bool})
 
 
 @cache
-def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], tuple[Any, ...]]:
+def _key_reader(names: tuple[str, ...]) -> Callable[[bytes], msgspec.Struct]:
     fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(names)]
     # A number too long for a float is still a key of its own.
-    decode = msgspec.json.Decoder(msgspec.defstruct("Key", fields, gc=False), float_hook=str).decode
-    return lambda raw: msgspec.structs.astuple(decode(raw))
+    return msgspec.json.Decoder(msgspec.defstruct("Key", fields, gc=False), float_hook=Number).decode
+
+
+def _key_of(values: Sequence[Any]) -> str | None:
+    for value in values:
+        if type(value) not in _PLAIN or value == "":
+            return None
+    return ":".join(map(str, values))
 
 
 class Judge:
@@ -120,24 +129,42 @@ class Judge:
         self._extensions = row_columns(mapping.entity).index("extensions")
         self.key = key
         self._read_key = _key_reader(key)
+        self._keyed = mapping.keyed(key)
         # A changed mapping makes every digest new, so that records are mapped again.
         self._seed = int.from_bytes(mapping.fingerprint[:8], "big")
 
-    def incoming(self, records: Sequence[bytes], rejected: Sequence[Rejected]) -> list[Incoming]:
-        """Name and digest what was read."""
-        found = [self._incoming(raw) for raw in records]
+    def incoming(self, records: Sequence[bytes], rejected: Sequence[Rejected], *, map_for: bytes | None = None) -> list[Incoming]:
+        """Name and digest what was read. What is expected to be new is best mapped at once, for the run `map_for`."""
+        if map_for and self._keyed:
+            found = [self._at_once(self._keyed, raw, map_for) for raw in records]
+        else:
+            found = [self._incoming(raw) for raw in records]
         return found + [self.named(storable(entry.key), entry.raw, storable(entry.reason)) for entry in rejected]
+
+    def _at_once(self, keyed: Keyed, raw: bytes, run_id: bytes) -> Incoming:
+        if len(raw) > MOST_BYTES:
+            return self._incoming(raw)
+        try:
+            record, values = keyed.read(raw)
+            key = _key_of(values)
+            if key is None or len(key) > _LONGEST_KEY:
+                return self._incoming(raw)
+            identity = entity_id(self.source, self.stream, key)
+            mapped = keyed.apply(record, raw, key, identity, run_id)
+        except (MappingError, ValueError, RecursionError):
+            # What is wrong is found out, and said, step by step.
+            return self._incoming(raw)
+        return Incoming(identity, key, raw, xxh3_128_digest(raw, seed=self._seed), mapped=mapped)
 
     def _incoming(self, raw: bytes) -> Incoming:
         try:
-            values = self._read_key(raw)
+            values = astuple(self._read_key(raw))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._nameless(raw, f"the record is not readable JSON: {error}")
-        for value in values:
-            if type(value) not in _PLAIN or value == "":
-                name = self.key[values.index(value)]
-                return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
-        key = ":".join(map(str, values))
+        key = _key_of(values)
+        if key is None:
+            name = next(name for name, value in zip(self.key, values, strict=True) if _key_of([value]) is None)
+            return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
         if len(key) > _LONGEST_KEY:
             return self._nameless(raw, f"the record's key has {len(key):,} characters; at most {_LONGEST_KEY:,} make a key")
         # What is too large to be read whole has its key nevertheless: a smaller version of the record resolves its letter.
@@ -152,7 +179,7 @@ class Judge:
         """Name and digest a record of the archive. Its key is read from it again: a database may not hold it as it is."""
         refused = stored.refused
         record = self._incoming(stored.raw) if refused is None else self.named(stored.key, stored.raw, refused)
-        return msgspec.structs.replace(record, id=stored.id, place=stored.place)
+        return replace(record, id=stored.id, place=stored.place)
 
     def _nameless(self, raw: bytes, reason: str) -> Incoming:
         return self.named(f"?{xxh3_128_digest(raw).hex()}", raw, reason)
@@ -185,7 +212,7 @@ class Judge:
             verdict.letters.append(Letter(record, f"{sight}, and the stream is frozen; {advice}", f"$.{sight.field}", "drift"))
             return "dead"
         try:
-            mapped = self.mapping(record.raw, record.key, record.id, run_id)
+            mapped = self.mapping(record.raw, record.key, record.id, run_id) if record.mapped is UNSET else record.mapped
         except MappingError as error:
             verdict.letters.append(Letter(record, str(error), error.path, error.site))
             return "dead"
@@ -194,21 +221,22 @@ class Judge:
             return "filtered"
         if deviation and deviation.unknown and self.fields.policy == "evolve":
             mapped = self._evolved(mapped, deviation)
-        canonical = xxh3_128_digest(_pack(mapped).replace(run_id, b""))
-        if known and known.state == "ok" and known.canonical == canonical:
+        if known and known.state == "ok" and known.canonical == mapped.canonical:
             verdict.same.append(record)
             return "unchanged"
-        verdict.mapped.append(Mapped(record, mapped, canonical))
+        verdict.mapped.append(Mapped(record, mapped))
         return "changed" if known and known.state == "ok" else "new"
 
     def _evolved(self, mapped: MappedRecord, deviation: Deviation) -> MappedRecord:
         """Keep unknown fields in the extensions of the record's own row."""
         own = mapped.row if mapped.row is not None else mapped.parties[-1].row
         row = list(own)
-        row[self._extensions] = kept(row[self._extensions], deviation.unknown)
+        row[self._extensions] = extensions = kept(row[self._extensions], deviation.unknown)
+        canonical = xxh3_128_digest(mapped.canonical + extensions.encode())
         if mapped.row is not None:
-            return mapped._replace(row=tuple(row))
-        return mapped._replace(parties=[*mapped.parties[:-1], mapped.parties[-1]._replace(row=tuple(row))])
+            return replace(mapped, row=tuple(row), canonical=canonical)
+        parties = [*mapped.parties[:-1], replace(mapped.parties[-1], row=tuple(row))]
+        return replace(mapped, parties=parties, canonical=canonical)
 
 
 _KNOWN = "digest, canonical, state, page, page_offset, page_length, version, first_seen, changed_at"

@@ -7,12 +7,12 @@ the environment (`THREADLINE_<SOURCE>_<FIELD>`) or, under Airflow, from the conn
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from threadline.model.identifiers import order_numbers

@@ -1,15 +1,15 @@
 """What a pull may do before it stops, what it keeps, and what it makes of records that look different than before."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 DriftPolicy: TypeAlias = Literal["evolve", "freeze", "ignore"]
 DRIFT_POLICIES: tuple[DriftPolicy, ...] = ("evolve", "freeze", "ignore")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """How one stream is pulled, as threadline.yaml says."""
 
     lease: timedelta = timedelta(minutes=2)

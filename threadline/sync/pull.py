@@ -47,7 +47,7 @@ def pull(
         batches = Batches(run, Writer(judge, run.id, policy), None if resume else Breaker(judge.source, judge.stream, policy))
         batches.prepare()
         for page in joined_pages(connector.pull(judge.stream, None if full else run.cursor)):
-            batches.write(judge.incoming(page.records, page.rejected), page.cursor)
+            batches.write(batches.incoming(page), page.cursor)
             if progress:
                 progress(run.ledger)
         _prune_daily(run, policy)
@@ -101,6 +101,10 @@ class Batches:
             run.use(mapping.tree.name, mapping.text, mapping.fingerprint)
         with run.database.read() as view:
             self.writer.judge.fields.load(view)
+
+    def incoming(self, page: Page) -> list[Incoming]:
+        """Name what a page brings; what is expected to be new is mapped already."""
+        return self.writer.judge.incoming(page.records, page.rejected, map_for=self.run.id if self._expects_new else None)
 
     def write(self, incoming: Sequence[Incoming], cursor: Cursor | None) -> None:
         """Judge and apply one batch.

@@ -91,7 +91,7 @@ class _Sweep(Batches):
     def read(self, connector: Connector[Any], since: Cursor | None, progress: Progress | None) -> None:
         """Read from a cursor to the end."""
         for page in joined_pages(connector.pull(self.run.stream, since)):
-            self.write(self.writer.judge.incoming(page.records, page.rejected), None)
+            self.write(self.incoming(page), None)
             self.cursor = page.cursor or self.cursor
             if progress:
                 progress(self.run.ledger)

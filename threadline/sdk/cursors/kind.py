@@ -1,4 +1,4 @@
-"""What the kinds of cursors here are made of."""
+"""What the kinds of cursors here are made of: structs, since a dataclass takes half a millisecond of every start to make."""
 
 from abc import ABCMeta
 
