@@ -191,10 +191,10 @@ def log(transaction: Transaction, entries: Iterable[tuple[str, str, Iterable[byt
 def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]]) -> list[Row]:
     """Return the rows of all identifiers, each of a party's once."""
     rows: dict[tuple[bytes, bytes], Row] = {}
-    for record_id, (_, party, identifiers, _) in mentions:
-        for identity, kind, owner, value, normalized in identifiers:
-            if (party, identity) not in rows:
-                rows[party, identity] = (party, identity, owner, kind, value, normalized, record_id)
+    for record_id, party in mentions:
+        for one in party.identifiers:
+            if (party.id, one.id) not in rows:
+                rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, one.value, one.normalized, record_id)
     return list(rows.values())
 
 
