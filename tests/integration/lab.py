@@ -260,7 +260,7 @@ def partition(rows: Iterable[tuple[Any, Any]]) -> Partition:
 
 def profiles(transaction: Transaction) -> Partition:
     """Return which parties are one customer."""
-    return partition(transaction.query("SELECT party, profile FROM memberships"))
+    return partition(transaction.query("SELECT party, profile FROM party_profiles"))
 
 
 def threads(transaction: Transaction) -> Partition:
@@ -273,12 +273,12 @@ _LOOKED_AT = {
     "party_identifiers": "party, identifier, owner, type, value, value_normalized, record_id",
     "contact_points": "party, type, value, record_id",
     "preferences": "id, party, channel, record_id",
-    "cases": "id, name, status, creation_date, order_ref, record_id",
-    "interactions": 'id, direction, channel, interaction_date, "case", order_ref, conversation_ref, record_id',
+    "cases": "id, related_parties, name, status, creation_date, order_ref, record_id",
+    "interactions": 'id, related_parties, direction, channel, interaction_date, "case", order_ref, conversation_ref, record_id',
     "messages": 'id, interaction, subject, content, message_id, in_reply_to, "references", record_id',
-    "orders": 'id, "number", order_date, total_amount, total_currency, record_id',
+    "orders": 'id, related_parties, "number", order_date, total_amount, total_currency, record_id',
     "order_items": 'id, "order", sku, description, quantity, record_id',
-    "related_parties": "entity, role, party",
+    "related_customers": "party, entity",
     "thread_references": "entity, kind, label",
     "dead_letters": "id, source, stream, key, reason, path, site, raw, state",
     "streams": "source, stream, cursor",

@@ -15,7 +15,7 @@ RUN = bytes(16)
 
 
 def note(transaction, *names: str, kind: str = "thread") -> None:
-    log(transaction, [(kind, entity_id("test", kind, name), "new") for name in names], RUN, transaction.now())
+    log(transaction, [(kind, "new", [entity_id("test", kind, name) for name in names])], RUN, transaction.now())
 
 
 def read_on(database: Database, consumer: str = "reader", kinds: tuple[str, ...] = ("thread",)) -> list[bytes]:

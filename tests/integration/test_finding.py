@@ -35,7 +35,7 @@ def found(lab: Lab, query: str, region: str | None = "DE") -> list[CustomerHit]:
 
 
 def profile(lab: Lab, number: int = 1) -> str:
-    return show_id(lab.rows("SELECT profile FROM memberships WHERE party = ?", party(number))[0][0])
+    return show_id(lab.rows("SELECT profile FROM party_profiles WHERE party = ?", party(number))[0][0])
 
 
 @pytest.mark.parametrize(

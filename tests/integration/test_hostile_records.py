@@ -104,7 +104,7 @@ PEOPLE = {
 def test_an_odd_person_is_stored_or_dead_and_has_a_profile(lab, changes):
     ledger = lab.read("people", {"id": "odd"} | changes, {"id": "good"})
     assert ledger in (Ledger(read=2, new=2), Ledger(read=2, new=1, dead=1))
-    assert len(lab.rows("SELECT DISTINCT profile FROM memberships")) == ledger.new
+    assert len(lab.rows("SELECT DISTINCT profile FROM party_profiles")) == ledger.new
 
 
 def test_half_a_surrogate_in_a_value_costs_its_record_only(lab):

@@ -64,15 +64,16 @@ def read_batches(lab: Lab, batches: list[list[tuple[str, Person]]]) -> None:
 def partition_of(lab: Lab) -> Partition:
     """Return who is one customer, and check what must hold at any time."""
     with lab.database.read() as transaction:
-        homes = dict(transaction.query("SELECT party, profile FROM memberships"))
+        homes = dict(transaction.query("SELECT party, profile FROM party_profiles"))
         redirects = dict(transaction.query("SELECT id, redirect_to FROM profiles"))
         parties = {row[0] for row in transaction.query("SELECT id FROM parties")}
         found = profiles(transaction)
     assert homes.keys() == parties
-    live = {profile for profile, leads in redirects.items() if leads is None}
-    assert set(homes.values()) <= live
-    # An id that ended leads straight to one that did not.
-    assert {leads for leads in redirects.values() if leads is not None} <= live
+    ended = {profile: leads for profile, leads in redirects.items() if leads is not None}
+    # An id that ended is nobody's, and leads straight to one that did not.
+    assert ended.keys().isdisjoint(homes.values())
+    assert ended.keys().isdisjoint(ended.values())
+    assert set(ended.values()) <= set(homes.values())
     return found
 
 
@@ -101,7 +102,7 @@ def test_changes_join_and_separate_customers_as_if_only_the_latest_had_been_read
 
 
 def home(lab: Lab, number: int, source: str = "desk") -> bytes:
-    return lab.rows("SELECT profile FROM memberships WHERE party = ?", party(number, source))[0][0]
+    return lab.rows("SELECT profile FROM party_profiles WHERE party = ?", party(number, source))[0][0]
 
 
 def test_ids_stay_while_nobody_joins(lab):
@@ -217,7 +218,7 @@ class Hesitating(Observed):
     def write(self) -> Generator[Transaction]:
         with self.inner.write() as transaction:
             yield transaction
-            if transaction.query("SELECT 1 FROM memberships") and not self._rival.ident:
+            if transaction.query("SELECT 1 FROM party_profiles") and not self._rival.ident:
                 self._rival.start()
                 self._rival.join(timeout=0.5)
 

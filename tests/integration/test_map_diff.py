@@ -65,7 +65,7 @@ def test_a_new_identifier_joins_customers(lab):
     found = diff(lab, OLD.replace("email: {from: email", "email: {from: second"))
     assert found.fields == {"identifiers.email": 1}
     assert found.examples == [FieldChange(key="2", table="identifiers", field="email", before=None, after="ana@example.org")]
-    kept = {show_id(row[0]) for row in lab.rows("SELECT profile FROM memberships")}
+    kept = {show_id(row[0]) for row in lab.rows("SELECT profile FROM party_profiles")}
     assert set(found.profiles) & kept
     # Both talks name one order, which is one customer's now.
     assert found.threads >= 1

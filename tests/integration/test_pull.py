@@ -29,7 +29,8 @@ def test_the_first_pull_stores_everything(lab):
     assert lab.read("orders", PARCEL) == Ledger(read=1, new=1)
     assert lab.rows('SELECT id, "number", total_amount, total_currency FROM orders') == [(order(7), "A-7", 5980, "EUR")]
     assert lab.rows("SELECT sku, quantity FROM order_items ORDER BY sku") == [("hat", 1), ("scarf", 2)]
-    assert lab.rows("SELECT entity, role, party FROM related_parties") == [(order(7), "customer", party(1))]
+    assert lab.rows("SELECT party, entity FROM related_customers") == [(party(1), order(7))]
+    assert lab.rows("SELECT related_parties FROM orders") == [(f'{{"customer":["{party(1).hex()}"]}}',)]
     assert lab.rows("SELECT id FROM parties") == [(party(1),)]
     assert [row[5] for row in contents(lab.database)["records"]] == [msgspec.json.encode(PARCEL)]
 
@@ -49,7 +50,7 @@ def test_a_changed_record_replaces_its_row_and_its_children(lab):
     assert lab.read("orders", PARCEL | {"total": "10.00", "person": 2, "lines": lines}) == Ledger(read=1, changed=1)
     assert lab.rows("SELECT total_amount FROM orders") == [(1000,)]
     assert lab.rows("SELECT sku, quantity FROM order_items ORDER BY sku") == [("gloves", None), ("scarf", 3)]
-    assert lab.rows("SELECT party FROM related_parties") == [(party(2),)]
+    assert lab.rows("SELECT party FROM related_customers") == [(party(2),)]
     assert lab.rows("SELECT version, state FROM records") == [(2, "ok")]
 
 
@@ -103,7 +104,7 @@ def test_what_the_mapping_now_leaves_out_is_taken_away_with_its_parts(lab):
     assert lab.pull("orders", mapping=narrow, full=True) == Ledger(read=2, changed=1, filtered=1)
     assert lab.rows('SELECT "number" FROM orders') == [("A-8",)]
     assert lab.rows("SELECT * FROM order_items") == []
-    assert lab.rows("SELECT entity FROM related_parties") == [(order(8),)]
+    assert lab.rows("SELECT entity FROM related_customers") == [(order(8),)]
     assert lab.resolve() > 0
     assert lab.rows("SELECT entity FROM thread_members") == [(order(8),)]
     assert lab.pull("orders", full=True).read == 2
@@ -124,7 +125,7 @@ def test_a_person_who_is_left_out_stays_as_last_known(lab):
     lab.read("people", ANA)
     assert lab.read("people", ANA | {"hidden": True}) == Ledger(read=1, filtered=1)
     assert lab.rows("SELECT formatted_name FROM parties") == [("Ana Lima",)]
-    assert len(lab.rows("SELECT * FROM memberships")) == 1
+    assert len(lab.rows("SELECT * FROM party_profiles")) == 1
 
 
 def test_a_record_that_does_not_fit_becomes_a_dead_letter_and_stops_nobody(lab):
@@ -287,7 +288,7 @@ def test_a_page_larger_than_a_batch_is_one_transaction(lab, monkeypatch, size):
     seen: list[int] = []
     pulling.pull(lab.database, lab.connector, lab.judge("people"), progress=lambda ledger: seen.append(ledger.read))
     assert seen == [size, size + 1]
-    assert lab.rows("SELECT count(*) FROM memberships") == [(size + 1,)]
+    assert lab.rows("SELECT count(*) FROM party_profiles") == [(size + 1,)]
 
 
 def test_small_pages_share_a_transaction(lab, monkeypatch):
@@ -302,7 +303,7 @@ def test_two_sources_keep_their_records_apart(lab):
     lab.read("people", {"id": 1, "name": "Ana"})
     lab.read("people", {"id": 1, "name": "Bo"}, source="shop")
     assert lab.rows("SELECT id, formatted_name FROM parties ORDER BY source") == [(party(1), "Ana"), (party(1, "shop"), "Bo")]
-    assert len(lab.rows("SELECT DISTINCT profile FROM memberships")) == 2
+    assert len(lab.rows("SELECT DISTINCT profile FROM party_profiles")) == 2
 
 
 def test_a_stream_that_is_not_offered_is_named(lab):

@@ -43,7 +43,7 @@ def always(status: Any, **more: Any) -> Any:
 def test_every_customer_is_pushed_once(lab):
     assert changed(lab, ANA, BO, CY | {"email": "ana@example.org"}) == PushCounts(sent=2, failed=0, waiting=0)
     assert sorted(names(lab)) in (["Ana", "Bo"], ["Bo", "Cy"])
-    ((profile,),) = lab.rows("SELECT profile FROM memberships WHERE party = ?", party(2))
+    ((profile,),) = lab.rows("SELECT profile FROM party_profiles WHERE party = ?", party(2))
     assert {"id": show_id(profile), "name": "Bo", "email": "bo@example.org", "known": "2"} in lab.connector.taken("user")
     assert lab.push() == PushCounts()
     assert set(outbox(lab, "state, attempts")) == {("done", 1)}
@@ -173,7 +173,7 @@ def test_an_intent_of_a_customer_who_was_merged_away_is_withdrawn(lab):
     lab.connector.answer = always("done")
     lab.connector.received.clear()
     changed(lab, ANA | {"email": BO["email"]})
-    ((kept,),) = lab.rows("SELECT DISTINCT profile FROM memberships")
+    ((kept,),) = lab.rows("SELECT DISTINCT profile FROM party_profiles")
     assert {record["id"] for record in lab.connector.taken("user")} <= {show_id(kept)}
     assert set(outbox(lab)) == {"done"}
 

@@ -247,7 +247,7 @@ def test_a_thread_knows_its_channels_in_order_of_first_use_and_its_customer(lab)
     lab.read("talks", said(3, channel="chat", conversation="7"), said(1, channel="email", conversation="7", person=1))
     lab.read("talks", said(2, channel="chat", conversation="7"), said(4, channel="voice", conversation="7"))
     together(lab)
-    ((profile,),) = lab.rows("SELECT profile FROM memberships")
+    ((profile,),) = lab.rows("SELECT profile FROM party_profiles")
     assert lab.rows("SELECT channels, profile FROM threads") == [('["email","chat","voice"]', profile)]
 
 

@@ -54,7 +54,7 @@ def found_profiles(transaction: Transaction, company: Company) -> dict[int, set[
     """Return the profiles in which each true customer's identifiers are found."""
     rows = transaction.query(
         "SELECT p.source, i.type, i.value_normalized, m.profile FROM party_identifiers i JOIN parties p ON p.id = i.party "
-        "JOIN memberships m ON m.party = i.party"
+        "JOIN party_profiles m ON m.party = i.party"
     )
     found: dict[int, set[bytes]] = defaultdict(set)
     for source, kind, value, profile in rows:

@@ -5,11 +5,12 @@ what changed. The outcome does not depend on the order in which records arrive.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from threadline.identity.membership import members, profiles_of
 from threadline.model.groups import connected, name_groups
-from threadline.model.ids import parse_id, ulids
+from threadline.model.ids import new_ulid, parse_id
 from threadline.store.database import Row, Transaction
 from threadline.store.schema import MEMBERSHIPS, PROFILES
 
@@ -22,7 +23,7 @@ class Neighbourhood:
     holders: dict[bytes, list[bytes]] = field(default_factory=lambda: defaultdict[bytes, list[bytes]](list))
     """Parties by the identifier that they share."""
     profiles: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """The profile that each party has now."""
+    """The profile of each party that had one before."""
     named: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
     """Parties by the profile that a system says they are (an id that threadline itself wrote there)."""
 
@@ -38,14 +39,23 @@ def regroup(transaction: Transaction, touched: Iterable[bytes], fresh: Sequence[
     transaction.lock("identity")
     around = _explore(transaction, start, fresh)
     links = [link for link in _links(around) if len(link) > 1]
-    # Most of a first load are nobody's kin, and need no more than a profile each.
+    # Most of a first load are nobody's kin: each is a profile by itself already.
     linked = around.parties.intersection(around.profiles.keys() | {party for link in links for party in link})
-    groups = connected(linked, links)
-    unused = ulids()
-    names, redirects = name_groups(groups, around.profiles, lambda _: next(unused))
-    assigned = {party: name for name, group in zip(names, groups, strict=True) for party in group}
-    assigned.update(zip(sorted(around.parties - linked), unused, strict=False))
-    return _store(transaction, around, assigned, redirects)
+    changed = around.parties - linked
+    if linked:
+        groups = connected(linked, links)
+        names, redirects = name_groups(groups, around.profiles, _unused(transaction, linked & around.profiles.keys()))
+        changed |= _store(transaction, around, dict(zip(names, groups, strict=True)), redirects)
+    return changed
+
+
+def _unused(transaction: Transaction, parties: Iterable[bytes]) -> Callable[[Collection[bytes]], bytes]:
+    """Return what names a group whose parties had no profile, or lost it to others: after one of them, or else anew.
+
+    `parties` are those that had one: others may be in a profile that is named after them still.
+    """
+    taken = {row[0] for row in transaction.query_in("SELECT profile FROM memberships WHERE profile {keys}", set(parties))}
+    return lambda group: min((party for party in group if party not in taken), default=new_ulid())
 
 
 def _explore(transaction: Transaction, start: set[bytes], fresh: Sequence[Row]) -> Neighbourhood:
@@ -55,7 +65,8 @@ def _explore(transaction: Transaction, start: set[bytes], fresh: Sequence[Row]) 
     while frontier:
         around.parties |= frontier
         asked = frontier.difference(row[0] for row in fresh)
-        profiles = _read_profiles(transaction, asked, around)
+        around.profiles.update(profiles_of(transaction, asked))
+        profiles = {around.profiles[party] for party in asked}
         found: set[bytes] = set()
         identifiers = _note_identifiers(transaction, [*fresh, *_read_identifiers(transaction, asked)], around)
         fresh = ()
@@ -67,15 +78,9 @@ def _explore(transaction: Transaction, start: set[bytes], fresh: Sequence[Row]) 
                 found.add(party)
         if met := profiles - known_profiles:
             known_profiles |= met
-            found |= {row[0] for row in transaction.query_in("SELECT party FROM memberships WHERE profile {keys}", met)}
+            found |= {party for _, party in members(transaction, met)}
         frontier = found - around.parties
     return around
-
-
-def _read_profiles(transaction: Transaction, parties: set[bytes], around: Neighbourhood) -> set[bytes]:
-    rows = transaction.query_in("SELECT party, profile FROM memberships WHERE party {keys}", parties)
-    around.profiles.update((party, profile) for party, profile in rows)
-    return {profile for _, profile in rows}
 
 
 def _read_identifiers(transaction: Transaction, parties: set[bytes]) -> list[Row]:
@@ -92,7 +97,7 @@ def _note_identifiers(transaction: Transaction, rows: Sequence[Row], around: Nei
 
 
 def _followed(transaction: Transaction, profile: bytes) -> bytes:
-    rows = transaction.query("SELECT coalesce(redirect_to, id) FROM profiles WHERE id = ?", [profile])
+    rows = transaction.query("SELECT redirect_to FROM profiles WHERE id = ? AND redirect_to IS NOT NULL", [profile])
     return rows[0][0] if rows else profile
 
 
@@ -110,18 +115,21 @@ def _kin(profile: bytes, members: dict[bytes, list[bytes]], around: Neighbourhoo
     return sorted(unnamed)[:1]
 
 
-def _store(transaction: Transaction, around: Neighbourhood, assigned: dict[bytes, bytes], redirects: dict[bytes, bytes]) -> set[bytes]:
-    moved: list[Row] = [(party, profile) for party, profile in assigned.items() if around.profiles.get(party) != profile]
-    if not moved:
-        return set()
-    changed = {profile for _, profile in moved} | {around.profiles[party] for party, _ in moved if party in around.profiles}
-    old = changed.intersection(around.profiles.values())
+def _store(
+    transaction: Transaction, around: Neighbourhood, groups: Mapping[bytes, set[bytes]], redirects: Mapping[bytes, bytes]
+) -> set[bytes]:
+    before = around.profiles
+    moved: list[Row] = [(party, name) for name, group in groups.items() for party in group if before.get(party, party) != name]
+    changed = {name for name, group in groups.items() if not group <= before.keys()}
+    changed |= {name for _, name in moved} | {before[party] for party, _ in moved if party in before}
+    if not changed:
+        return changed
+    for ended, heir in redirects.items():
+        transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [heir, ended])
+    versions: dict[bytes, int] = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", changed))
     now = transaction.now()
-    for before, after in redirects.items():
-        transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [after, before])
-    versions = transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", old)
-    transaction.append(PROFILES, [(profile, None, 1, now) for profile in changed - old])
-    transaction.upsert(PROFILES, [(profile, redirects.get(profile), version + 1, now) for profile, version in versions])
-    transaction.append(MEMBERSHIPS, [row for row in moved if row[0] not in around.profiles])
-    transaction.upsert(MEMBERSHIPS, [row for row in moved if row[0] in around.profiles])
+    known = changed.intersection(before.values()) | versions.keys()
+    transaction.upsert(PROFILES, [(profile, redirects.get(profile), versions.get(profile, 1) + 1, now) for profile in known])
+    transaction.execute_in("DELETE FROM memberships WHERE party {keys}", [party for party, name in moved if party == name])
+    transaction.upsert(MEMBERSHIPS, [row for row in moved if row[0] != row[1]])
     return changed

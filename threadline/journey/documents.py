@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from threadline.identity.related import read_related
 from threadline.journey.profile import Profile, load_profiles, profile_document
 from threadline.model.ids import show_id
 from threadline.store.database import Transaction, moment
@@ -117,13 +118,15 @@ def _matters(transaction: Transaction, threads: set[bytes], here: str) -> dict[b
 
 def _authors(transaction: Transaction, interactions: list[bytes]) -> dict[bytes, str]:
     """Return the name of who spoke: the customer of an inbound interaction, the agent of an outbound one."""
-    rows = transaction.query_in(
-        "SELECT r.entity, p.formatted_name FROM related_parties r JOIN interactions i ON i.id = r.entity JOIN parties p ON p.id = r.party "
-        "WHERE r.role = CASE i.direction WHEN 'inbound' THEN 'customer' ELSE 'agent' END AND p.formatted_name IS NOT NULL "
-        "AND r.entity {keys}",
-        interactions,
-    )
-    return dict(sorted(rows))
+    rows = transaction.query_in("SELECT id, direction, related_parties FROM interactions WHERE id {keys}", interactions)
+    spoke = {entity: read_related(related).get(_SPEAKER[direction], []) for entity, direction, related in rows}
+    named = "SELECT id, formatted_name FROM parties WHERE formatted_name IS NOT NULL AND id {keys}"
+    names: dict[bytes, str] = dict(transaction.query_in(named, {party for parties in spoke.values() for party in parties}))
+    found = {entity: [names[party] for party in parties if party in names] for entity, parties in spoke.items()}
+    return {entity: max(called) for entity, called in found.items() if called}
+
+
+_SPEAKER = {"inbound": "customer", "outbound": "agent"}
 
 
 __all__ = ["Profile", "interaction_documents"]

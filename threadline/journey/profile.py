@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from threadline.identity.membership import members
 from threadline.model.ids import show_id
 from threadline.store.database import Transaction
 
@@ -51,15 +52,16 @@ _PREFERENCE_FIELDS = ("channel", "purpose", "language", "quiet_from", "quiet_to"
 
 def follow(transaction: Transaction, profile: bytes) -> bytes | None:
     """Return the profile that an id stands for today; None when there is none."""
-    rows = transaction.query("SELECT coalesce(redirect_to, id) FROM profiles WHERE id = ?", [profile])
-    return rows[0][0] if rows else None
+    rows = transaction.query("SELECT redirect_to FROM profiles WHERE id = ? AND redirect_to IS NOT NULL", [profile])
+    current = rows[0][0] if rows else profile
+    return current if members(transaction, [current]) else None
 
 
 def load_profiles(transaction: Transaction, ids: Iterable[bytes]) -> dict[bytes, Profile]:
     """Read profiles; ids that lead to another profile, or nowhere, are left out."""
     found: dict[bytes, Profile] = {}
     home: dict[bytes, Profile] = {}
-    for profile, party in transaction.query_in("SELECT profile, party FROM memberships WHERE profile {keys} ORDER BY party", set(ids)):
+    for profile, party in members(transaction, ids):
         held = found.setdefault(profile, Profile(profile))
         held.parties.append(party)
         home[party] = held

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from threadline.identity.membership import profiles_of
+from threadline.identity.related import related_parties
 from threadline.model.identifiers import order_numbers
 from threadline.model.ids import entity_id, show_id
 from threadline.store.database import Transaction, moment
@@ -160,12 +162,10 @@ class Finder:
 def customers(transaction: Transaction, members: Mapping[bytes, Member]) -> dict[bytes, bytes]:
     """Return the customer's profile of each member that has one; an interaction without a customer takes its case's."""
     cases = {member.case for member in members.values() if member.case}
-    rows = transaction.query_in(
-        "SELECT r.entity, m.profile FROM related_parties r JOIN memberships m ON m.party = r.party "
-        "WHERE r.role = 'customer' AND r.entity {keys}",
-        {*members, *cases},
-    )
-    found: dict[bytes, bytes] = dict(sorted(rows, reverse=True))
+    related = related_parties(transaction, {*members, *cases})
+    parties = {entity: roles["customer"] for entity, roles in related.items() if "customer" in roles}
+    homes = profiles_of(transaction, {party for customers in parties.values() for party in customers})
+    found = {entity: min(homes[party] for party in customers) for entity, customers in parties.items()}
     for member in members.values():
         if member.id not in found and member.case in found:
             found[member.id] = found[member.case]

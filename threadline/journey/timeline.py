@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from threadline.identity.membership import profiles_of
+from threadline.identity.related import entities_of, read_related, related_parties
 from threadline.journey.profile import Profile, follow, load_profiles
 from threadline.journey.views import CaseView, CustomerHit, CustomerView, Entry, Fact, OrderView, PreferenceView, RecordView, ThreadView
 from threadline.model.entities import Role
@@ -38,7 +40,8 @@ def find_customers(transaction: Transaction, query: str, region: str | None = No
     if colon:
         for profile, kind in transaction.query(_BY_SOURCE_ID, [source.strip(), value.strip(), value.strip()]):
             matched.setdefault(profile, f"{source.strip()} {kind} {value.strip()}")
-    for (profile,) in transaction.query(_BY_ORDER, [text]):
+    customers = {party for (related,) in transaction.query(_BY_ORDER, [text]) for party in read_related(related).get("customer", [])}
+    for profile in profiles_of(transaction, customers).values():
         matched.setdefault(profile, f"order {text}")
     if not matched:
         pattern = "%" + text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -48,17 +51,14 @@ def find_customers(transaction: Transaction, query: str, region: str | None = No
     return [_hit(profiles[profile], what) for profile, what in matched.items() if profile in profiles][:_HITS]
 
 
-_BY_IDENTIFIER = "SELECT DISTINCT m.profile FROM party_identifiers i JOIN memberships m ON m.party = i.party WHERE i.identifier = ?"
+_BY_IDENTIFIER = "SELECT DISTINCT m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party WHERE i.identifier = ?"
 _BY_SOURCE_ID = (
-    "SELECT DISTINCT m.profile, i.type FROM party_identifiers i JOIN memberships m ON m.party = i.party "
+    "SELECT DISTINCT m.profile, i.type FROM party_identifiers i JOIN party_profiles m ON m.party = i.party "
     "WHERE i.owner = ? AND (i.value = ? OR i.value_normalized = ?)"
 )
-_BY_ORDER = (
-    "SELECT DISTINCT m.profile FROM orders o JOIN related_parties r ON r.entity = o.id JOIN memberships m ON m.party = r.party "
-    'WHERE o."number" = ?'
-)
+_BY_ORDER = 'SELECT related_parties FROM orders WHERE "number" = ?'
 _BY_NAME = (
-    "SELECT DISTINCT m.profile FROM parties p JOIN memberships m ON m.party = p.id "
+    "SELECT DISTINCT m.profile FROM parties p JOIN party_profiles m ON m.party = p.id "
     "WHERE p.role = 'customer' AND lower(p.formatted_name) LIKE ? ESCAPE '\\' ORDER BY m.profile LIMIT ?"
 )
 
@@ -93,10 +93,7 @@ def customer(transaction: Transaction, profile_id: bytes) -> CustomerView | str 
     profile = load_profiles(transaction, [current]).get(current)
     if profile is None:
         return None
-    entities = {
-        row[0]
-        for row in transaction.query_in("SELECT entity FROM related_parties WHERE role = 'customer' AND party {keys}", profile.parties)
-    }
+    entities = entities_of(transaction, profile.parties)
     threads = {row[0] for row in transaction.query_in("SELECT thread FROM thread_members WHERE entity {keys}", entities)}
     threads |= {row[0] for row in transaction.query("SELECT id FROM threads WHERE profile = ?", [current])}
     views = _threads(transaction, threads)
@@ -188,14 +185,13 @@ def _order(entry: Entry) -> tuple[datetime, int, str]:
 
 def _people(transaction: Transaction, entities: list[bytes]) -> dict[bytes, dict[str, str]]:
     """Return entity -> role -> name, for parties whose name is known in any source of their profile."""
-    rows = transaction.query_in("SELECT entity, role, party FROM related_parties WHERE entity {keys}", entities)
-    homes: dict[bytes, bytes] = dict(
-        transaction.query_in("SELECT party, profile FROM memberships WHERE party {keys}", {row[2] for row in rows})
-    )
+    related = related_parties(transaction, entities)
+    rows = [(entity, role, party) for entity, roles in related.items() for role, parties in roles.items() for party in parties]
+    homes = profiles_of(transaction, {row[2] for row in rows})
     profiles = load_profiles(transaction, homes.values())
     found: dict[bytes, dict[str, str]] = {}
     for entity, role, party in sorted(rows):
-        if (profile := profiles.get(homes.get(party, b""))) and (name := profile.best("formatted_name")):
+        if (profile := profiles.get(homes[party])) and (name := profile.best("formatted_name")):
             found.setdefault(entity, {})[role] = name
     return found
 

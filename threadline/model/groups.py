@@ -30,15 +30,18 @@ def name_groups(
 ) -> tuple[list[bytes], dict[bytes, bytes]]:
     """Return each group's id, and where ids that end lead to; `current` is the id of the group that an item was in.
 
-    An id stays with the group that holds most of its items; a group keeps the id that most of its items had, the
-    smallest (so the oldest ULID) of equals. `new_id` names a group whose items had none, or lost it to another group.
+    An id stays with the group that holds most of its items, of equals with the one whose item it names; a group keeps the id that
+    most of its items had, the smallest (so the oldest ULID) of equals. `new_id` names a group whose items had none, or lost it to
+    another group.
     """
     held = [Counter(current[item] for item in group if item in current) for group in groups]
     home: dict[bytes, int] = {}
+    best: dict[bytes, tuple[int, bool, bytes]] = {}
     for index, counter in enumerate(held):
         for identity, count in counter.items():
-            best = home.get(identity)
-            if best is None or (-count, min(groups[index])) < (-held[best][identity], min(groups[best])):
+            claim = (-count, identity not in groups[index], min(groups[index]))
+            if identity not in best or claim < best[identity]:
+                best[identity] = claim
                 home[identity] = index
     names: list[bytes] = []
     used = set(home)

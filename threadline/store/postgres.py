@@ -32,6 +32,13 @@ def _clean(values: Iterable[Any]) -> Row:
     return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value for value in values)
 
 
+def _clean_rows(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    # Most rows need nothing: a look at each column's texts as one costs a sixth of a look at each value.
+    kinds = [column.kind for column in table.columns if column.kind != "serial"]
+    texts = (values for kind, values in zip(kinds, zip(*rows, strict=True), strict=True) if kind in ("text", "json"))
+    return [_clean(row) for row in rows] if any("\0" in "".join(filter(None, values)) for values in texts) else rows
+
+
 def _is_long(value: Any) -> bool:
     return isinstance(value, str | bytes) and len(value) > _LONG
 
@@ -100,12 +107,12 @@ class PostgresTransaction(Transaction):
         else:
             # Half the cost of a temporary table and ON CONFLICT.
             self.execute_in(f'DELETE FROM "{table.name}" WHERE id {{keys}}', [row[0] for row in rows])
-            self.append(table, [_clean(row) for row in rows])
+            self.append(table, _clean_rows(table, rows))
 
     def _load(self, table: Table, rows: Sequence[Row], conflict: str) -> None:
         if not rows:
             return
-        cleaned = [_clean(row) for row in in_key_order(table, rows)]
+        cleaned = _clean_rows(table, in_key_order(table, rows))
         if len(rows) < _COPY_FROM and not any(_is_long(value) for row in cleaned for value in row):
             more = f", ({', '.join('?' * len(cleaned[0]))})" * (len(cleaned) - 1)
             self._connection.execute(f"{append_sql(table)}{more} {conflict}", [value for row in cleaned for value in row])

@@ -43,6 +43,10 @@ class Table:
         return [column.name for column in self.columns]
 
 
+RELATED = "related_parties"
+"""The column that names who takes part in an interaction, case or order (TMF683 relatedParty): {role: [ids in hexadecimal]}."""
+
+
 def _columns(entity: type[msgspec.Struct]) -> Iterable[Column]:
     for field in fields_of(entity):
         if field.kind == "money":
@@ -50,6 +54,8 @@ def _columns(entity: type[msgspec.Struct]) -> Iterable[Column]:
             yield Column(f"{field.name}_currency", "text", nullable=True)
         else:
             yield Column(field.name, "json" if field.kind == "list" else field.kind, field.nullable)
+    if getattr(entity, "has_parties", False):
+        yield Column(RELATED, "json", nullable=True)
 
 
 def _entity(
@@ -82,10 +88,8 @@ ORDER_ITEMS = _entity(entities.OrderItem, ("order",), ("record_id",))
 THREADS = _entity(entities.Thread, ("profile",))
 THREAD_MEMBERS = _entity(entities.ThreadMember, ("thread",), key=("entity",))
 
-RELATED_PARTIES = _table(
-    "related_parties", ["entity", "role", "party"], Column("entity", "id"), _text("role"), Column("party", "id"), indexes=[("party",)]
-)
-"""Who takes part in an interaction, case or order (TMF683 relatedParty)."""
+RELATED_CUSTOMERS = _table("related_customers", ["party", "entity"], Column("party", "id"), Column("entity", "id"))
+"""The interactions, cases and orders of each customer, as their related parties say: the way from a party to them."""
 
 THREAD_REFERENCES = _table(
     "thread_references", ["reference", "entity"],
@@ -97,7 +101,10 @@ PROFILES = _table(
     "profiles", ["id"], Column("id", "id"), Column("redirect_to", "id", nullable=True), _count("version"), Column("changed_at", "time"),
     indexes=[("redirect_to",)],
 )  # fmt: skip
+"""The profiles that ever gained or lost a party, and which one those that ended lead to. Any other is a party by itself, under its id."""
+
 MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("profile", "id"), indexes=[("profile",)])
+"""The parties whose profile has another id than they have; the view `party_profiles` names the profile of every party."""
 
 RECORDS = _table(
     "records", ["id"],
@@ -185,7 +192,7 @@ OUTBOX = _table(
 
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
-    RELATED_PARTIES, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
+    RELATED_CUSTOMERS, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
     SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from threadline.identity.graph import regroup
+from threadline.identity.related import customers_of, write_related
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Entity, Party
 from threadline.model.identifiers import CONTACT_TYPES
@@ -12,7 +13,6 @@ from threadline.model.ids import entity_id
 from threadline.store import schema
 from threadline.store.database import Row, Transaction, distinct
 from threadline.sync import archive
-from threadline.sync.archive import Place
 from threadline.sync.batch import Incoming, Judge, Letter, State, Verdict
 from threadline.sync.policy import USUAL, Policy
 
@@ -48,17 +48,20 @@ class Writer:
             *((record, "filtered", None) for record in verdict.filtered),
             *((letter.record, "dead", None) for letter in verdict.letters if not verdict.is_dead_already(letter.record)),
         ]
-        bodies = [(record.id, record.raw) for record, _, _ in judged if record.place is None]
-        places = archive.keep(transaction, self.judge.source, self.judge.stream, self.run_id, now, bodies)
+        source, stream = self.judge.source, self.judge.stream
+        unkept = (record.raw for record, _, _ in judged if record.place is None)
+        places = iter(archive.keep(transaction, source, stream, self.run_id, now, unkept))
         new, again, earlier = list[Row](), list[Row](), list[Row]()
         for record, state, canonical in judged:
+            place = record.place or next(places)
+            row = (record.id, source, stream, record.key, record.digest, canonical, state, *place)
             known = verdict.known.get(record.id)
-            if known and record.place:
-                again.append(self._record(record, state, canonical, record.place, known.version, known.first_seen, known.changed_at))
-            elif known is None:
-                new.append(self._record(record, state, canonical, places[record.id], 1, now, now))
+            if known is None:
+                new.append((*row, 1, now, now))
+            elif record.place:
+                again.append((*row, known.version, known.first_seen, known.changed_at))
             else:
-                again.append(self._record(record, state, canonical, places[record.id], known.version + 1, known.first_seen, now))
+                again.append((*row, known.version + 1, known.first_seen, now))
                 earlier.append((record.id, known.version, *known.place, known.changed_at))
         transaction.append(schema.RECORDS, new)
         transaction.upsert(schema.RECORDS, again)
@@ -66,18 +69,11 @@ class Writer:
         most = self.policy.archive_versions
         archive.drop_versions(transaction, [row[0] for row in earlier if row[1] > most], most)
 
-    def _record(
-        self, record: Incoming, state: State, canonical: bytes | None, place: Place, version: int, first_seen: datetime, now: datetime
-    ) -> Row:
-        source, stream = self.judge.source, self.judge.stream
-        return (record.id, source, stream, record.key, record.digest, canonical, state, *place, version, first_seen, now)
-
     def _rows(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> None:
-        known = verdict.known
         if self.entity is not Party:
             table = schema.BY_NAME[self.entity.table]
+            rows = self._entities(transaction, verdict, gone)
             transaction.execute_in(f'DELETE FROM "{table.name}" WHERE id {{keys}}', gone)  # noqa: S608 - a name of the schema
-            rows = [(one.record.id in known, one.result.row) for one in verdict.mapped if one.result.row is not None]
             transaction.append(table, [row for again, row in rows if not again])
             transaction.upsert(table, [row for again, row in rows if again])
         children: dict[str, list[Row]] = defaultdict(list)
@@ -89,8 +85,6 @@ class Writer:
             table = schema.BY_NAME[child.table]
             transaction.execute_in(f'DELETE FROM "{table.name}" WHERE record_id {{keys}}', stale)  # noqa: S608 - a name of the schema
             transaction.append(table, distinct(children[table.name], table))
-        if self.entity.has_parties:
-            self._related(transaction, verdict, gone)
 
     def _gone(self, verdict: Verdict) -> list[bytes]:
         """Return the entities whose records the mapping now leaves out. A party stays: others may speak of it."""
@@ -98,34 +92,36 @@ class Writer:
             return []
         return [entity_id(self.judge.source, self.target, record.key) for record in verdict.left]
 
-    def _related(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> None:
-        rows = [(one.record.id, one.result.row[0], one.result.parties) for one in verdict.mapped if one.result.row is not None]
-        old = [entity for record_id, entity, _ in rows if record_id in verdict.known]
-        transaction.execute_in("DELETE FROM related_parties WHERE entity {keys}", [*old, *gone])
-        related = dict.fromkeys((entity, party.role, party.id) for _, entity, parties in rows for party in parties)
-        transaction.append(schema.RELATED_PARTIES, list(related))
+    def _entities(self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes]) -> list[tuple[bool, Row]]:
+        """Return the entities' rows, each with whether there may be an earlier one; keep what leads from customers to them."""
+        mapped = [(one.record.id in verdict.known, one.result.row, one.result.parties) for one in verdict.mapped if one.result.row]
+        if not self.entity.has_parties:
+            return [(again, row) for again, row, _ in mapped]
+        now = {(party.id, row[0]) for _, row, parties in mapped for party in parties if party.role == "customer"}
+        before = customers_of(transaction, self.entity.table, [*(row[0] for again, row, _ in mapped if again), *gone])
+        for pair in before - now:
+            transaction.execute("DELETE FROM related_customers WHERE party = ? AND entity = ?", pair)
+        transaction.append(schema.RELATED_CUSTOMERS, list(now - before))
+        return [(again, (*row, write_related((party.role, party.id) for party in parties))) for again, row, parties in mapped]
 
     def _parties(self, transaction: Transaction, verdict: Verdict) -> tuple[set[bytes], set[bytes]]:
         """Write parties and what names them; return the parties whose identifiers changed, and the profiles that did."""
         mentions = [(one.record.id, party) for one in verdict.mapped for party in one.result.parties]
         if not mentions:
             return set(), set()
-        identifiers = distinct(_identifier_rows(mentions), schema.PARTY_IDENTIFIERS)
+        identifiers = _identifier_rows(mentions)
         own = self.entity is Party
         retired = self._retire(transaction, verdict, identifiers) if own else set[bytes]()
-        rows = transaction.query_in(
-            "SELECT party, identifier FROM party_identifiers WHERE party {keys}", dict.fromkeys(party.id for _, party in mentions)
-        )
-        held = set(rows)
-        known = {party for party, _ in rows}
-        added = [row for row in identifiers if (row[0], row[1]) not in held]
-        parties = distinct((party.row for _, party in mentions), schema.PARTIES)
-        transaction.append(schema.PARTIES, [row for row in parties if row[0] not in known])
+        parties = {party.id: party.row for _, party in mentions}
+        held = set(transaction.query_in("SELECT party, identifier FROM party_identifiers WHERE party {keys}", parties))
+        known = {party for party, _ in held}
+        added = [row for row in identifiers if row[:2] not in held]
+        transaction.append(schema.PARTIES, [row for party, row in parties.items() if party not in known])
         transaction.append(schema.PARTY_IDENTIFIERS, added)
         if own:
             # The source's own record of a person is what it knows; a mention elsewhere only adds one that is not there.
-            transaction.upsert(schema.PARTIES, [row for row in parties if row[0] in known])
-            transaction.upsert(schema.PARTY_IDENTIFIERS, [row for row in identifiers if (row[0], row[1]) in held])
+            transaction.upsert(schema.PARTIES, [row for party, row in parties.items() if party in known])
+            transaction.upsert(schema.PARTY_IDENTIFIERS, [row for row in identifiers if row[:2] in held])
             transaction.upsert(schema.CONTACT_POINTS, distinct(_contact_rows(identifiers), schema.CONTACT_POINTS))
         else:
             transaction.insert(schema.CONTACT_POINTS, distinct(_contact_rows(added), schema.CONTACT_POINTS))
@@ -167,34 +163,39 @@ class Writer:
     def _log(
         self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes], touched: set[bytes], profiles: set[bytes], now: datetime
     ) -> None:
-        entries: list[tuple[str, bytes, str]] = []
+        own = self.entity is Party
+        new, changed = list[bytes](), list[bytes]()
         for one in verdict.mapped:
-            kind = "changed" if one.record.id in verdict.known else "new"
             if one.result.row is not None:
-                entries.append((self.target, one.result.row[0], kind))
+                entity = one.result.row[0]
             elif one.result.parties:
-                entries.append(("party", one.result.parties[-1].id, kind))
-        entries += [(self.target, entity, "gone") for entity in gone]
-        entries += [("profile", profile, "changed") for profile in sorted(profiles)]
-        if self.entity is not Party:
-            entries += [("party", party, "new") for party in sorted(touched)]
+                entity = one.result.parties[-1].id
+            else:
+                continue
+            (changed if one.record.id in verdict.known else new).append(entity)
+        entries = [
+            (self.target, "new", new), (self.target, "changed", changed), (self.target, "gone", gone),
+            ("profile", "changed", sorted(profiles)), ("party", "new", [] if own else sorted(touched)),
+        ]  # fmt: skip
         log(transaction, entries, self.run_id, now)
 
 
-def log(transaction: Transaction, entries: Iterable[tuple[str, bytes, str]], run_id: bytes, now: datetime) -> None:
-    """Append (entity type, id, new, changed or gone) to the change log."""
-    groups: dict[tuple[str, str], list[bytes]] = defaultdict(list)
-    for kind, identity, what in entries:
-        groups[kind, what].append(identity)
-    if groups:
+def log(transaction: Transaction, entries: Iterable[tuple[str, str, Iterable[bytes]]], run_id: bytes, now: datetime) -> None:
+    """Append (entity type; new, changed or gone; ids) to the change log."""
+    joined = [(kind, what, b"".join(ids)) for kind, what, ids in entries]
+    if any(ids for _, _, ids in joined):
         txid = transaction.txid()
-        transaction.append(schema.CHANGES, [(txid, now, kind, what, run_id, b"".join(ids)) for (kind, what), ids in groups.items()])
+        transaction.append(schema.CHANGES, [(txid, now, kind, what, run_id, ids) for kind, what, ids in joined if ids])
 
 
-def _identifier_rows(mentions: Sequence[tuple[bytes, PartyMention]]) -> Iterable[Row]:
+def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]]) -> list[Row]:
+    """Return the rows of all identifiers, each of a party's once."""
+    rows: dict[tuple[bytes, bytes], Row] = {}
     for record_id, party in mentions:
-        for identifier in party.identifiers:
-            yield (party.id, identifier.id, identifier.owner, identifier.kind, identifier.value, identifier.normalized, record_id)
+        for one in party.identifiers:
+            if (party.id, one.id) not in rows:
+                rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, one.value, one.normalized, record_id)
+    return list(rows.values())
 
 
 def _contact_rows(identifiers: Iterable[Row]) -> Iterable[Row]:

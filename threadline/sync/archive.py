@@ -1,6 +1,6 @@
 """The raw archive: every record's bytes as the source sent them, in compressed pages, each addressed by page and offset."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,20 +23,25 @@ class Place(NamedTuple):
     length: int
 
 
-def keep(
-    transaction: Transaction, source: str, stream: str, run_id: bytes, now: datetime, bodies: Sequence[tuple[bytes, bytes]]
-) -> dict[bytes, Place]:
-    """Store (record id, bytes) and return where each is."""
-    places: dict[bytes, Place] = {}
+def keep(transaction: Transaction, source: str, stream: str, run_id: bytes, now: datetime, bodies: Iterable[bytes]) -> list[Place]:
+    """Store records' bytes and return where each is."""
+    places: list[Place] = []
     pages: list[Row] = []
     page, offset, held = new_ulid(), 0, list[bytes]()
-    for position, (identity, raw) in enumerate(bodies, start=1):
-        places[identity] = Place(page, offset, len(raw))
+
+    def finish() -> None:
+        pages.append((page, source, stream, run_id, now, _compress(b"".join(held))))
+
+    for raw in bodies:
+        size = len(raw)
+        places.append(Place(page, offset, size))
         held.append(raw)
-        offset += len(raw)
-        if offset >= PAGE_BYTES or position == len(bodies):
-            pages.append((page, source, stream, run_id, now, _compress(b"".join(held))))
+        offset += size
+        if offset >= PAGE_BYTES:
+            finish()
             page, offset, held = new_ulid(), 0, []
+    if held:
+        finish()
     transaction.append(schema.RAW_PAGES, pages)
     return places
 

@@ -149,10 +149,11 @@ def _cells(mapped: MappedRecord, own: str) -> dict[tuple[str, bytes, str], Any]:
     rows += [("parties", party.row) for party in mapped.parties]
     if mapped.row is not None:
         rows.append((own, mapped.row))
+    # The last column of an entity with parties names them; it is written when the row is.
     cells = {
         (table, row[0], column): value
         for table, row in rows
-        for column, value in zip(schema.BY_NAME[table].names, row, strict=True)
+        for column, value in zip(schema.BY_NAME[table].names, row, strict=False)
         if column not in _OURS and value is not None
     }
     named: dict[tuple[str, bytes, str], list[str]] = defaultdict(list)

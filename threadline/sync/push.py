@@ -258,8 +258,8 @@ def _refer(transaction: Transaction, outgoing: Outgoing, settled: Sequence[Recei
     answered = transaction.query_in("SELECT reference FROM thread_references WHERE reference {keys}", [row[0] for row in found])
     transaction.insert(schema.THREAD_REFERENCES, found)
     # An answer may have been read before the receipt: then there are two threads to join.
-    early = [("interaction", entity, "changed") for reference, entity, *_ in found if (reference,) in answered]
-    log(transaction, early, new_ulid(), transaction.now())
+    early = [entity for reference, entity, *_ in found if (reference,) in answered]
+    log(transaction, [("interaction", "changed", early)], new_ulid(), transaction.now())
 
 
 def _settle(transaction: Transaction, receipt: Receipt, attempt: int) -> None:

@@ -136,7 +136,7 @@ class _Sweep(Batches):
         transaction.execute_in(f'UPDATE "{table}" SET valid_to = ? WHERE id {{keys}}', entities, [now])  # noqa: S608 - a name of the schema
         transaction.execute_in("UPDATE records SET state = 'gone', changed_at = ? WHERE id {keys}", records, [now])
         transaction.execute_in("UPDATE dead_letters SET state = 'gone' WHERE state = 'open' AND id {keys}", records)
-        log(transaction, [(writer.target, entity, "gone") for entity in entities], self.run.id, now)
+        log(transaction, [(writer.target, "gone", entities)], self.run.id, now)
 
 
 _UNSEEN = (

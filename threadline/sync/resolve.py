@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from threadline.identity.membership import members, profiles_of
+from threadline.identity.related import entities_of
 from threadline.journey.references import Finder
 from threadline.journey.threads import rethread
 from threadline.model.ids import new_ulid
@@ -82,8 +84,7 @@ def resolve(database: Database, finder: Finder) -> int:
                 return count
             entities, profiles = _touched(transaction, changes)
             threads = rethread(transaction, entities, finder)
-            entries = [("thread", thread, "changed") for thread in sorted(threads)]
-            entries += [("profile.ready", profile, "changed") for profile in sorted(profiles)]
+            entries = [("thread", "changed", sorted(threads)), ("profile.ready", "changed", sorted(profiles))]
             log(transaction, entries, run_id, transaction.now())
             advance(transaction, "resolve", changes)
             count += len(threads) + len(profiles)
@@ -99,8 +100,7 @@ def _touched(transaction: Transaction, changes: list[Change]) -> tuple[set[bytes
     parties = by_type["party"] | {
         row[0] for row in transaction.query_in("SELECT party FROM preferences WHERE id {keys}", by_type["preference"])
     }
-    profiles = by_type["profile"] | {row[0] for row in transaction.query_in("SELECT profile FROM memberships WHERE party {keys}", parties)}
+    profiles = by_type["profile"].union(profiles_of(transaction, parties).values())
     # Order numbers count within one customer, so a customer's entities are threaded anew when profiles merge or split.
-    moved = transaction.query_in("SELECT party FROM memberships WHERE profile {keys}", by_type["profile"])
-    rows = transaction.query_in("SELECT entity FROM related_parties WHERE role = 'customer' AND party {keys}", {row[0] for row in moved})
-    return entities | {row[0] for row in rows}, profiles
+    moved = members(transaction, by_type["profile"])
+    return entities | entities_of(transaction, {party for _, party in moved}), profiles
