@@ -67,7 +67,8 @@ def library() -> ctypes.CDLL | None:
         if hasattr(pq, call):
             function = getattr(pq, call)
             function.restype, function.argtypes = result, arguments
-    return pq if pq.PQlibVersion() in _VERSIONS and is_read_right(pq) else None
+    known = pq.PQlibVersion() in _VERSIONS and ctypes.sizeof(c_void_p) == _ADDRESS
+    return pq if known and is_read_right(pq) else None
 
 
 def _in_wheel() -> str | None:
@@ -85,7 +86,7 @@ class _Result(ctypes.Structure):
 
 
 _ADDRESS, _VALUE = 8, 16
-"""Bytes that an address and a value take."""
+"""Bytes that an address and a value take in it."""
 
 _MEMORY = memoryview((ctypes.c_char * sys.maxsize).from_address(0)).cast("B")
 """The memory of this process, so that values are read where they are: a call of libpq or ctypes for each costs several times as much."""
@@ -134,8 +135,10 @@ def is_read_right(pq: ctypes.CDLL) -> bool:
             for number, row in enumerate(rows)
             for place, value in enumerate(row)
         )
+        if not made:
+            return False
         head = _Result.from_address(result)
-        return bool(made) and (head.rows, head.columns) == (2, 3) and rows_of(pq, result) == rows
+        return (head.rows, head.columns) == (2, 3) and rows_of(pq, result) == rows
     finally:
         pq.PQclear(result)
 
