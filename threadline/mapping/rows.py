@@ -57,6 +57,7 @@ class Rows:
         self.label = code.constant(label)
         self.source_name = code.constant(source)
         self.entity_id = code.constant(entity_id)
+        self.encode = code.constant(encode_json)
 
     def entity(self, tree: Tree, entity: type[Entity]) -> str:
         """Emit the row of the record's own entity."""
@@ -178,7 +179,7 @@ class Rows:
         if field.kind == "money":
             return [f"{value} and {value}[0]", f"{value} and {value}[1]"]
         if field.kind == "list":
-            self.code.put(f"if {value} is not None: {value} = {self.code.constant(_encode)}({value})")
+            self.code.put(f"if {value} is not None: {value} = {self.encode}({value}).decode()")
         if field.reference:
             kind = self.code.constant(field.reference)
             self.code.put(f"if {value} is not None: {value} = {self.entity_id}({self.source_name}, {kind}, {value})")
@@ -192,7 +193,7 @@ class Rows:
         for name, expression in extensions.items():
             value = code.value(expression, Wanted("any"), code.record)
             code.put(f"if {value} is not None: {held}[{code.constant(name)}] = {value}")
-        code.put(f"{held} = {code.constant(_encode)}({held}) if {held} else None")
+        code.put(f"{held} = {self.encode}({held}).decode() if {held} else None")
         return held
 
 
@@ -244,7 +245,3 @@ def _add(seen: set[Any], key: Any) -> None:
     if key in seen:
         raise ValueError("two elements have the same key")
     seen.add(key)
-
-
-def _encode(value: Any) -> str:
-    return encode_json(value).decode()

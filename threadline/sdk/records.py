@@ -50,7 +50,7 @@ def split_records(body: bytes, *path: str) -> list[bytes]:
         raise RetryableError(f"the response is not the expected JSON ({'.'.join(path) or 'an array'}): {error}") from None
     for _ in path:
         value = value.value
-    return [bytes(raw) for raw in cast("list[msgspec.Raw]", value)]
+    return list(map(bytes, cast("list[msgspec.Raw]", value)))
 
 
 class _Scan:

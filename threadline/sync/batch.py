@@ -115,7 +115,7 @@ def _key_of(values: Sequence[Any]) -> str | None:
     for value in values:
         if type(value) not in _PLAIN or value == "":
             return None
-    return ":".join(map(str, values))
+    return ":".join([str(value) for value in values])
 
 
 class Judge:

@@ -20,6 +20,8 @@ from threadline.sdk.errors import ConfigError
 from threadline.store.database import Row, Transaction, moment, storable
 from threadline.sync.policy import DriftPolicy
 
+State = Literal["known", "new", "missing", "retyped"]
+
 _ALL_OF_FIRST = 1_000
 _SAMPLE = 32
 """Of how many records one is looked at closely, once a run is long."""
@@ -29,10 +31,9 @@ _MOST = 2_000
 _LONGEST = 500
 """Characters of a name that is remembered: PostgreSQL's index takes 2,704 bytes."""
 _TYPES = {ord('"'): "string", ord("{"): "object", ord("["): "array", ord("t"): "boolean", ord("f"): "boolean", ord("n"): "null"}
+_NOTHING: Mapping[str, State] = {}
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder(float_hook=Number).decode
-
-State = Literal["known", "new", "missing", "retyped"]
 
 
 class Sight(NamedTuple):
@@ -96,9 +97,11 @@ class Fields:
         if not closely and fields.keys() == self._usual:
             return None
         self._looked += 1
-        missing = self._known.keys() - fields.keys()
-        shown = [(field, _type(value)) for field, value in islice(fields.items(), _MOST)] + [(field, _ABSENT) for field in missing]
-        sights = [Sight(field, kind, state) for field, kind in shown if (state := self._state(field, kind, record_id)) != "known"]
+        known = self._known
+        shown = [(field, _TYPES.get(memoryview(value)[0], "number")) for field, value in islice(fields.items(), _MOST)]
+        shown += [(field, _ABSENT) for field in known.keys() - fields.keys()]
+        odd = [(field, kind) for field, kind in shown if known.get(field, _NOTHING).get(kind) != "known"]
+        sights = [Sight(field, kind, state) for field, kind in odd if (state := self._state(field, kind, record_id)) != "known"]
         if not sights:
             self._usual = fields.keys()
             return None
@@ -129,10 +132,6 @@ def _judged(types: Mapping[str, State] | None, kind: str) -> State:
         return "missing"
     # A field that may be null, or always was, has not changed its type.
     return "retyped" if kind != "null" and types.keys() - {"null", _ABSENT} else "known"
-
-
-def _type(value: msgspec.Raw) -> str:
-    return _TYPES.get(memoryview(value)[0], "number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
