@@ -76,6 +76,19 @@ def test_a_process_that_is_alive_and_slower_than_its_lease_keeps_the_stream_whil
     assert lab.rows("SELECT lease_until FROM streams") == [(None,)]
 
 
+def test_a_source_that_takes_longer_than_the_lease_does_not_cost_its_run_the_stream(lab: Lab, database_url: str) -> None:
+    with Puller(database_url, PEOPLE, lease=1) as waiting:
+        waiting.go_on()
+        lab.connector.add("people", *([record] for record in PEOPLE))
+        time.sleep(1.5)
+        with pytest.raises(BusyError):
+            lab.pull("people")
+        for _ in PEOPLE[2:]:
+            waiting.go_on()
+        waiting.line.send("go on")
+        assert waiting.line.recv() == repr(Ledger(read=5, new=5))
+
+
 def test_the_health_of_a_stream_tells_of_its_lease_its_pause_and_its_drift(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "threadline.yaml").write_text("sources: {desk: {connector: zendesk, settings: {subdomain: acme}, streams: {users: {}}}}")
     config = load_config(tmp_path / "threadline.yaml")

@@ -14,6 +14,8 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     lease: timedelta = timedelta(minutes=2)
     """How long a run holds its stream after its last sign of life."""
+    ahead: int = 2
+    """Pages that are read while earlier ones are stored."""
     breaker_percent: float = 20.0
     breaker_of: int = 200
     """More than this share of this many records that cannot be used pauses the stream."""

@@ -11,6 +11,7 @@ from threadline.sdk.contract import Connector, Cursor, Page, Stream
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store.database import Database, RepeatCarefullyError, Transaction, moment
 from threadline.sync import archive
+from threadline.sync.ahead import read_ahead
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge, Verdict
 from threadline.sync.breaker import Breaker, BreakerError
@@ -46,7 +47,7 @@ def pull(
     with run.under_way(), uncollected():
         batches = Batches(run, Writer(judge, run.id, policy), None if resume else Breaker(judge.source, judge.stream, policy))
         batches.prepare()
-        for page in joined_pages(connector.pull(judge.stream, None if full else run.cursor)):
+        for page in batches.pages(connector, None if full else run.cursor):
             batches.write(batches.incoming(page), page.cursor)
             if progress:
                 progress(run.ledger)
@@ -105,6 +106,12 @@ class Batches:
     def incoming(self, page: Page) -> list[Incoming]:
         """Name what a page brings; what is expected to be new is mapped already."""
         return self.writer.judge.incoming(page.records, page.rejected, map_for=self.run.id if self._expects_new else None)
+
+    def pages(self, connector: Connector[Any], since: Cursor | None) -> Iterator[Page]:
+        """Read from a cursor to the end, in pages large enough for a transaction; a slow source does not cost the run its lease."""
+        run, policy = self.run, self.writer.policy
+        patience = max(policy.lease.total_seconds() / 3, 0.1)
+        return joined_pages(read_ahead(connector.pull(run.stream, since), policy.ahead, waiting=run.renew, patience=patience))
 
     def write(self, incoming: Sequence[Incoming], cursor: Cursor | None) -> None:
         """Judge and apply one batch.

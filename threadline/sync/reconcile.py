@@ -19,7 +19,7 @@ from threadline.sync.apply import Writer, log
 from threadline.sync.batch import Incoming, Judge
 from threadline.sync.lease import Run
 from threadline.sync.policy import USUAL, Policy
-from threadline.sync.pull import Batches, Progress, joined_pages, pull
+from threadline.sync.pull import Batches, Progress, pull
 from threadline.sync.views import Ledger
 
 _AT_ONCE = 5_000
@@ -90,7 +90,7 @@ class _Sweep(Batches):
 
     def read(self, connector: Connector[Any], since: Cursor | None, progress: Progress | None) -> None:
         """Read from a cursor to the end."""
-        for page in joined_pages(connector.pull(self.run.stream, since)):
+        for page in self.pages(connector, since):
             self.write(self.incoming(page), None)
             self.cursor = page.cursor or self.cursor
             if progress:

@@ -27,7 +27,7 @@ _USUAL = 20
 
 
 # Whoever is asleep has outslept its lease, and may be superseded at any moment.
-_POLICY = Policy(lease=timedelta(0), breaker_percent=100)
+_POLICY = Policy(lease=timedelta(0), ahead=0, breaker_percent=100)
 
 
 class Simulated(Connector[Settings], Target):
