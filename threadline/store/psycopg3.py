@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg: the usual driver, and what the tests hold the own binding of libpq against."""
+"""PostgreSQL through psycopg: for where libpq is not known, and what the tests hold the own binding of libpq against."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
