@@ -77,7 +77,7 @@ def test_a_process_that_is_alive_and_slower_than_its_lease_keeps_the_stream_whil
 
 
 def test_a_source_that_takes_longer_than_the_lease_does_not_cost_its_run_the_stream(lab: Lab, database_url: str) -> None:
-    with Puller(database_url, PEOPLE, lease=1) as waiting:
+    with Puller(database_url, PEOPLE, lease=1, ahead=1) as waiting:
         waiting.go_on()
         lab.connector.add("people", *([record] for record in PEOPLE))
         time.sleep(1.5)

@@ -31,11 +31,11 @@ def pull_all(url: str, pages: Pages, batch: int, told: Connection) -> None:
     told.send("done")
 
 
-def pull_in_step(url: str, records: list[Any], lease: float, line: Connection) -> None:
+def pull_in_step(url: str, records: list[Any], lease: float, ahead: int, line: Connection) -> None:
     """Pull people one by one, each when the test says so; tell how it ended."""
     pulling.BATCH = 1
     with open_database(url, create=False) as database:
-        lab = Lab(database, policy=Policy(lease=timedelta(seconds=lease)))
+        lab = Lab(database, policy=Policy(lease=timedelta(seconds=lease), ahead=ahead))
         lab.connector.add("people", *([record] for record in records))
         offered = lab.connector.pull
 
@@ -56,9 +56,9 @@ def pull_in_step(url: str, records: list[Any], lease: float, line: Connection) -
 class Puller:
     """A pull of people in a process of its own, one record at a time."""
 
-    def __init__(self, url: str, records: list[Any], lease: float = USUAL.lease.total_seconds()) -> None:
+    def __init__(self, url: str, records: list[Any], lease: float = USUAL.lease.total_seconds(), ahead: int = 0) -> None:
         self.line, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("forkserver").Process(target=pull_in_step, args=(url, records, lease, theirs))
+        self.process = multiprocessing.get_context("forkserver").Process(target=pull_in_step, args=(url, records, lease, ahead, theirs))
         self.process.start()
         theirs.close()
 
