@@ -19,7 +19,7 @@ from threadline.sync.lease import Run
 from threadline.sync.policy import USUAL, Policy
 from threadline.sync.views import Ledger
 
-BATCH = 5_000
+BATCH = 3_000
 """Records in one transaction, at least, while a source has more at once."""
 BATCH_BYTES = 16_000_000
 BATCH_SECONDS = 10.0
