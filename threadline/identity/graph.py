@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from threadline.identity.membership import members, profiles_of
+from threadline.identity.membership import followed, members, profiles_of
 from threadline.model.groups import connected, name_groups
 from threadline.model.ids import new_ulid, parse_id
 from threadline.store.database import Row, Transaction
@@ -92,13 +92,8 @@ def _read_identifiers(transaction: Transaction, parties: set[bytes]) -> list[Row
 def _note_identifiers(transaction: Transaction, rows: Sequence[Row], around: Neighbourhood) -> set[bytes]:
     for party, _, _, kind, _, value in rows:
         if kind == "threadline" and (profile := parse_id(value)):
-            around.named[_followed(transaction, profile)].add(party)
+            around.named[followed(transaction, profile)].add(party)
     return {row[1] for row in rows} - around.holders.keys()
-
-
-def _followed(transaction: Transaction, profile: bytes) -> bytes:
-    rows = transaction.query("SELECT redirect_to FROM profiles WHERE id = ? AND redirect_to IS NOT NULL", [profile])
-    return rows[0][0] if rows else profile
 
 
 def _links(around: Neighbourhood) -> list[list[bytes]]:

@@ -16,6 +16,12 @@ def profiles_of(transaction: Transaction, parties: Iterable[bytes]) -> dict[byte
     return found
 
 
+def followed(transaction: Transaction, profile: bytes) -> bytes:
+    """Return the profile that an id leads to: itself, unless it ended."""
+    rows = transaction.query("SELECT redirect_to FROM profiles WHERE id = ? AND redirect_to IS NOT NULL", [profile])
+    return rows[0][0] if rows else profile
+
+
 def members(transaction: Transaction, profiles: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
     """Return (profile, party) for every party of these profiles, by party; nothing for an id that is no profile today."""
     wanted = set(profiles)

@@ -1,15 +1,16 @@
 """Who takes part in interactions, cases and orders, and in which of them a customer does."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from threadline.store import schema
 from threadline.store.database import Transaction
 
 Roles = Mapping[str, list[bytes]]
 """The parties in each role."""
 
-TABLES = ("interactions", "cases", "orders")
+TABLES = tuple(table.name for table in schema.TABLES if schema.RELATED in table.names)
 _decode = msgspec.json.Decoder(dict[str, list[str]]).decode
 
 
@@ -30,18 +31,18 @@ def write_related(parties: Iterable[tuple[str, bytes]]) -> str | None:
 
 def customers_of(transaction: Transaction, table: str, entities: Iterable[bytes]) -> set[tuple[bytes, bytes]]:
     """Return (customer, entity) for each of these entities of one table."""
-    rows = transaction.query_in(f'SELECT id, related_parties FROM "{table}" WHERE id {{keys}}', entities)  # noqa: S608 - a name of the schema
-    return {(party, entity) for entity, related in rows for party in read_related(related).get("customer", ())}
+    related = related_parties(transaction, entities, [table])
+    return {(party, entity) for entity, roles in related.items() for party in roles.get("customer", ())}
 
 
-def related_parties(transaction: Transaction, entities: Iterable[bytes]) -> dict[bytes, Roles]:
+def related_parties(transaction: Transaction, entities: Iterable[bytes], tables: Sequence[str] = TABLES) -> dict[bytes, Roles]:
     """Return who takes part in each of these entities; one in which nobody does is left out."""
     wanted = list(entities)
     return {
         entity: read_related(text)
-        for table in TABLES
+        for table in tables
         for entity, text in transaction.query_in(
-            f"SELECT id, related_parties FROM {table} WHERE related_parties IS NOT NULL AND id {{keys}}",  # noqa: S608 - a name above
+            f"SELECT id, related_parties FROM {table} WHERE related_parties IS NOT NULL AND id {{keys}}",  # noqa: S608 - a name of the schema
             wanted,
         )
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from threadline.identity.membership import members
+from threadline.identity.membership import followed, members
 from threadline.model.ids import show_id
 from threadline.store.database import Transaction
 
@@ -52,8 +52,7 @@ _PREFERENCE_FIELDS = ("channel", "purpose", "language", "quiet_from", "quiet_to"
 
 def follow(transaction: Transaction, profile: bytes) -> bytes | None:
     """Return the profile that an id stands for today; None when there is none."""
-    rows = transaction.query("SELECT redirect_to FROM profiles WHERE id = ? AND redirect_to IS NOT NULL", [profile])
-    current = rows[0][0] if rows else profile
+    current = followed(transaction, profile)
     return current if members(transaction, [current]) else None
 
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 
 from xxhash import xxh3_128_digest
 
@@ -19,14 +18,6 @@ def entity_id(source: str, kind: str, external_id: str) -> bytes:
 def new_ulid() -> bytes:
     """Return 16 bytes that sort by creation time: 48 bits of milliseconds, 80 of chance (ULID specification)."""
     return int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10)
-
-
-def ulids() -> Iterator[bytes]:
-    """Yield ULIDs of one moment, each the one before plus 1, as the specification has it."""
-    number = int.from_bytes(new_ulid(), "big")
-    while True:
-        yield number.to_bytes(16, "big")
-        number += 1
 
 
 def show_id(identity: bytes) -> str:

@@ -1,7 +1,6 @@
 """A connection through libpq itself: it starts in a fraction of the time that a Python driver takes to be imported.
 
-Whatever may wait is sent without blocking and awaited in
-Python, so that a signal ends the wait; ctypes lets other threads run meanwhile.
+Whatever may wait is sent without blocking and awaited in Python, so that a signal ends the wait; ctypes lets other threads run meanwhile.
 """
 
 import ctypes
