@@ -20,7 +20,7 @@ from threadline.sdk import ConfigError, RetryableError
 from threadline.store.database import open_database
 from threadline.store.metadata import metadata
 from threadline.store.migrate import HEAD, revision
-from threadline.store.schema import TABLES
+from threadline.store.schema import TABLES, VIEWS
 
 FOLDER = Path(threadline.store.__file__).parent / "migrations"
 OPEN = "import sys; from threadline.store.database import open_database; open_database(sys.argv[1], create=True).close()"
@@ -36,6 +36,8 @@ def change(url: str, *statements: str) -> None:
 
 def migrate(url: str, step: Callable[[Config, str], None], to: str) -> None:
     """Move a database to another migration, as `threadline.store.migrate` does."""
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(exist_ok=True)
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
@@ -53,16 +55,60 @@ def tables(url: str) -> set[str]:
     return names
 
 
+CATALOG = {
+    "sqlite": (
+        "SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table'",
+        (
+            "SELECT m.name, i.name, i.origin, c.seqno, c.name "
+            "FROM sqlite_schema m, pragma_index_list(m.name) i, pragma_index_info(i.name) c WHERE m.type = 'table'"
+        ),
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'view'",
+    ),
+    "postgresql": (
+        (
+            "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage, pg_get_expr(d.adbin, d.adrelid) "
+            "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "
+            "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"
+        ),
+        (
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE connamespace = 'public'::regnamespace AND contype = 'p'"
+        ),
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'",
+    ),
+}
+
+
+def catalog(url: str) -> list[list[tuple[object, ...]]]:
+    """Return what a database says of its columns, keys, indexes and views, whatever order they were made in."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        found = [sorted(map(tuple, connection.execute(text(query))), key=repr) for query in CATALOG[engine.dialect.name]]
+    engine.dispose()
+    return found
+
+
 def test_head_is_the_newest_migration_of_the_folder():
     assert ScriptDirectory(str(FOLDER)).get_heads() == [HEAD]
 
 
-def test_the_migrations_make_exactly_the_declared_tables(database_url):
-    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+def test_the_migrations_make_exactly_the_declared_tables(empty_url):
+    migrate(empty_url, command.upgrade, HEAD)
+    engine = create_engine(empty_url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata()) == []
     engine.dispose()
-    assert tables(database_url) == {table.name for table in TABLES} | {"alembic_version"}
+    assert tables(empty_url) == {table.name for table in TABLES} | {"alembic_version"}
+
+
+def test_a_new_database_has_all_that_the_migrations_make(empty_url):
+    open_database(empty_url, create=True).close()
+    created = catalog(empty_url)
+    migrate(empty_url, command.downgrade, "base")
+    assert tables(empty_url) == {"alembic_version"}
+    migrate(empty_url, command.upgrade, HEAD)
+    assert created == catalog(empty_url)
 
 
 def test_four_processes_that_open_an_empty_database_at_once_all_succeed(empty_url):
@@ -80,15 +126,24 @@ def test_opening_again_changes_nothing(database_url):
 
 
 def test_an_interrupted_upgrade_leaves_nothing_and_is_done_by_the_next(empty_url, monkeypatch):
-    def failing(name: str, *columns: object, **options: object) -> None:
-        if name == "records":
-            raise KeyboardInterrupt
-        made(name, *columns, **options)
+    def failing(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
 
-    made = op.create_table
+    migrate(empty_url, command.upgrade, "0001")
+    before = tables(empty_url)
     with monkeypatch.context() as patch:
-        patch.setattr(op, "create_table", failing)
+        patch.setattr(op, "drop_table", failing)
         with pytest.raises(KeyboardInterrupt):
+            open_database(empty_url, create=True)
+    assert tables(empty_url) == before
+    open_database(empty_url, create=True).close()
+    assert {table.name for table in TABLES} <= tables(empty_url)
+
+
+def test_an_interrupted_creation_leaves_nothing_and_is_done_by_the_next(empty_url, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(VIEWS, "party_profiles", "SELECT ) FROM parties")
+        with pytest.raises(Exception, match=r"\)"):
             open_database(empty_url, create=True)
     assert tables(empty_url) == set()
     open_database(empty_url, create=True).close()

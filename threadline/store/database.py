@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from threadline.sdk.errors import ConfigError, RetryableError
 from threadline.store.schema import Table
@@ -92,6 +92,9 @@ class RepeatCarefullyError(RetryableError):
 
 class Database(ABC):
     """A store that is open. Not shared between threads."""
+
+    dialect: ClassVar[str]
+    """postgresql or sqlite."""
 
     @abstractmethod
     def read(self) -> AbstractContextManager[Transaction]:

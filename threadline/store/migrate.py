@@ -10,13 +10,13 @@ from threadline.store.schema import BY_NAME
 HEAD = "0004"
 """The newest migration; a test holds it against the folder."""
 
-_LOCK = 7_415_026
-"""Number of PostgreSQL's advisory lock for migrations."""
+_LOCK = "migrations"
 
 
 def ensure_current(database: Database, url: str) -> None:
-    """Run the migrations that are missing; ConfigError when the database is newer than this code, or somebody else's."""
-    if revision(database) != HEAD:
+    """Make the tables, or run the migrations that are missing; ConfigError for a database of newer code, or of somebody else."""
+    current = revision(database)
+    if current != HEAD and not (current is None and _create(database)):
         _upgrade(url)
 
 
@@ -32,6 +32,21 @@ def revision(database: Database) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def _create(database: Database) -> bool:
+    """Make all tables, unless one of them is there: another process was quicker, or the database is somebody else's."""
+    from threadline.store.create import create
+
+    try:
+        with database.write() as transaction:
+            transaction.lock(_LOCK)
+            create(transaction, database.dialect, HEAD)
+    except Exception as error:
+        if "already exists" in str(error):
+            return False
+        raise
+    return True
+
+
 def _upgrade(url: str) -> None:
     from alembic import command
     from alembic.config import Config
@@ -44,7 +59,7 @@ def _upgrade(url: str) -> None:
     engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
+            connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"threadline {_LOCK}"})
         else:
             connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
             connection.exec_driver_sql("PRAGMA busy_timeout = 60000")

@@ -153,6 +153,8 @@ class PostgresTransaction(Transaction):
 class PostgresDatabase(Database):
     """One connection, in UTC."""
 
+    dialect = "postgresql"
+
     def __init__(self, url: str) -> None:
         try:
             self._connection = connect(url.replace("postgresql+psycopg", "postgresql", 1))

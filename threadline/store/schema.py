@@ -17,7 +17,11 @@ ColumnKind = Literal["id", "text", "integer", "real", "boolean", "time", "date",
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; `id` is 16 bytes, `time` UTC with microseconds, `serial` counts up by itself."""
+    """A column.
+
+    `id` is 16 bytes (an id or a digest), `bytes` many that no compression makes fewer, `time` UTC with microseconds; `serial` counts
+    up by itself.
+    """
 
     name: str
     kind: ColumnKind
@@ -104,12 +108,12 @@ PROFILES = _table(
 """The profiles that ever gained or lost a party, and which one those that ended lead to. Any other is a party by itself, under its id."""
 
 MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("profile", "id"), indexes=[("profile",)])
-"""The parties whose profile has another id than they have; the view `party_profiles` names the profile of every party."""
+"""The parties whose profile has another id than they have."""
 
 RECORDS = _table(
     "records", ["id"],
-    Column("id", "id"), _text("source"), _text("stream"), _text("key"), Column("digest", "bytes"),
-    Column("canonical", "bytes", nullable=True), _text("state"), Column("page", "id"), _count("page_offset"), _count("page_length"),
+    Column("id", "id"), _text("source"), _text("stream"), _text("key"), Column("digest", "id"),
+    Column("canonical", "id", nullable=True), _text("state"), Column("page", "id"), _count("page_offset"), _count("page_length"),
     _count("version"), Column("first_seen", "time"), Column("changed_at", "time"),
     indexes=[("page",)],
 )  # fmt: skip
@@ -133,13 +137,13 @@ RAW_PAGES = _table(
 STREAMS = _table(
     "streams", ["source", "stream"],
     _text("source"), _text("stream"), _text("cursor", nullable=True), _count("token"), Column("changed_at", "time"),
-    Column("lease_until", "time", nullable=True), _text("paused", nullable=True), Column("paused_mapping", "bytes", nullable=True),
-    Column("mapping", "bytes", nullable=True),
+    Column("lease_until", "time", nullable=True), _text("paused", nullable=True), Column("paused_mapping", "id", nullable=True),
+    Column("mapping", "id", nullable=True),
 )  # fmt: skip
 """Where each stream stands, the fencing token of the run that may move it and until when that run holds it, why it is
 paused (and with which mapping), and the mapping that it was last pulled with."""
 
-MAPPINGS = _table("mappings", ["fingerprint"], Column("fingerprint", "bytes"), _text("name"), _text("text"), Column("first_used", "time"))
+MAPPINGS = _table("mappings", ["fingerprint"], Column("fingerprint", "id"), _text("name"), _text("text"), Column("first_used", "time"))
 """Every mapping file that records were mapped with, so that a changed one can be compared with it."""
 
 STREAM_FIELDS = _table(
@@ -183,7 +187,7 @@ CONSUMERS = _table("consumers", ["name"], _text("name"), _count("txid"), _count(
 
 OUTBOX = _table(
     "outbox", ["id"],
-    Column("id", "id"), _text("target"), _text("object"), Column("entity_id", "id"), _text("payload"), Column("digest", "bytes"),
+    Column("id", "id"), _text("target"), _text("object"), Column("entity_id", "id"), _text("payload"), Column("digest", "id"),
     _text("state"), _count("attempts"), _text("remote_id", nullable=True), _text("reason", nullable=True),
     Column("created_at", "time"), Column("changed_at", "time"), _count("position"),
     indexes=[("entity_id", "target", "object"), ("target", "state", "position")],
@@ -196,3 +200,10 @@ TABLES: tuple[Table, ...] = (
     SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
+
+VIEWS = {
+    "party_profiles": (
+        "SELECT p.id AS party, coalesce(m.profile, p.id) AS profile FROM parties p LEFT JOIN memberships m ON m.party = p.id"
+    )
+}
+"""By name; `party_profiles` names the profile of every party."""

@@ -119,6 +119,8 @@ def _lower(text: str | None) -> str | None:
 class SqliteDatabase(Database):
     """A file; its folder is made when it is not there."""
 
+    dialect = "sqlite"
+
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
