@@ -1,13 +1,17 @@
 """Every record's bytes are kept as the source sent them, earlier versions too, as many and as long as the policy says."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.integration.lab import Lab
+from tests.integration.lab import MAPPINGS, Lab
 from threadline.model.ids import entity_id
+from threadline.sdk import RetryableError
 from threadline.sync import archive
+from threadline.sync import pull as pulling
+from threadline.sync.drift import accept
 from threadline.sync.policy import Policy
 from threadline.sync.views import Ledger
 
@@ -18,6 +22,9 @@ ODD = [
     b'{"id":7,"name":"Z","wish":"pigeon"}',
     b'{"id":7,"name":"last"}\n',
 ]
+
+OTHER = MAPPINGS["people"].replace("customer", "agent")
+WISER = OTHER.replace("channel: wish", "channel: {from: wish, lookup: {pigeon: chat}}")
 
 
 def pull(lab: Lab, *records: Any) -> Ledger:
@@ -54,6 +61,53 @@ def test_records_of_several_pages_are_found_again(lab):
     pull(lab, *records)
     assert lab.rows("SELECT count(*) FROM raw_pages")[0][0] > 1
     assert [one.raw for number in range(12) for one in versions(lab, number)] == records
+
+
+HISTORIES: dict[str, list[dict[str, Any]]] = {
+    "at once": [],
+    "after pulls of news": [{"mapping": OTHER}],
+    "after several mappings": [{"mapping": OTHER}, {"mapping": f"{OTHER}# looked at\n"}, {}],
+    "after a full pull that broke off": [{"mapping": OTHER, "full": True}],
+}
+
+
+@pytest.mark.parametrize("earlier", HISTORIES.values(), ids=HISTORIES)
+def test_what_a_changed_mapping_reads_again_is_archived_once(lab, monkeypatch, earlier):
+    monkeypatch.setattr(pulling, "BATCH", 1)
+    lab.connector.add("people", [{"id": 1, "hidden": True}, {"id": 2, "wish": "pigeon"}, {"id": 3}], [{"id": 4}, {"id": 5}])
+    assert lab.pull("people") == Ledger(read=5, new=3, filtered=1, dead=1)
+    pages = lab.rows("SELECT id FROM raw_pages ORDER BY id")
+    records = lab.rows("SELECT id, version, changed_at, page, page_offset, page_length FROM records ORDER BY id")
+    lab.connector.failing = {"people": (1, RetryableError("the source went away"))}
+    for options in earlier:
+        with suppress(RetryableError):
+            lab.pull("people", **options)
+    lab.connector.failing = {}
+    assert lab.pull("people", full=True, mapping=WISER).missing == 0
+    assert lab.rows("SELECT role FROM parties") == [("agent",)] * 4
+    assert lab.rows("SELECT state FROM dead_letters") == [("resolved",)]
+    assert lab.rows("SELECT id FROM raw_pages ORDER BY id") == pages
+    assert lab.rows("SELECT id, version, changed_at, page, page_offset, page_length FROM records ORDER BY id") == records
+    assert lab.rows("SELECT count(*) FROM record_versions") == [(0,)]
+    assert lab.pull("people", full=True, mapping=WISER) == Ledger(read=5, unchanged=4, filtered=1)
+
+
+def test_what_changed_along_with_the_mapping_is_another_version(lab):
+    pull(lab, {"id": 7, "name": "Zoe"}, {"id": 8, "name": "Bo"})
+    lab.connector.add("people", [{"id": 7, "name": "Zoa"}])
+    assert lab.pull("people", mapping=OTHER) == Ledger(read=1, changed=1)
+    assert [one.raw for one in versions(lab, 7)] == [b'{"id":7,"name":"Zoa"}', b'{"id":7,"name":"Zoe"}']
+    assert [one.version for one in versions(lab, 8)] == [1]
+
+
+def test_a_letter_that_is_accepted_later_is_archived_once(lab):
+    lab.policy = Policy(drift="freeze")
+    pull(lab, {"id": 7, "name": "Zo"})
+    pull(lab, {"id": 7, "name": "Zo", "age": 40})
+    with lab.database.write() as transaction:
+        assert accept(transaction, "desk", "people", None) == 1
+    assert lab.pull("people", full=True) == Ledger(read=2, new=1, unchanged=1)
+    assert [one.version for one in versions(lab, 7)] == [2, 1]
 
 
 def test_only_so_many_earlier_versions_are_kept(lab):

@@ -51,7 +51,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
     """Why the connector, or the lack of a key, makes it dead already."""
     place: Place | None = None
-    """Where its bytes are, when they come from the archive."""
+    """Where the archive has its bytes already."""
     mapped: MappedRecord | UnsetType | None = UNSET
     """What it was mapped to when its key was read."""
 
@@ -118,6 +118,10 @@ def _key_of(values: Sequence[Any]) -> str | None:
     return ":".join([str(value) for value in values])
 
 
+def _seed(fingerprint: bytes) -> int:
+    return int.from_bytes(fingerprint[:8], "big")
+
+
 class Judge:
     """Reads keys and digests of one stream's records, compares them with the store, and maps what differs."""
 
@@ -131,7 +135,14 @@ class Judge:
         self._read_key = _key_reader(key)
         self._keyed = mapping.keyed(key)
         # A changed mapping makes every digest new, so that records are mapped again.
-        self._seed = int.from_bytes(mapping.fingerprint[:8], "big")
+        self._seed = _seed(mapping.fingerprint)
+        self._earlier_seeds: list[int] = []
+
+    def load(self, view: Transaction) -> None:
+        """Read what is known of the stream's fields, and which mappings its records may have been stored with."""
+        self.fields.load(view)
+        rows = view.query("SELECT fingerprint FROM mappings WHERE fingerprint <> ? ORDER BY first_used DESC", [self.mapping.fingerprint])
+        self._earlier_seeds = [_seed(fingerprint) for (fingerprint,) in rows]
 
     def incoming(self, records: Sequence[bytes], rejected: Sequence[Rejected], *, map_for: bytes | None = None) -> list[Incoming]:
         """Name and digest what was read. What is expected to be new is best mapped at once, for the run `map_for`."""
@@ -192,11 +203,20 @@ class Judge:
         latest = {record.id: record for record in incoming}
         unlike = look_up(view, latest) if view else dict.fromkeys(latest)
         verdict = Verdict(known={identity: known for identity, known in unlike.items() if known})
+        for identity, known in verdict.known.items():
+            if self._is_kept(latest[identity], known):
+                latest[identity] = replace(latest[identity], place=known.place)
         counts = Counter(self._judge(latest[identity], verdict, run_id) for identity in unlike)
         # A record superseded within its own batch changes nothing by itself.
         counts["unchanged"] += len(incoming) - len(unlike)
         verdict.ledger = Ledger(read=len(incoming), **counts)
         return verdict
+
+    def _is_kept(self, record: Incoming, known: Known) -> bool:
+        """Whether the archive holds a record's bytes as its newest version, whichever mapping they were stored with."""
+        if record.place or known.place.length != len(record.raw) or known.state == "gone":
+            return False
+        return known.digest == record.digest or any(known.digest == xxh3_128_digest(record.raw, seed=seed) for seed in self._earlier_seeds)
 
     def _judge(self, record: Incoming, verdict: Verdict, run_id: bytes) -> str:
         known = verdict.known.get(record.id)

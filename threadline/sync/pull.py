@@ -92,7 +92,7 @@ class Batches:
         self._expects_new = run.empty
 
     def prepare(self) -> None:
-        """Refuse a stream that is paused still; load what is known of its fields, and note the mapping."""
+        """Refuse a stream that is paused still; load what is known of it, and note the mapping."""
         run, mapping = self.run, self.writer.judge.mapping
         if run.paused and run.kind == "pull":
             if self._breaker and run.paused_mapping == mapping.fingerprint:
@@ -101,7 +101,7 @@ class Batches:
         if run.mapping != mapping.fingerprint:
             run.use(mapping.tree.name, mapping.text, mapping.fingerprint)
         with run.database.read() as view:
-            self.writer.judge.fields.load(view)
+            self.writer.judge.load(view)
 
     def incoming(self, page: Page) -> list[Incoming]:
         """Name what a page brings; what is expected to be new is mapped already."""
