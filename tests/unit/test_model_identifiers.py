@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadline.model.identifiers import SHARED_KINDS, identify, normalize_email, normalize_handle, normalize_id, normalize_phone
-from threadline.model.ids import entity_id, new_ulid, parse_id, show_id
+from threadline.model.ids import entity_id, id_range, new_ulid, parse_id, show_id
 from threadline.model.money import Money, currency_code
 
 QUICK = settings(max_examples=150, deadline=None)
@@ -35,6 +35,19 @@ class TestIds:
     )
     def test_nothing_else_is_an_id(self, text):
         assert parse_id(text) is None
+
+    @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16), st.integers(0, 26))
+    def test_a_range_holds_the_ids_that_are_shown_with_its_beginning(self, one, other, length):
+        beginning = show_id(one)[:length]
+        first, last = id_range(beginning.lower()) or (b"", b"")
+        assert first <= one <= last
+        assert (first <= other <= last) == show_id(other).startswith(beginning)
+        assert show_id(first).startswith(beginning)
+        assert show_id(last).startswith(beginning)
+
+    @pytest.mark.parametrize("beginning", ["8", "Z", "0U", "\u00e4", "1 ", "0" * 27, "7" + "Z" * 26])
+    def test_no_id_is_shown_with_another_beginning(self, beginning):
+        assert id_range(beginning) is None
 
     def test_a_ulid_begins_with_its_time(self):
         before = int(time.time() * 1000)

@@ -37,3 +37,9 @@ def parse_id(text: str) -> bytes | None:
             return None
         number = number << 5 | value
     return number.to_bytes(17, "big")[1:] if number < 1 << 128 else None
+
+
+def id_range(beginning: str) -> tuple[bytes, bytes] | None:
+    """Return the first and the last identity that `show_id` writes with this beginning; None where it writes none so."""
+    first, last = (parse_id(beginning + show_id(end)[len(beginning) :]) for end in (bytes(16), b"\xff" * 16))
+    return (first, last) if first and last else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from threadline.model.ids import parse_id, show_id
+from threadline.model.ids import id_range, parse_id, show_id
 from threadline.sdk.errors import ConfigError
 from threadline.store.database import Database, Transaction, chunks, moment, open_database
 from threadline.sync.apply import Writer
@@ -70,12 +70,12 @@ def _letter(row: tuple[Any, ...]) -> DeadLetter:
 
 def letter(transaction: Transaction, beginning: str) -> tuple[DeadLetter, bytes]:
     """Return the letter whose id begins so, and the record's bytes; ConfigError when there is none, or several."""
-    ids = [row[0] for row in transaction.query("SELECT id FROM dead_letters")]
-    found = [identity for identity in ids if show_id(identity).startswith(beginning.upper())]
+    within = id_range(beginning)
+    found = transaction.query("SELECT id FROM dead_letters WHERE id BETWEEN ? AND ? LIMIT 2", within) if within else []
     if len(found) != 1:
-        what = f"{len(found)} dead letters begin" if found else "no dead letter begins"
+        what = "several dead letters begin" if found else "no dead letter begins"
         raise ConfigError(f"{what} with {beginning!r}: `threadline dead list` shows their ids")
-    ((*row, raw),) = transaction.query(f"SELECT {_COLUMNS}, raw FROM dead_letters WHERE id = ?", found)  # noqa: S608 - a constant
+    ((*row, raw),) = transaction.query(f"SELECT {_COLUMNS}, raw FROM dead_letters WHERE id = ?", found[0])  # noqa: S608 - a constant
     return _letter(tuple(row)), bytes(raw)
 
 
