@@ -94,6 +94,16 @@ def test_what_is_dead_already_pauses_no_stream_that_is_read_as_a_whole_again(lab
     assert lab.rows("SELECT DISTINCT attempts FROM dead_letters") == [(2,)]
 
 
+def test_a_full_pull_that_is_paused_is_resumed_as_one(lab):
+    lab.connector.add("people", people(300, 0))
+    lab.pull("people")
+    lab.connector.pages["people"].clear()
+    lab.connector.add("people", people(300, 300))
+    with pytest.raises(BreakerError, match="threadline pull desk --stream people --full --resume"):
+        lab.pull("people", full=True)
+    assert lab.pull("people", full=True, resume=True) == Ledger(read=300, dead=300)
+
+
 def test_a_small_stream_never_pauses(lab):
     lab.connector.add("people", people(199, 199))
     assert lab.pull("people") == Ledger(read=199, dead=199)

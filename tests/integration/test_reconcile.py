@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.integration.lab import Lab, ListConnector, contents
+from tests.integration.lab import MAPPINGS, Lab, ListConnector, contents
 from threadline.model.ids import entity_id
 from threadline.sdk import Cursor, Page, RetryableError, Stream
 from threadline.sdk.contract import CursorKind
@@ -62,10 +62,16 @@ class Room(Lab):
         super().__init__(database, self.shelf)
 
     def sweep(
-        self, stream: str = "people", cursor: CursorKind | None = None, *, remove: bool = False, progress: Progress | None = None
+        self,
+        stream: str = "people",
+        cursor: CursorKind | None = None,
+        *,
+        remove: bool = False,
+        progress: Progress | None = None,
+        mapping: str | None = None,
     ) -> Reconciled:
-        declared = Stream(stream, ("id",), f"list/{stream}", cursor=cursor or KeyOrder())
-        return reconcile(self.database, self.shelf, self.judge(stream), declared, remove=remove, progress=progress, policy=self.policy)
+        declared, judge = Stream(stream, ("id",), f"list/{stream}", cursor=cursor or KeyOrder()), self.judge(stream, mapping=mapping)
+        return reconcile(self.database, self.shelf, judge, declared, remove=remove, progress=progress, policy=self.policy)
 
     def states(self) -> dict[str, str]:
         return dict(self.rows("SELECT key, state FROM records"))
@@ -277,3 +283,44 @@ def test_a_paused_stream_is_not_swept(room):
     with pytest.raises(BreakerError):
         room.sweep()
     assert set(room.states()) == {"1", "2", "3", "4", "5"}
+
+
+@pytest.fixture
+def spoilt(room: Room, monkeypatch: Any) -> Room:
+    """A source in which 2 good and 8 bad records slipped in, and one is gone."""
+    monkeypatch.setattr(pulling, "BATCH", 1)
+    room.policy = Policy(breaker_of=5)
+    room.shelf.slip(*(person(number) for number in (6, 7)), *(person(number, wish="pigeon") for number in range(8, 16)))
+    del room.shelf.held[5]
+    return room
+
+
+def test_a_sweep_that_mostly_finds_what_cannot_be_used_pauses_the_stream(spoilt):
+    with pytest.raises(BreakerError, match=r"desk\.people is paused: 3 of the last 5 records could not be used") as caught:
+        spoilt.sweep()
+    said = str(caught.value)
+    assert said.endswith("threadline pull desk --stream people --full --resume")
+    assert spoilt.rows("SELECT paused FROM streams") == [(said,)]
+    assert spoilt.rows("SELECT kind, error FROM runs WHERE state = 'failed'") == [("reconcile", said)]
+    # Batches before the one that is refused stay; what was not read is not gone.
+    assert spoilt.states() == dict.fromkeys("1234567", "ok") | dict.fromkeys("89", "dead")
+    for again in (spoilt.sweep, lambda: spoilt.pull("people")):
+        with pytest.raises(BreakerError) as repeated:
+            again()
+        assert str(repeated.value) == said
+
+
+def test_a_mended_mapping_sweeps_to_the_end(spoilt):
+    with pytest.raises(BreakerError):
+        spoilt.sweep()
+    mended = MAPPINGS["people"].replace("channel: wish", "channel: {from: wish, lookup: {pigeon: chat}}")
+    assert spoilt.sweep(mapping=mended) == Reconciled(read=14, never_read=8, stale=0, gone=1, dead=0)
+    assert spoilt.states() == {str(number): "gone" if number == 5 else "ok" for number in range(1, 16)}
+
+
+def test_what_a_person_took_for_dead_letters_stops_no_sweep(spoilt):
+    with pytest.raises(BreakerError):
+        spoilt.sweep()
+    assert spoilt.pull("people", full=True, resume=True) == Ledger(read=14, unchanged=6, dead=8)
+    assert spoilt.sweep() == Reconciled(read=14, never_read=0, stale=0, gone=1, dead=8)
+    assert spoilt.sweep() == Reconciled(read=14, never_read=0, stale=0, gone=0, dead=8)

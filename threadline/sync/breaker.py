@@ -15,9 +15,11 @@ class BreakerError(ConfigError):
 class Breaker:
     """Watches the share of dead records among the latest that were judged."""
 
-    def __init__(self, source: str, stream: str, policy: Policy) -> None:
+    def __init__(self, source: str, stream: str, policy: Policy, *, full: bool = False) -> None:
+        """Watch one run; `full` says that it reads more than what follows the stream's cursor."""
         self._source = source
         self._stream = stream
+        self._resume = f"threadline pull {source} --stream {stream} {'--full ' if full else ''}--resume"
         self._share = policy.breaker_percent / 100
         self._of = policy.breaker_of
         self._batches: deque[tuple[int, int]] = deque()
@@ -42,8 +44,7 @@ class Breaker:
         return (
             f"{self._source}.{self._stream} is paused: {dead} of the last {total} records could not be used, {count} of them for this: "
             f"{path}: {reason}{place}, such as record {example}. Nothing of this batch is stored, and the cursor stays. "
-            "Correct the mapping or the source and pull again; or take such records as dead letters: "
-            f"threadline pull {self._source} --stream {self._stream} --resume"
+            f"Correct the mapping or the source and pull again; or take such records as dead letters: {self._resume}"
         )
 
 

@@ -45,7 +45,8 @@ def pull(
     """
     run = Run(database, judge.source, judge.stream, lease=policy.lease)
     with run.under_way(), uncollected():
-        batches = Batches(run, Writer(judge, run.id, policy), None if resume else Breaker(judge.source, judge.stream, policy))
+        breaker = None if resume else Breaker(judge.source, judge.stream, policy, full=full)
+        batches = Batches(run, Writer(judge, run.id, policy), breaker)
         batches.prepare()
         for page in batches.pages(connector, None if full else run.cursor):
             batches.write(batches.incoming(page), page.cursor)

@@ -17,6 +17,7 @@ from threadline.store import schema
 from threadline.store.database import Database, Row, Transaction, chunks
 from threadline.sync.apply import Writer, log
 from threadline.sync.batch import Incoming, Judge
+from threadline.sync.breaker import Breaker
 from threadline.sync.lease import Run
 from threadline.sync.policy import USUAL, Policy
 from threadline.sync.pull import Batches, Progress, pull
@@ -52,7 +53,10 @@ def reconcile(
     progress: Progress | None = None,
     policy: Policy = USUAL,
 ) -> Reconciled:
-    """Sweep one stream. GoneError when more is gone than the breaker allows, unless `remove` says that this is so."""
+    """Sweep one stream. GoneError when more is gone than the breaker allows, unless `remove` says that this is so.
+
+    BreakerError when too much of what it would repair cannot be used: the stream is then paused, and nothing marked as gone.
+    """
     # What is due regularly is no finding.
     pull(database, connector, judge, policy=policy)
     run = Run(database, judge.source, judge.stream, "reconcile", policy.lease)
@@ -74,7 +78,7 @@ class _Sweep(Batches):
     """Batches that also note which records were seen."""
 
     def __init__(self, run: Run, writer: Writer) -> None:
-        super().__init__(run, writer)
+        super().__init__(run, writer, Breaker(run.source, run.stream, writer.policy, full=True))
         self.cursor: Cursor | None = None
 
     def begin(self) -> None:
