@@ -34,7 +34,7 @@ class Server:
         self.drop()
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {_DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
-        return urlunsplit(urlsplit(self._url)._replace(path=f"/{_DATABASE}"))
+        return self._database
 
     def drop(self) -> None:
         """Remove the database."""
@@ -42,12 +42,17 @@ class Server:
             connection.execute(f"DROP DATABASE IF EXISTS {_DATABASE} WITH (FORCE)")
 
     def settle(self) -> None:
-        """Write out what earlier work left, so that it is not counted with later work."""
-        with self._connect() as connection:
+        """Clean up and write out what earlier work left: autovacuum, which comes when it likes, would count it with later work."""
+        with self._connect(self._database) as connection:
+            connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._url, autocommit=True)
+    @property
+    def _database(self) -> str:
+        return urlunsplit(urlsplit(self._url)._replace(path=f"/{_DATABASE}"))
+
+    def _connect(self, url: str | None = None) -> psycopg.Connection[Any]:
+        return psycopg.connect(url or self._url, autocommit=True)
 
 
 @contextmanager

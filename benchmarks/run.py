@@ -88,7 +88,8 @@ class Bench:
         chosen = [case for case in cases if case.name in candidate.cases] if number < candidate.rounds else []
         with serving(pages) as address:
             for case in chosen:
-                self._server.settle()
+                if candidate.served:
+                    self._server.settle()
                 command = candidate.command(f"{address}/{case.served}")
                 used = self._server.pid if candidate.served else None
                 cost = measure(command, log=log, folder=home, environment=candidate.environment, server=used)
