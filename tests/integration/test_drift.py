@@ -44,6 +44,13 @@ def extensions(lab: Lab, number: int) -> Any:
     return msgspec.json.decode(text) if text else None
 
 
+def test_what_is_new_and_large_is_noted_and_left_to_the_archive(lab):
+    learned(lab)
+    assert pull(lab, {**USUAL[0], "id": 30, "colour": "red", "scan": "x" * 100_000}) == Ledger(read=1, new=1)
+    assert extensions(lab, 30) == {"colour": "red"}
+    assert {one.field for one in found(lab)} == {"colour", "scan"}
+
+
 @pytest.mark.parametrize(("change", "sights"), SIGHTS.values(), ids=SIGHTS)
 @pytest.mark.parametrize("policy", ["evolve", "ignore"])
 def test_what_differs_is_noted_with_an_example(lab, change, sights, policy):

@@ -7,7 +7,7 @@ from xxhash import xxh3_128_digest
 from tests.integration.lab import MAPPINGS
 from tests.integration.test_hostile_records import TALK, noise
 from threadline.sdk import split_records
-from threadline.sync import archive, batch
+from threadline.sync import archive, large
 from threadline.sync.replay import replay
 from threadline.sync.views import Ledger
 
@@ -21,14 +21,32 @@ def letters(lab):
 
 
 def test_a_record_too_large_to_be_mapped_is_dead_under_its_key_until_it_is_smaller(lab, monkeypatch):
-    monkeypatch.setattr(batch, "MOST_BYTES", 5_000)
-    large, small = odd(text=noise(6_000)), odd(text="small")
-    assert lab.read("talks", large, TALK) == Ledger(read=2, new=1, dead=1)
-    assert letters(lab) == [("odd", f"the record has {len(large):,} bytes; at most 5,000 are mapped", large)]
-    assert replay(lab.database, lab.judge("talks")).missing == 0
-    assert [one[2] for one in letters(lab)] == [large]
-    assert lab.read("talks", small, TALK) == Ledger(read=2, new=1, unchanged=1)
-    assert letters(lab) == []
+    monkeypatch.setattr(large, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(large, "MOST_VALUES", 1_000)
+    bytes_, values = odd(text=noise(6_000)), odd(x=[{}] * 1_000)
+    for too_large, why in (
+        (bytes_, f"{len(bytes_):,} bytes; at most 5,000 are mapped"),
+        (values, "more than 1,000 values; at most so many are mapped"),
+    ):
+        assert lab.read("talks", too_large, TALK).dead == 1
+        assert letters(lab) == [("odd", f"the record has {why}", too_large)]
+        assert replay(lab.database, lab.judge("talks")) == Ledger(read=2, unchanged=1, dead=1)
+        assert [one[2] for one in letters(lab)] == [too_large]
+        assert lab.read("talks", odd(text="small"), TALK).dead == 0
+        assert letters(lab) == []
+
+
+def test_a_record_is_large_by_its_values_and_not_by_its_text(lab):
+    wordy, many = odd(text='[{,"' * 300_000), b'{"id":"many","at":"2026-01-02T03:04:05Z","x":[%b1]}' % (b"1," * 500_000)
+    assert lab.read("talks", wordy, TALK) == Ledger(read=2, new=2)
+    assert lab.read("talks", many, TALK) == Ledger(read=2, unchanged=1, dead=1)
+
+
+def test_a_large_key_names_nobody(lab):
+    record = b'{"id":[%b1]}' % (b"{}," * 500_000)
+    assert lab.read("talks", record, TALK) == Ledger(read=2, new=1, dead=1)
+    ((_, reason, raw),) = letters(lab)
+    assert (reason, raw) == ("the record has no key: 'id' is missing or no plain value", record)
 
 
 def test_a_key_too_long_to_be_one_is_dead_with_its_bytes(lab):
@@ -87,12 +105,12 @@ def digest(lab, sql: str) -> list[bytes]:
 
 @pytest.mark.slow
 def test_200_megabytes_are_dead_and_just_below_the_limit_is_a_row(lab):
-    texts = [b"\\u00e4 word " * 20_000_000, b"word " * 12_700_000]
-    large, most = (b'{"id":"odd %d","at":"2026-01-02T03:04:05Z","text":"%b"}' % (len(text), text) for text in texts)
+    texts = [b"\\u00e4 word " * 20_000_000, b"word " * 7_100_000]
+    huge, most = (b'{"id":"odd %d","at":"2026-01-02T03:04:05Z","text":"%b"}' % (len(text), text) for text in texts)
     good = msgspec.json.encode(TALK)
-    cut = split_records(b'{"items": [%b]}' % b",".join([large, b'{"id": NaN}', most, good]), "items")
+    cut = split_records(b'{"items": [%b]}' % b",".join([huge, b'{"id": NaN}', most, good]), "items")
     assert lab.read("talks", *cut) == Ledger(read=4, new=2, dead=2)
-    assert xxh3_128_digest(large) in digest(lab, "SELECT raw FROM dead_letters")
+    assert xxh3_128_digest(huge) in digest(lab, "SELECT raw FROM dead_letters")
     with lab.database.read() as view:
         kept = {xxh3_128_digest(one.raw) for page in archive.pages(view, "desk", "talks") for one in archive.read(view, page)}
     assert kept == {xxh3_128_digest(one) for one in cut}

@@ -12,6 +12,7 @@ from tests.unit.mapping_bench import case, party, pull
 from tests.unit.test_mapping_properties import RECORDS, VALUES, attempt
 from threadline.mapping.compiled import PullMapping
 from threadline.mapping.errors import MappingError
+from threadline.sync import large
 from threadline.sync.batch import UNSET, Incoming, Judge, Verdict
 
 RUN, OTHER = bytes(range(16)), bytes(range(16, 32))
@@ -105,10 +106,22 @@ def test_good_records_are_mapped_when_their_key_is_read():
 
 
 def test_a_record_too_large_to_be_mapped_is_not(monkeypatch):
-    monkeypatch.setattr("threadline.sync.batch.MOST_BYTES", 100)
+    monkeypatch.setattr(large, "MOST_BYTES", 100)
+    monkeypatch.setattr(large, "MOST_VALUES", 10)
     (record,), verdict = judged(MAPPINGS["the key is not read"], ("id",), [b'{"id": 1, "name": "%b"}' % (b"x" * 100)], at_once=True)
     assert record.mapped is UNSET
     assert "at most 100 are mapped" in verdict.letters[0].reason
+
+
+@pytest.mark.parametrize("key", [("id",), ("id", "name")], ids=["one field", "two fields"])
+def test_what_is_too_large_has_the_key_that_it_would_have(monkeypatch, key):
+    keys, reasons = [record.key for record in judged(MAPPINGS["the key is read"], key, MESSY, at_once=False)[0]], list[str | None]()
+    monkeypatch.setattr(large, "MOST_VALUES", 0)
+    for record, expected in zip(judged(MAPPINGS["the key is read"], key, MESSY, at_once=False)[0], keys, strict=True):
+        assert record.key == expected
+        reasons.append(record.reason)
+    assert "the record has more than 0 values; at most so many are mapped" in reasons
+    assert None not in reasons
 
 
 # The digest of what was made

@@ -76,6 +76,7 @@ class TestParties:
             {"handle": "me"},
             {"profile": "sai989"},
             {"id": "  "},
+            {"id": "7" * 10_001},
             {"mail": ["a@b"]},
             {"phone": {"n": 1}},
         ],
@@ -96,6 +97,7 @@ class TestParties:
         [
             ("email", "n/a", "not an e-mail address"), ("phone", "x", "not a phone number"), ("handle", "me", "not a handle"),
             ("threadline", "sai989", "not a profile id of threadline"), ("shop_other", " ", "blank: it names nobody"),
+            ("shop_other", "x" * 10_001, "a text of 10,001 characters names nobody; at most 10,000 make an identifier"),
             ("shop_other", [1], "expected a text, found a list"), ("shop_other", None, "missing"),
         ],
     )  # fmt: skip
@@ -202,6 +204,13 @@ class TestChildren:
         error = refused(pull(self.ORDER), {"no": 1, "at": "2026-01-02", "cart": {"lines": lines}})
         assert str(error).startswith(words)
         assert (error.path, error.site) == (path, f"shop/things.yaml:{line}")
+
+    def test_an_array_makes_only_so_many_rows(self, monkeypatch):
+        monkeypatch.setattr("threadline.mapping.rows._MOST_ELEMENTS", 2)
+        lines = [{"line": {"id": number, "sku": "A"}} for number in range(3)]
+        assert len(self.items(lines[:2])) == 2
+        error = refused(pull(self.ORDER), {"no": 1, "at": "2026-01-02", "cart": {"lines": lines}})
+        assert (str(error).partition(";")[0], error.site) == ("more than 2 elements", "shop/things.yaml:6")
 
     def test_the_array_may_be_kept_whole_too(self):
         mapping = pull(dedent(self.ORDER) + "extensions: {lines: cart.lines, cart: cart, all: $}")

@@ -15,6 +15,8 @@ BOMBS = {
     "a bomb in a table": f"<table><tr><td><table><tr><td>{HIGH}<td>{WIDE} end</table></table>",
     "more cells than a page has": "<table>" + "<TR><td>x<Td>y" * 15_000 + "<td>end",
     "more tags than a page has": "<b>x</b>" * 300_000 + "end",
+    "more entities than a page has": "&amp;" * 300_000 + "end",
+    "more words than a page has": "<b>a &lt;  b</b> " * 1_000_000 + "end",
 }
 
 
@@ -23,6 +25,10 @@ def test_no_table_is_padded_to_many_times_its_text(html):
     text = html_to_text(html)
     assert "end" in text
     assert len(text) <= max(len(html), 4_000_000)
+
+
+def test_entities_are_read_and_words_set_one_blank_apart_as_long_as_a_page_is():
+    assert html_to_text("&lt;  a &ampx; " * 90_000) == " ".join(["< a &x;"] * 90_000)
 
 
 def test_a_usual_table_is_laid_out():

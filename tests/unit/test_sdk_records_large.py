@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from threadline.sdk import RetryableError, records, split_records
+from threadline.sdk.records import has_more_values
 
 SIZE = 400_000
 LARGE = {
@@ -86,6 +87,20 @@ def test_how_large_a_record_counts_as_large_changes_nothing(body, stretch):
         except RetryableError:
             found.append(None)
     assert found[0] == found[1]
+
+
+def values_in(value: object) -> int:
+    """Count the values within one, and the lists and mappings that they are in."""
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else max(len(inner), 1) + sum(map(values_in, inner))
+
+
+@settings(max_examples=300, deadline=None)
+@given(VALUES, st.booleans(), st.integers(0, 12))
+@example(["[,{", {'"': "\\"}], True, 4)
+def test_values_are_counted_outside_of_texts(value, escaped, most):
+    record = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    assert has_more_values(record, most) == (values_in(value) > most)
 
 
 HUGE = """

@@ -22,6 +22,10 @@ _CONVERT: Mapping[Kind, str] = {
 _LATEST = 1_000
 _SHORT = 500
 """Characters of a text whose identifier is kept."""
+_LONGEST = 10_000
+"""Characters of a text that names anybody: as many as a record's key may have."""
+_MOST_ELEMENTS = 50_000
+"""Elements of an array that make rows: about a second's work."""
 
 
 class PartyMention(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -204,6 +208,8 @@ def _naming(kind: str, normalize: Callable[[str], str], source: str) -> Callable
     def name(value: str) -> Identifier:
         identifier = latest.get(value)
         if identifier is None:
+            if len(value) > _LONGEST:
+                raise ValueError(f"a text of {len(value):,} characters names nobody; at most {_LONGEST:,} make an identifier")
             identifier = identify(kind, value, normalize(value), source)
             if len(latest) >= _LATEST:
                 latest.clear()
@@ -244,4 +250,6 @@ def _nobody(identifiers: Mapping[str, Expression]) -> MappingError:
 def _add(seen: set[Any], key: Any) -> None:
     if key in seen:
         raise ValueError("two elements have the same key")
+    if len(seen) == _MOST_ELEMENTS:
+        raise ValueError(f"more than {_MOST_ELEMENTS:,} elements; at most so many make rows")
     seen.add(key)

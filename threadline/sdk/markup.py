@@ -8,8 +8,10 @@ _LONGEST = 300_000
 """Characters that are laid out; above, and where the layout loses everything, the words alone count."""
 _MOST_CELLS = 20_000
 """Rows and cells of tables that are laid out: each takes 30 microseconds."""
-_MOST_TAGS = 500_000
-"""Tags that are taken out of words; what follows more of them stays as it is written."""
+_MOST_TAGS = 200_000
+"""Tags that are taken out of words, and entities that are read; what follows more of them stays as it is written."""
+_MOST_WORDS = 1_000_000
+"""Words that are set one blank apart; what follows more of them stays as it is written."""
 _LARGEST_TABLE = 4_000_000
 """Characters that a table may come to: one wide cell and one high one make a field of blanks."""
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*>")
@@ -18,11 +20,8 @@ _UNSEEN = ("script", "style", "title")
 
 def html_to_text(html: str) -> str:
     """Return paragraphs, lists and tables as text; markup too large or too broken for that still gives its words."""
-    # Its table of entities is as dear to import as ten modules; most mappings read no HTML.
-    from html import unescape
-
     laid_out = _laid_out(html) if len(html) <= _LONGEST and html.count("<t") + html.count("<T") <= _MOST_CELLS else ""
-    return laid_out or " ".join(unescape(" ".join(_words(html))).split())
+    return laid_out or " ".join(_unescaped(" ".join(_words(html))).split(None, _MOST_WORDS))
 
 
 def _laid_out(html: str) -> str:
@@ -62,6 +61,14 @@ def _size(table: Any) -> int:
         for index, cell in enumerate(row.columns):
             widths[index] = max(widths[index], cell.width)
     return height * (sum(widths) + len(widths))
+
+
+def _unescaped(text: str) -> str:
+    # Its table of entities is as dear to import as ten modules; most mappings read no HTML.
+    from html import unescape
+
+    *read, rest = text.split("&", _MOST_TAGS)
+    return f"{unescape('&'.join(read))}&{rest}" if len(read) == _MOST_TAGS else unescape(text)
 
 
 def _words(html: str) -> Iterator[str]:

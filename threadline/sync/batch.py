@@ -17,6 +17,7 @@ from threadline.mapping.errors import MappingError
 from threadline.model.ids import entity_id
 from threadline.sdk.contract import Rejected
 from threadline.store.database import Transaction, storable
+from threadline.sync import large
 from threadline.sync.archive import Place, Stored
 from threadline.sync.drift import Deviation, Fields, kept
 from threadline.sync.policy import DriftPolicy
@@ -24,8 +25,6 @@ from threadline.sync.views import Ledger
 
 State = Literal["ok", "filtered", "dead", "gone"]
 
-MOST_BYTES = 64_000_000
-"""Bytes of a record that is mapped: what is read takes many times its bytes of memory. A larger one is a dead letter."""
 _LONGEST_KEY = 10_000
 
 
@@ -153,7 +152,7 @@ class Judge:
         return found + [self.named(storable(entry.key), entry.raw, storable(entry.reason)) for entry in rejected]
 
     def _at_once(self, keyed: Keyed, raw: bytes, run_id: bytes) -> Incoming:
-        if len(raw) > MOST_BYTES:
+        if len(raw) > large.MOST_VALUES and large.too_large(raw):
             return self._incoming(raw)
         try:
             record, values = keyed.read(raw)
@@ -168,8 +167,10 @@ class Judge:
         return Incoming(identity, key, raw, xxh3_128_digest(raw, seed=self._seed), mapped=mapped)
 
     def _incoming(self, raw: bytes) -> Incoming:
+        # What is too large to be read whole has its key nevertheless: a smaller version of the record resolves its letter.
+        too_large = large.too_large(raw) if len(raw) > large.MOST_VALUES else None
         try:
-            values = astuple(self._read_key(raw))
+            values = large.key_values(self.key, raw) if too_large else astuple(self._read_key(raw))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._nameless(raw, f"the record is not readable JSON: {error}")
         key = _key_of(values)
@@ -178,9 +179,7 @@ class Judge:
             return self._nameless(raw, f"the record has no key: {name!r} is missing or no plain value")
         if len(key) > _LONGEST_KEY:
             return self._nameless(raw, f"the record's key has {len(key):,} characters; at most {_LONGEST_KEY:,} make a key")
-        # What is too large to be read whole has its key nevertheless: a smaller version of the record resolves its letter.
-        too_large = len(raw) > MOST_BYTES
-        return self.named(key, raw, f"the record has {len(raw):,} bytes; at most {MOST_BYTES:,} are mapped" if too_large else None)
+        return self.named(key, raw, too_large)
 
     def named(self, key: str, raw: bytes, reason: str | None = None) -> Incoming:
         """Name and digest a record whose key is known; with a reason it is dead already."""

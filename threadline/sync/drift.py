@@ -30,6 +30,8 @@ _MOST = 2_000
 """Fields of a record that are looked at, and of a stream that are remembered: keys made of data are ever new."""
 _LONGEST = 500
 """Characters of a name that is remembered: PostgreSQL's index takes 2,704 bytes."""
+_LARGEST = 100_000
+"""Bytes of a new field's value that is kept in a row: an attachment stays in the archive."""
 _TYPES = {ord('"'): "string", ord("{"): "object", ord("["): "array", ord("t"): "boolean", ord("f"): "boolean", ord("n"): "null"}
 _NOTHING: Mapping[str, State] = {}
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -183,13 +185,15 @@ def accept(transaction: Transaction, source: str, stream: str | None, field: str
 
 
 def kept(extensions: str | None, unknown: Mapping[str, msgspec.Raw]) -> str:
-    """Add unknown fields to a row's extensions; what the mapping put there stays, and what no reader takes is left to the archive."""
+    """Add unknown fields to a row's extensions; what the mapping put there stays; the archive has what is large or not readable."""
     held: dict[str, Any] = msgspec.json.decode(extensions, type=dict[str, msgspec.Raw]) if extensions else {}
     read = {name: value for name, raw in unknown.items() if (value := _readable(raw)) is not None}
     return msgspec.json.encode({**read, **held}).decode()
 
 
 def _readable(raw: msgspec.Raw) -> msgspec.Raw | None:
+    if len(memoryview(raw)) > _LARGEST:
+        return None
     try:
         return msgspec.Raw(encode_json(_value(raw)))
     except (ValueError, RecursionError):
