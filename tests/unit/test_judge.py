@@ -1,6 +1,7 @@
 """A record expected to be new is mapped when its key is read; that comes to the same as doing it step by step."""
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -122,6 +123,19 @@ def test_what_is_too_large_has_the_key_that_it_would_have(monkeypatch, key):
         reasons.append(record.reason)
     assert "the record has more than 0 values; at most so many are mapped" in reasons
     assert None not in reasons
+
+
+def test_a_large_key_is_not_decoded(monkeypatch):
+    monkeypatch.setattr(large, "MOST_VALUES", 1_000)
+    raw = b'{"id": [%b1]}' % (b"{}," * 50_000)
+    tracemalloc.start()
+    try:
+        (record,), _ = judged(MAPPINGS["the key is not read"], ("id",), [raw], at_once=True)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert record.reason == "the record has no key: 'id' is missing or no plain value"
+    assert most < 4 * len(raw)
 
 
 # The digest of what was made
