@@ -28,7 +28,7 @@ def test_no_table_is_padded_to_many_times_its_text(html):
 
 
 def test_entities_are_read_and_words_set_one_blank_apart_as_long_as_a_page_is():
-    assert html_to_text("&lt;  a &ampx; " * 90_000) == " ".join(["< a &x;"] * 90_000)
+    assert html_to_text("&lt;  a &ampx; " * 45_000) == " ".join(["< a &x;"] * 45_000)
 
 
 def test_a_usual_table_is_laid_out():

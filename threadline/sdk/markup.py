@@ -8,7 +8,7 @@ _LONGEST = 300_000
 """Characters that are laid out; above, and where the layout loses everything, the words alone count."""
 _MOST_CELLS = 20_000
 """Rows and cells of tables that are laid out: each takes 30 microseconds."""
-_MOST_TAGS = 200_000
+_MOST_TAGS = 100_000
 """Tags that are taken out of words, and entities that are read; what follows more of them stays as it is written."""
 _MOST_WORDS = 1_000_000
 """Words that are set one blank apart; what follows more of them stays as it is written."""
