@@ -254,7 +254,7 @@ def test_a_stream_that_is_paused_is_shown_and_resumed(nordlicht: Nordlicht, shel
     status = shell.run("status")
     assert status.code == 1
     assert [row["state"] for row in status.table if row["stream"] == "helpdesk.tickets"] == ["paused"]
-    assert "threadline pull helpdesk --stream tickets --resume" in status.message
+    assert "threadline pull helpdesk --stream tickets --full --resume" in status.message
     (stream,) = [one for one in shell.run("status", "--json").json["streams"] if one["stream"] == "tickets"]
     assert stream["paused"] in status.message
     ran = shell.run("pull", "helpdesk", "--stream", "tickets", "--full", "--resume", "--json")

@@ -15,6 +15,7 @@ BOMBS = {
     "a bomb in a table": f"<table><tr><td><table><tr><td>{HIGH}<td>{WIDE} end</table></table>",
     "more cells than a page has": "<table>" + "<TR><td>x<Td>y" * 15_000 + "<td>end",
     "more tags than a page has": "<b>x</b>" * 300_000 + "end",
+    "more signs of tags than a page has": f"<p>{'<' * 300_000}end</p>",
     "more entities than a page has": "&amp;" * 300_000 + "end",
     "more words than a page has": "<b>a &lt;  b</b> " * 1_000_000 + "end",
 }

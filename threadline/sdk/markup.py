@@ -74,6 +74,7 @@ def _unescaped(text: str) -> str:
 def _words(html: str) -> Iterator[str]:
     until = ""
     text, *pieces = html.split("<", _MOST_TAGS)
+    rest = f"<{pieces.pop()}" if len(pieces) == _MOST_TAGS else ""
     yield text
     for piece in pieces:
         tag, closed, text = piece.partition("-->" if piece.startswith("!--") else ">")
@@ -83,3 +84,4 @@ def _words(html: str) -> Iterator[str]:
         until = next((f"/{unseen}" for unseen in _UNSEEN if name.startswith(unseen)), "")
         if not until:
             yield text if closed else piece
+    yield rest
