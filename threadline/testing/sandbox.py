@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 import uvicorn
@@ -23,6 +23,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from threadline.testing.story import Event, Role
+
+if TYPE_CHECKING:
+    from threadline.testing.rig import Rig
 
 Document = dict[str, Any]
 
@@ -128,6 +131,10 @@ class Sandbox(ABC):
     @abstractmethod
     def tell(self, event: Event) -> None:
         """Write a story's event down as this system would hold it; ValueError for an event that cannot happen here."""
+
+    def rig(self) -> "Rig":
+        """Return what the conformance kit works this stand-in with."""
+        raise NotImplementedError(f"the {self.name} sandbox has no rig: the conformance kit cannot work it")
 
     @abstractmethod
     def pushed(self, object: str) -> list[Document]:  # noqa: A002 - the connector contract's word

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-from connectors.zendesk.sandbox.records import Record, audit, change, said, stamp, ticket, user, via
+from connectors.zendesk.sandbox.records import SPACING, Record, audit, change, said, stamp, ticket, user, via
 from threadline.testing.sandbox import Shelf
 from threadline.testing.story import Commented, Event, Garbled, Moved, Opened, Person, Registered
 
@@ -16,6 +16,11 @@ _AUDIT = 4096
 """Ids that an audit and its events may use."""
 STATES = ("new", "open", "pending", "hold", "solved", "closed", "deleted")
 _WRITABLE = ("name", "phone", "external_id", "locale", "details", "notes", "tags", "alias")
+
+
+def comment_id(number: int) -> int:
+    """Return the id of a story's comment."""
+    return _COMMENTED + number * _AUDIT + SPACING
 
 
 class InvalidRecordError(Exception):

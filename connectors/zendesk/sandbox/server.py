@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from connectors.zendesk.sandbox.account import API_EMAIL, API_USER, Account, InvalidRecordError
 from connectors.zendesk.sandbox.records import Record, comments, job, seconds, ticket_event
+from connectors.zendesk.sandbox.rig import ZendeskRig
 from threadline.testing.sandbox import Endpoint, HttpSandbox
 from threadline.testing.story import Event
 
@@ -77,6 +78,10 @@ class ZendeskSandbox(HttpSandbox):
             audits = [self.shelf.get("audit", str(entry["id"])) or {} for entry in self.shelf.all("pushed_comment")]
             return [{**comment, "ticket_id": audit["ticket_id"]} for audit in audits for comment in comments(audit)]
         raise ValueError(f"nothing pushes {object!r} to Zendesk")
+
+    def rig(self) -> ZendeskRig:
+        """See `Sandbox`."""
+        return ZendeskRig(self)
 
     def routes(self) -> list[Route]:
         """Zendesk's endpoints, each with and without .json."""

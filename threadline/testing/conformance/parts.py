@@ -1,0 +1,122 @@
+"""The parts of the kit, and how one is run."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from threadline.sdk import Connector, ConnectorError, PushObject, Stream, Target
+from threadline.sdk.registry import load_object
+from threadline.testing.conformance import access, reading, recovery, writing
+from threadline.testing.conformance.trial import NonconformityError, Trial, trial
+from threadline.testing.rig import WaivedError
+
+Scope = Literal["connector", "first stream", "stream", "object"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A check: what it is run for, and whether it takes long."""
+
+    name: str
+    check: Callable[..., None]
+    scope: Scope
+    slow: bool = False
+
+    @property
+    def about(self) -> str:
+        """What it proves, in a sentence."""
+        return (self.check.__doc__ or "").strip()
+
+
+PARTS: tuple[Part, ...] = (
+    Part("takes right credentials", access.takes_right_credentials, "connector"),
+    Part("refuses wrong credentials", access.refuses_wrong_credentials, "connector"),
+    Part("says what is unreachable", access.says_what_is_unreachable, "connector"),
+    Part("keeps secrets", access.keeps_secrets, "first stream"),
+    Part("honours limits", access.honours_limits, "stream"),
+    Part("renews tokens", access.renews_tokens, "stream"),
+    Part("reads everything", reading.reads_everything, "stream"),
+    Part("reads each once", reading.reads_each_once, "stream"),
+    Part("reads one moment", reading.reads_one_moment, "stream"),
+    Part("resumes", reading.resumes, "stream"),
+    Part("changes nothing again", reading.changes_nothing_again, "stream"),
+    Part("reads changes", reading.reads_changes, "stream"),
+    Part("reads late commits", reading.reads_late_commits, "stream"),
+    Part("tells of deletes", reading.tells_of_deletes, "stream"),
+    Part("sets poison aside", reading.sets_poison_aside, "stream"),
+    Part("outlives faults", recovery.outlives_faults, "stream", slow=True),
+    Part("outlives shifted pages", recovery.outlives_shifted_pages, "stream", slow=True),
+    Part("keeps memory flat", reading.keeps_memory_flat, "stream", slow=True),
+    Part("writes each", writing.writes_each, "object"),
+    Part("answers for each", writing.answers_for_each, "object"),
+    Part("writes once when asked again", writing.writes_once_when_asked_again, "object"),
+    Part("pushes once when answers are lost", recovery.pushes_once_when_answers_are_lost, "object"),
+    Part("pushes once through faults", recovery.pushes_once_through_faults, "object", slow=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A part, run for a connector's stream or object (None: for all of it)."""
+
+    kind: type[Connector[Any]]
+    part: Part
+    subject: Stream | PushObject | None = None
+
+    def __str__(self) -> str:
+        return f"{self.part.name}: {self.subject.name}" if self.subject else self.part.name
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a case; `said` is how it fails, or the vendor's reason for a waiver."""
+
+    case: Case
+    state: Literal["passed", "failed", "waived"]
+    said: str = ""
+
+
+def cases_of(kind: type[Connector[Any]]) -> Iterator[Case]:
+    """Return every case of a connector, with the streams and objects that its stand-in's settings give it."""
+    if kind.sandbox is None:
+        raise NonconformityError(f"{kind.__name__} names no stand-in (`sandbox`), so nothing can be proven of it")
+    sandbox = load_object(kind.sandbox)()
+    connector = kind(kind.settings_type().model_validate({**sandbox.settings, **sandbox.secrets}))
+    streams = connector.available_streams()
+    objects = connector.available_objects() if isinstance(connector, Target) else ()
+    for part in PARTS:
+        match part.scope:
+            case "connector":
+                yield Case(kind, part)
+            case "first stream":
+                yield from (Case(kind, part, stream) for stream in streams[:1])
+            case "stream":
+                yield from (Case(kind, part, stream) for stream in streams)
+            case "object":
+                yield from (Case(kind, part, one) for one in objects)
+
+
+def run_case(case: Case) -> Outcome:
+    """Run a case on a stand-in of its own."""
+    try:
+        with trial(case.kind) as surroundings:
+            _run(case, surroundings)
+    except WaivedError as waived:
+        return Outcome(case, "waived", str(waived))
+    except NonconformityError as broken:
+        return Outcome(case, "failed", str(broken))
+    except ConnectorError as error:
+        return Outcome(case, "failed", f"{type(error).__name__}: {error}")
+    return Outcome(case, "passed")
+
+
+def _run(case: Case, surroundings: Trial) -> None:
+    if reason := surroundings.rig.waivers.get(str(case)):
+        raise WaivedError(reason)
+    match case.subject:
+        case None:
+            case.part.check(surroundings)
+        case Stream() as stream:
+            case.part.check(surroundings, stream)
+        case PushObject() as one:
+            case.part.check(surroundings, one.name)

@@ -1,0 +1,111 @@
+"""Checks under faults: whatever breaks at whichever request, later attempts end as an undisturbed one does."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from threadline.sdk import ConnectorError, Receipt, Stream
+from threadline.store.database import Database
+from threadline.testing.conformance.trial import Trial, a_moment, contents, require
+from threadline.testing.conformance.writing import intents, push_until_settled
+from threadline.testing.faults.proxy import FaultProxy
+from threadline.testing.faults.script import EXPIRED, LOST_RESPONSE, PAGES, PASSING, Fault, Rule, Script
+from threadline.testing.rig import WaivedError
+
+_ATTEMPTS = 8
+_BRIEFLY = 0.02
+"""Seconds; attempts follow each other after as many."""
+_DEEPEST = 8
+"""Requests of a run that are spoiled, each in turn."""
+
+
+# A server that refuses connections does so for a while, which attempts that do not wait would use up.
+_PASSING = tuple(replace(fault, seconds=_BRIEFLY) if fault.kind == "refuse" else fault for fault in PASSING)
+
+
+@contextmanager
+def _proxied(trial: Trial) -> Generator[FaultProxy]:
+    found = trial.rig.addresses.get("http")
+    if found is None:
+        raise WaivedError("the system does not speak HTTP")
+    host, port = found
+    with FaultProxy(f"http://{host}:{port}", Script()) as proxy, trial.through({port: int(proxy.url.rpartition(":")[2])}):
+        yield proxy
+
+
+def outlives_faults(trial: Trial, stream: Stream) -> None:
+    """Each kind of passing fault, at each request of a pull: after a few runs the store holds what an undisturbed pull holds."""
+    _outlives(trial, stream, [*_PASSING, EXPIRED])
+
+
+def outlives_shifted_pages(trial: Trial, stream: Stream) -> None:
+    """Pages that come twice, backwards or shifted in the middle of a pull: nothing is lost."""
+    _outlives(trial, stream, PAGES)
+
+
+def _outlives(trial: Trial, stream: Stream, faults: Sequence[Fault]) -> None:
+    for number in range(1, 8):
+        trial.rig.put(stream.name, number, trial.at(number))
+    with _proxied(trial) as proxy:
+        undisturbed = trial.store()
+        trial.pull(undisturbed, stream)
+        expected, requests = contents(undisturbed, stream), min(len(proxy.seen), _DEEPEST)
+        require(bool(expected), "an undisturbed pull read nothing")
+        for fault in faults:
+            for number in range(1, requests + 1):
+                proxy.restart(Script(Rule(fault, number)))
+                store = trial.store()
+                _pull_until_done(trial, store, stream, f"{fault.kind} at request {number}")
+                found = contents(store, stream)
+                lost = expected.keys() - found.keys()
+                require(not lost, f"{fault.kind} at request {number}: {len(lost)} of {len(expected)} records were lost")
+                require(found == expected, f"{fault.kind} at request {number}: the store differs from that of an undisturbed pull")
+
+
+def _pull_until_done(trial: Trial, store: Database, stream: Stream, what: str) -> None:
+    failed: ConnectorError | None = None
+    for _ in range(_ATTEMPTS):
+        try:
+            trial.pull(store, stream)
+        except ConnectorError as error:
+            failed = error
+            a_moment()
+        else:
+            # What a run may have skipped, the one after it reads, as the schedule has it.
+            trial.pull(store, stream)
+            return
+    require(False, f"{what}: {_ATTEMPTS} runs did not get over it; the last said: {failed}")
+
+
+def pushes_once_through_faults(trial: Trial, object_name: str) -> None:
+    """Each kind of passing fault, at each request of a push: in the end every intent is there once."""
+    _push_through(trial, object_name, _PASSING)
+
+
+def pushes_once_when_answers_are_lost(trial: Trial, object_name: str) -> None:
+    """The system did what it was asked, and its answer was lost: the next attempt finds that out, and writes nothing twice."""
+    _push_through(trial, object_name, [LOST_RESPONSE])
+
+
+def _push_through(trial: Trial, object_name: str, faults: Sequence[Fault]) -> None:
+    with _proxied(trial) as proxy:
+        first = intents(trial, object_name, 1, 3)
+        push_until_settled(trial, object_name, first)
+        requests, next_number = min(len(proxy.seen), _DEEPEST), 4
+        for fault in faults:
+            for request in range(1, requests + 1):
+                given = intents(trial, object_name, next_number, 3)
+                proxy.restart(Script(Rule(fault, request)))
+                receipts = push_until_settled(trial, object_name, given)
+                _expect_once(trial, object_name, receipts, next_number, f"{fault.kind} at request {request}")
+                next_number += 3
+
+
+def _expect_once(trial: Trial, object_name: str, receipts: dict[str, Receipt], first: int, what: str) -> None:
+    for offset, (intent, receipt) in enumerate(receipts.items()):
+        times = trial.rig.written(object_name, first + offset)
+        require(times <= 1, f"{what}: the system holds an intent {times} times")
+        if receipt.status == "done":
+            require(times == 1, f"{what}: the receipt of {intent} says done, and the system does not hold it")
+        else:
+            require(False, f"{what}: after {_ATTEMPTS} attempts an intent is still {receipt.status} ({receipt.reason})")
