@@ -48,7 +48,7 @@ def test_help_takes_less_than_a_second(tmp_path: Path) -> None:
 
 UNUSED_BY_A_PULL = {
     # What draws, serves, migrates or schedules.
-    "rich", "fastapi", "starlette", "uvicorn", "jinja2", "alembic", "sqlalchemy", "croniter", "airflow",
+    "rich", "fastapi", "starlette", "uvicorn", "jinja2", "alembic", "sqlalchemy", "threadline.store.create", "croniter", "airflow",
     # Other systems' libraries, and the other connectors of the same settings file.
     "psycopg", "imapclient", "simple_salesforce", "tweepy", "connectors.x",
     # What pushes, joins, replays and repairs.
@@ -66,7 +66,8 @@ def test_a_pull_imports_no_more_than_it_uses(desk: Sandbox, tmp_path: Path) -> N
     environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     pull = ("pull", "desk", "--stream", "users", "--json")
     first = modules_of(tmp_path, environment, *pull)
-    assert {"alembic", "ruamel.yaml"} <= first, "the database is made by migrations, and the files are parsed"
+    assert {"threadline.store.create", "ruamel.yaml"} <= first, "the tables are made, and the files are parsed"
+    assert "alembic" not in first
     later = modules_of(tmp_path, environment, *pull)
     assert later & UNUSED_BY_A_PULL == set()
 
