@@ -56,6 +56,11 @@ class Shelf:
             row = self._db.execute("SELECT body FROM shelf WHERE kind = ? AND id = ?", (kind, identity)).fetchone()
         return msgspec.json.decode(row[0]) if row else None
 
+    def drop(self, kind: str, identity: str) -> None:
+        """Remove a document, if there is one."""
+        with self._lock:
+            self._db.execute("DELETE FROM shelf WHERE kind = ? AND id = ?", (kind, identity))
+
     def after(self, kind: str, seq: int = 0, limit: int = -1) -> list[tuple[int, Document]]:
         """Return (sequence number, document) of those changed after `seq`, oldest change first."""
         with self._lock:
