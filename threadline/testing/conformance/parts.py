@@ -107,6 +107,8 @@ def run_case(case: Case) -> Outcome:
         return Outcome(case, "failed", str(broken))
     except ConnectorError as error:
         return Outcome(case, "failed", f"{type(error).__name__}: {error}")
+    except Exception as error:
+        return Outcome(case, "failed", f"a {type(error).__name__}, which is no error of the contract: {error}")
     return Outcome(case, "passed")
 
 

@@ -1,15 +1,17 @@
 """Checks under faults: whatever breaks at whichever request, later attempts end as an undisturbed one does."""
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from threadline.sdk import ConnectorError, Receipt, Stream
 from threadline.store.database import Database
 from threadline.testing.conformance.trial import Trial, a_moment, contents, require
 from threadline.testing.conformance.writing import intents, push_until_settled
+from threadline.testing.faults.front import Front
 from threadline.testing.faults.proxy import FaultProxy
 from threadline.testing.faults.script import EXPIRED, LOST_RESPONSE, PAGES, PASSING, Fault, Rule, Script
+from threadline.testing.faults.tcp import TcpFaultProxy
 from threadline.testing.rig import WaivedError
 
 _ATTEMPTS = 8
@@ -17,20 +19,50 @@ _BRIEFLY = 0.02
 """Seconds; attempts follow each other after as many."""
 _DEEPEST = 8
 """Requests of a run that are spoiled, each in turn."""
+_DEEPEST_SESSION = 40
+"""The same where it is not HTTP, and a session begins with much that is no request."""
 
 
 # A server that refuses connections does so for a while, which attempts that do not wait would use up.
 _PASSING = tuple(replace(fault, seconds=_BRIEFLY) if fault.kind == "refuse" else fault for fault in PASSING)
 
 
+class _Way:
+    """The proxies between a connector and its stand-in; they follow one script, which counts the exchanges of all."""
+
+    def __init__(self, fronts: Sequence[Front]) -> None:
+        self._fronts = fronts
+
+    def restart(self, script: Script) -> None:
+        """Go on with another script."""
+        for front in self._fronts:
+            front.restart(script)
+
+    @property
+    def depth(self) -> int:
+        """How many exchanges of what was just seen are worth spoiling."""
+        deepest = _DEEPEST if all(isinstance(front, FaultProxy) for front in self._fronts) else _DEEPEST_SESSION
+        return min(sum(len(front.seen) for front in self._fronts), deepest)
+
+    def possible(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Return the faults that can happen on the way."""
+        found = [fault for fault in faults if all(fault.kind in front.kinds for front in self._fronts)]
+        if not found:
+            raise WaivedError("the system does not speak HTTP")
+        return found
+
+
 @contextmanager
-def _proxied(trial: Trial) -> Generator[FaultProxy]:
-    found = trial.rig.addresses.get("http")
-    if found is None:
-        raise WaivedError("the system does not speak HTTP")
-    host, port = found
-    with FaultProxy(f"http://{host}:{port}", Script()) as proxy, trial.through({port: int(proxy.url.rpartition(":")[2])}):
-        yield proxy
+def _proxied(trial: Trial) -> Generator[_Way]:
+    with ExitStack() as stack:
+        fronts = {
+            port: stack.enter_context(
+                FaultProxy(f"http://{host}:{port}", Script()) if name == "http" else TcpFaultProxy((host, port), Script())
+            )
+            for name, (host, port) in trial.rig.addresses.items()
+        }
+        stack.enter_context(trial.through({port: front.port for port, front in fronts.items()}))
+        yield _Way(list(fronts.values()))
 
 
 def outlives_faults(trial: Trial, stream: Stream) -> None:
@@ -46,14 +78,14 @@ def outlives_shifted_pages(trial: Trial, stream: Stream) -> None:
 def _outlives(trial: Trial, stream: Stream, faults: Sequence[Fault]) -> None:
     for number in range(1, 8):
         trial.rig.put(stream.name, number, trial.at(number))
-    with _proxied(trial) as proxy:
+    with _proxied(trial) as way:
         undisturbed = trial.store()
         trial.pull(undisturbed, stream)
-        expected, requests = contents(undisturbed, stream), min(len(proxy.seen), _DEEPEST)
+        expected, requests = contents(undisturbed, stream), way.depth
         require(bool(expected), "an undisturbed pull read nothing")
-        for fault in faults:
+        for fault in way.possible(faults):
             for number in range(1, requests + 1):
-                proxy.restart(Script(Rule(fault, number)))
+                way.restart(Script(Rule(fault, number)))
                 store = trial.store()
                 _pull_until_done(trial, store, stream, f"{fault.kind} at request {number}")
                 found = contents(store, stream)
@@ -88,14 +120,14 @@ def pushes_once_when_answers_are_lost(trial: Trial, object_name: str) -> None:
 
 
 def _push_through(trial: Trial, object_name: str, faults: Sequence[Fault]) -> None:
-    with _proxied(trial) as proxy:
+    with _proxied(trial) as way:
         first = intents(trial, object_name, 1, 3)
         push_until_settled(trial, object_name, first)
-        requests, next_number = min(len(proxy.seen), _DEEPEST), 4
-        for fault in faults:
+        requests, next_number = way.depth, 4
+        for fault in way.possible(faults):
             for request in range(1, requests + 1):
                 given = intents(trial, object_name, next_number, 3)
-                proxy.restart(Script(Rule(fault, request)))
+                way.restart(Script(Rule(fault, request)))
                 receipts = push_until_settled(trial, object_name, given)
                 _expect_once(trial, object_name, receipts, next_number, f"{fault.kind} at request {request}")
                 next_number += 3

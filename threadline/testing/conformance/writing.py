@@ -18,11 +18,11 @@ def intents(trial: Trial, object_name: str, first: int, count: int) -> list[Inte
 def push_until_settled(trial: Trial, object_name: str, given: Sequence[Intent]) -> dict[str, Receipt]:
     """Push as the engine does: what has no receipt, or one that leaves it open, is handed in again with a higher attempt."""
     receipts: dict[str, Receipt] = {intent.id: Receipt(intent.id, "unknown") for intent in given}
-    for attempt in range(1, _ATTEMPTS + 1):
+    for more in range(_ATTEMPTS):
         open_ones = [intent for intent in given if receipts[intent.id].status not in _SETTLED]
         if not open_ones:
             break
-        receipts |= _push(trial, object_name, [Intent(one.id, one.object, one.payload, attempt) for one in open_ones])
+        receipts |= _push(trial, object_name, [Intent(one.id, one.object, one.payload, one.attempt + more) for one in open_ones])
     return receipts
 
 
