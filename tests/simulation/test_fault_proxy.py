@@ -14,7 +14,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from threadline.testing.faults import script
-from threadline.testing.faults.proxy import FaultProxy, Seen
+from threadline.testing.faults.front import Seen
+from threadline.testing.faults.proxy import FaultProxy
 from threadline.testing.faults.script import Fault, Rule, Script, seeded
 
 

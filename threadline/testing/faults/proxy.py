@@ -1,34 +1,22 @@
 """An HTTP proxy on loopback that stands in front of one server and spoils what its script says."""
 
 import socket
-import struct
-import threading
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Self, cast
+from typing import Any, ClassVar, cast, get_args
 from urllib.parse import urlsplit
 
 import msgspec
+from typing_extensions import override
 
-from threadline.testing.faults.script import Fault, Script
+from threadline.testing.faults.front import LONGEST, Front, Seen, reset
+from threadline.testing.faults.script import Fault, Kind, Script
 
-_RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER on, with no time to linger: closing sends RST."""
 _PER_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-length"}
-_LONGEST = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One exchange: what was asked, what was done to it, and the status that went back (None: no answer)."""
-
-    method: str
-    path: str
-    fault: str | None
-    status: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,97 +28,33 @@ class Answer:
     body: bytes
 
 
-class FaultProxy:
+class FaultProxy(Front):
     """Passes requests on to the server at `upstream` (http://host:port), and spoils those that the script names.
 
     Every answer closes its connection, so that each request of a client is one connection.
     """
 
+    kinds: ClassVar[AbstractSet[Kind]] = frozenset(get_args(Kind))
+
     def __init__(self, upstream: str, script: Script) -> None:
-        self.seen: list[Seen] = []
-        self.script = script
+        super().__init__(script)
         self.upstream = urlsplit(upstream)
         self._last: dict[str, Answer] = {}
-        self._lock = threading.Lock()
-        self._open = threading.Event()
-        self._closed = False
-        self._handlers: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port = int(self._listener.getsockname()[1])
-        self._acceptor = threading.Thread(target=self._accept, name="fault proxy", daemon=True)
 
     @property
     def url(self) -> str:
         """The address to give to the client."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
+    @override
     def restart(self, script: Script) -> None:
-        """Go on with another script, as if nothing had been seen yet."""
+        super().restart(script)
         with self._lock:
-            self.script, self.seen, self._last = script, [], {}
+            self._last = {}
 
-    @property
-    def spoiled(self) -> list[str]:
-        """The faults that struck, in order."""
-        return [seen.fault for seen in self.seen if seen.fault]
-
-    def __enter__(self) -> Self:
-        self._open.set()
-        self._acceptor.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._closed = True
-        for handler in self._handlers:
-            handler.join(_LONGEST)
-        self._stop_listening()
-        self._open.set()
-        self._acceptor.join(_LONGEST)
-
-    def _stop_listening(self) -> None:
-        # Closing alone would not wake the thread that accepts.
-        self._listener.shutdown(socket.SHUT_RD)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while not self._closed:
-            try:
-                connection, peer = self._listener.accept()
-            except OSError:
-                # Not listening for the moment, or not any more.
-                self._open.wait(_LONGEST)
-                continue
-            handler = threading.Thread(target=self._handle, args=(connection, peer), daemon=True)
-            self._handlers.append(handler)
-            handler.start()
-
-    def _handle(self, connection: socket.socket, peer: Any) -> None:
-        try:
-            _Exchange(connection, peer, cast("Any", self))
-        except OSError:
-            # The client went away, or was sent away.
-            pass
-        finally:
-            connection.close()
-
-    def refuse(self, seconds: float, hang_up: Callable[[], None]) -> None:
-        """Take no connection for a while, and hang up on the one that is there."""
-        self._open.clear()
-        self._stop_listening()
-        hang_up()
-        time.sleep(seconds)
-        self._listener = socket.create_server(("127.0.0.1", self._port))
-        self._open.set()
-
-    def choose(self, method: str, path: str) -> Fault | None:
-        """Return what the script says of the next request."""
-        with self._lock:
-            return self.script.next(method, path)
-
-    def note(self, seen: Seen) -> None:
-        """Write an exchange down."""
-        with self._lock:
-            self.seen.append(seen)
+    @override
+    def serve(self, connection: socket.socket, peer: Any) -> None:
+        _Exchange(connection, peer, cast("Any", self))
 
     def follow(self, path: str, answer: Answer) -> Answer | None:
         """Return the last good answer of the same path, whatever its query, and keep this one."""
@@ -165,7 +89,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> Answer:
         upstream = self.server.upstream
-        connection = HTTPConnection(upstream.hostname or "", upstream.port, timeout=_LONGEST)
+        connection = HTTPConnection(upstream.hostname or "", upstream.port, timeout=LONGEST)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _PER_CONNECTION}
             connection.request(self.command, self.path, body or None, headers)
@@ -199,10 +123,9 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         self._note(None)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         # The reader holds the socket as well.
         self.rfile.close()
-        self.connection.close()
+        reset(self.connection)
         self.close_connection = True
 
     def refuse(self, fault: Fault, body: bytes) -> None:
@@ -212,7 +135,7 @@ class _Exchange(BaseHTTPRequestHandler):
         self._reset()
 
     def truncate(self, fault: Fault, body: bytes) -> None:
-        self._send(self._forward(body), lambda whole: self.wfile.write(whole[: len(whole) // 2]))
+        self._send(self._forward(body), lambda whole: self.wfile.write(whole[: len(whole) // 2 if fault.size is None else fault.size]))
 
     def delay(self, fault: Fault, body: bytes) -> None:
         time.sleep(fault.seconds)

@@ -1,7 +1,9 @@
 """What shall go wrong with which request."""
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
@@ -18,12 +20,15 @@ class Fault:
 
     refuse          the connection is reset, and new ones are refused for `seconds`
     reset           the connection is reset; the server never saw the request
-    truncate        the answer breaks off half-way
+    truncate        the answer breaks off half-way, or after `size` bytes; over TCP half-way through what comes first of it
     delay           the answer begins `seconds` late
     slow            the answer takes `seconds`, byte by byte
+    lost response   the server did what it was asked; the connection is reset before it can say so
+
+    Over HTTP alone:
+
     status          `status`, `headers` and `body` instead of the answer; the server never saw the request
     error body      `body` with status 200 instead of the answer; the server never saw the request
-    lost response   the server did what it was asked; the connection is reset before it can say so
     repeated page   the answer to the request before, of the same path, once more
     reversed page   the records of the answer from the last to the first
     shifted page    the answer begins with the last record of the one before, of the same path
@@ -34,6 +39,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
     seconds: float = 0.2
+    size: int | None = None
 
 
 REFUSE = Fault("refuse")
@@ -87,15 +93,22 @@ class Script:
     def __init__(self, *rules: Rule) -> None:
         self._rules = rules
         self._counts = [0] * len(rules)
+        self._lock = threading.Lock()
+
+    @property
+    def kinds(self) -> AbstractSet[Kind]:
+        """The kinds of faults that are in it."""
+        return {rule.fault.kind for rule in self._rules}
 
     def next(self, method: str, path: str) -> Fault | None:
-        """Return the fault for the next request, or None."""
+        """Return the fault for the next request, or None; several proxies may follow one script."""
         chosen: Fault | None = None
-        for index, rule in enumerate(self._rules):
-            if rule.matches(method, path):
-                self._counts[index] += 1
-                if chosen is None and rule.strikes(self._counts[index]):
-                    chosen = rule.fault
+        with self._lock:
+            for index, rule in enumerate(self._rules):
+                if rule.matches(method, path):
+                    self._counts[index] += 1
+                    if chosen is None and rule.strikes(self._counts[index]):
+                        chosen = rule.fault
         return chosen
 
 
