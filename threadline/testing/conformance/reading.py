@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-from threadline.sdk import Page, Stream
+from threadline.sdk import KeyOrder, Offsets, Page, Stream
 from threadline.testing.conformance.trial import ONE_THREAD, Trial, contents, keys_of, require
 
 _SOME = 11
@@ -40,7 +40,7 @@ def reads_one_moment(trial: Trial, stream: Stream) -> None:
 
 
 def resumes(trial: Trial, stream: Stream) -> None:
-    """From the cursor of any page, a scan reads exactly what followed that page."""
+    """From the cursor of any page, a scan reads exactly what followed that page; kinds that read all each time do so after that."""
     for number in range(1, _SOME + 1):
         trial.rig.put(stream.name, number, trial.at(number))
     pages = trial.scan(stream)
@@ -64,7 +64,8 @@ def _resume_from_each(trial: Trial, stream: Stream, pages: Sequence[Page]) -> No
         rest = Counter(keys_of(stream, trial.scan(stream, page.cursor)))
         lost, more = expected - rest, rest - expected
         require(not lost, f"resumed after page {index + 1} of {len(pages)}, the scan misses {lost.total()} of {expected.total()} records")
-        require(not more, f"resumed after page {index + 1} of {len(pages)}, the scan reads {more.total()} records again")
+        whole = isinstance(stream.cursor, KeyOrder | Offsets)
+        require(whole or not more, f"resumed after page {index + 1} of {len(pages)}, the scan reads {more.total()} records again")
 
 
 def changes_nothing_again(trial: Trial, stream: Stream) -> None:
@@ -87,7 +88,7 @@ def reads_changes(trial: Trial, stream: Stream) -> None:
     store = trial.store()
     trial.pull(store, stream)
     before = contents(store, stream)
-    trial.rig.change(stream.name, 2, trial.at(600))
+    trial.rig.change(stream.name, 2, trial.just_now())
     trial.pull(store, stream)
     after = contents(store, stream)
     require(after[keys[1]] != before[keys[1]], "a record that changed is as it was after the next pull")
@@ -115,7 +116,7 @@ def tells_of_deletes(trial: Trial, stream: Stream) -> None:
     store = trial.store()
     trial.pull(store, stream)
     before = contents(store, stream)
-    trial.rig.delete(stream.name, 2, trial.at(600))
+    trial.rig.delete(stream.name, 2, trial.just_now())
     trial.pull(store, stream)
     if contents(store, stream)[keys[1]] == before[keys[1]]:
         connector = trial.connect()

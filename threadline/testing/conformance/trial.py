@@ -53,6 +53,10 @@ class Trial:
         """Return the kit's time of a record: a second each, beginning an hour ago."""
         return self.start + timedelta(seconds=number)
 
+    def just_now(self) -> datetime:
+        """Return the time of what happens now: of a whole second that has passed."""
+        return datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
+
     @contextmanager
     def through(self, ports: Mapping[int, int]) -> Generator[None]:
         """Let connectors made in this block go through other ports, such as a proxy's."""
