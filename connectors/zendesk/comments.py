@@ -1,11 +1,11 @@
 """Comments, taken out of the ticket events and completed with who wrote them on whose ticket."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from connectors.zendesk.client import Client
 from threadline.sdk import JSON, Rejected, encode_record
@@ -14,6 +14,8 @@ COMMENTS = ("Comment", "VoiceComment")
 """Types of events that carry what somebody said."""
 AT_ONCE = 100
 """Ids that show_many takes in one call."""
+REMEMBERED = 10_000
+"""Users, and tickets, that are not asked for again."""
 
 
 class _Event(Struct):
@@ -36,29 +38,34 @@ class _Identified(Struct):
     id: int
 
 
-class _User(Struct):
-    id: int
+T = TypeVar("T", bound=_Identified)
+
+
+class _Shown(Struct, Generic[T]):
+    found: list[T]
+
+
+class _User(_Identified):
     role: str | None = None
     name: str | None = None
     email: str | None = None
 
 
-class _Users(Struct):
-    users: list[_User]
+class _Users(_Shown[_User]):
+    found: list[_User] = field(name="users")
 
 
-class _Ticket(Struct):
-    id: int
+class _Ticket(_Identified):
     requester_id: int | None = None
     subject: str | None = None
 
 
-class _Tickets(Struct):
-    tickets: list[_Ticket]
+class _Tickets(_Shown[_Ticket]):
+    found: list[_Ticket] = field(name="tickets")
 
 
 class CommentReader:
-    """Makes records of comments; remembers users and tickets for as long as it lives, which is one pull."""
+    """Makes records of comments; remembers the users and tickets that it met last for as long as it lives, which is one pull."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -78,24 +85,29 @@ class CommentReader:
         return [encode_record(self._complete(comment)) for comment in comments], rejected
 
     def _look_up(self, comments: Sequence[Mapping[str, Any]]) -> None:
-        self._look_up_tickets({comment["ticket_id"] for comment in comments})
+        tickets = {comment["ticket_id"] for comment in comments}
+        self._remember(self._tickets, tickets, lambda ids: self._show_many("tickets", ids, _Tickets))
         people = {comment["author_id"] for comment in comments}
         people |= {ticket.requester_id for comment in comments if (ticket := self._tickets[comment["ticket_id"]])}
-        self._look_up_users({person for person in people if isinstance(person, int) and person > 0})
+        users = {person for person in people if isinstance(person, int) and person > 0}
+        self._remember(self._users, users, lambda ids: self._show_many("users", ids, _Users))
 
-    def _look_up_tickets(self, wanted: set[int]) -> None:
-        missing = wanted - self._tickets.keys()
-        for ids in _hundreds(missing):
-            answer, _ = self._client.read("/api/v2/tickets/show_many.json", _Tickets, ids=ids)
-            self._tickets |= {ticket.id: ticket for ticket in answer.tickets}
-        self._tickets |= dict.fromkeys(missing - self._tickets.keys())
+    def _remember(self, known: dict[int, T | None], wanted: set[int], ask: Callable[[Sequence[int]], dict[int, T]]) -> None:
+        while len(known) > REMEMBERED:
+            del known[next(iter(known))]
+        for ids in _hundreds(wanted - known.keys()):
+            known |= {**dict.fromkeys(ids), **ask(ids)}
 
-    def _look_up_users(self, wanted: set[int]) -> None:
-        missing = wanted - self._users.keys()
-        for ids in _hundreds(missing):
-            answer, _ = self._client.read("/api/v2/users/show_many.json", _Users, ids=ids)
-            self._users |= {user.id: user for user in answer.users}
-        self._users |= dict.fromkeys(missing - self._users.keys())
+    def _show_many(self, kind: str, ids: Sequence[int], shape: type[_Shown[T]]) -> dict[int, T]:
+        """Return those that Zendesk knows."""
+
+        def ask() -> dict[int, T]:
+            answer, _ = self._client.read(f"/api/v2/{kind}/show_many.json", shape, ids=",".join(map(str, ids)))
+            return {one.id: one for one in answer.found}
+
+        found = ask()
+        # Who is not in the answer counts as gone: one about others may be a proxy's, to an earlier question.
+        return found if found.keys() <= set(ids) else ask()
 
     def _complete(self, comment: dict[str, Any]) -> dict[str, Any]:
         ticket = self._tickets[comment["ticket_id"]]
@@ -145,10 +157,9 @@ def _metadata(child: Mapping[str, Any], event: _Event) -> dict[str, Any]:
     return metadata if metadata.keys() & {"custom", "system"} else {"custom": metadata, "system": event.system}
 
 
-def _hundreds(ids: Iterable[int]) -> Iterable[str]:
+def _hundreds(ids: Iterable[int]) -> Iterable[Sequence[int]]:
     ordered = sorted(ids)
-    for index in range(0, len(ordered), AT_ONCE):
-        yield ",".join(map(str, ordered[index : index + AT_ONCE]))
+    return (ordered[index : index + AT_ONCE] for index in range(0, len(ordered), AT_ONCE))
 
 
 def _key_of(raw: bytes) -> str:

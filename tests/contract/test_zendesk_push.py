@@ -34,7 +34,7 @@ def sandbox(server: ZendeskSandbox) -> ZendeskSandbox:
     server.shelf._db.execute("DELETE FROM shelf")
     server.account = Account(server.shelf)
     server.kept_back, server.exports_per_minute, server.bulk_imports = 0, 10_000, True
-    for log in (server.calls, server.fail_next, server._exported):
+    for log in (server.calls, server.fail_next, server.exports.spent):
         log.clear()
     server.tell(Opened(NOON, "zendesk", ANA, 35, "Where is my order?", "It has not come."))
     return server

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-from connectors.zendesk.sandbox.records import SPACING, Record, audit, change, said, stamp, ticket, user, via
+from connectors.zendesk.sandbox.records import SPACING, Record, audit, change, said, seconds, stamp, ticket, user, via
 from threadline.testing.sandbox import Shelf
 from threadline.testing.story import Commented, Event, Garbled, Moved, Opened, Person, Registered
 
@@ -148,7 +148,17 @@ class Account:
         self.shelf.put("ticket", str(held["id"]), {**held, **now, **changed})
 
     def _audit(self, document: Record) -> None:
-        self.shelf.put("audit", str(document["id"]), document)
+        self._export("audit", document, document["created_at"])
+
+    def _export(self, kind: str, document: Record, at: str) -> None:
+        """Write a document that is exported by time: one that is told late is exported late, under a later time."""
+        exported_at = max(self.newest(kind), seconds(at))
+        self.shelf.put("newest", kind, {"at": exported_at})
+        self.shelf.put(kind, str(document["id"]), {**document, "generated_timestamp": exported_at})
+
+    def newest(self, kind: str) -> int:
+        """Return the time of the last change of a kind that is exported by time, in seconds since 1970."""
+        return int((self.shelf.get("newest", kind) or {"at": 0})["at"])
 
     def found(self, index: str, value: Any) -> Record | None:
         """Find a user by email or external_id, in any case of letters."""

@@ -180,7 +180,7 @@ def comments(audit: Record) -> list[Record]:
     return [{**event, **shared} for event in audit["events"] if event["type"] == "Comment"]
 
 
-def ticket_event(audit: Record, timestamp: int, comment_events: bool) -> Record:
+def ticket_event(audit: Record, comment_events: bool) -> Record:
     """Return an audit as the incremental export of ticket events shows it; the export writes `system` and `metadata` apart."""
     children: list[Record] = []
     for event in audit["events"]:
@@ -194,7 +194,7 @@ def ticket_event(audit: Record, timestamp: int, comment_events: bool) -> Record:
     return {
         "id": audit["id"],
         "ticket_id": audit["ticket_id"],
-        "timestamp": timestamp,
+        "timestamp": audit["generated_timestamp"],
         "created_at": audit["created_at"],
         "updater_id": audit["author_id"],
         "via": audit["via"]["channel"].replace("_", " ").title(),

@@ -1,11 +1,10 @@
 """The account's API over HTTP: exports, look-ups, writes and jobs, with Zendesk's paging, limits and errors."""
 
 import time
-from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections import deque
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -13,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.zendesk.sandbox.account import API_EMAIL, API_USER, Account, InvalidRecordError
-from connectors.zendesk.sandbox.records import Record, comments, job, seconds, ticket_event
+from connectors.zendesk.sandbox.exports import Exports, outside_exports
+from connectors.zendesk.sandbox.records import Record, comments, job
 from connectors.zendesk.sandbox.rig import ZendeskRig
 from threadline.testing.sandbox import Endpoint, HttpSandbox
 from threadline.testing.story import Event
@@ -23,10 +23,6 @@ _KEY = "zendesk-sandbox-key"
 
 def _error(status: int, error: str, description: str, **more: Any) -> JSONResponse:
     return JSONResponse({"error": error, "description": description, **more}, status_code=status)
-
-
-def _outside_exports(document: Record) -> Record:
-    return {name: value for name, value in document.items() if name != "generated_timestamp"}
 
 
 def _not_found() -> JSONResponse:
@@ -45,15 +41,11 @@ class ZendeskSandbox(HttpSandbox):
     kept_back: int = 0
     bulk_imports: bool = True
     """Whether create_or_update_many is allowed; at Zendesk the account owner has to ask for it."""
-    _times: ClassVar[Mapping[str, Callable[[Record], int]]] = {
-        "users": lambda user: seconds(user["updated_at"]),
-        "tickets": lambda ticket: ticket["generated_timestamp"],
-    }
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(folder)
         self.account = Account(self.shelf)
-        self._exported: deque[float] = deque()
+        self.exports = Exports(self)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -97,9 +89,9 @@ class ZendeskSandbox(HttpSandbox):
             ("GET", "tickets/{id:int}/audits", self._audits),
             ("GET", "tickets/{id:int}/comments", self._comments),
             ("GET", "job_statuses/{id}", self._job),
-            ("GET", "incremental/users/cursor", self._export_users),
-            ("GET", "incremental/tickets/cursor", self._export_tickets),
-            ("GET", "incremental/ticket_events", self._export_events),
+            ("GET", "incremental/users/cursor", self.exports.endpoint(self.exports.users)),
+            ("GET", "incremental/tickets/cursor", self.exports.endpoint(self.exports.tickets)),
+            ("GET", "incremental/ticket_events", self.exports.endpoint(self.exports.ticket_events)),
         ]
         return [Route(f"/api/v2/{path}{end}", endpoint, methods=[method]) for method, path, endpoint in paths for end in (".json", "")]
 
@@ -139,7 +131,7 @@ class ZendeskSandbox(HttpSandbox):
         if len(ids) > 100:
             return _error(400, "TooManyValues", "Too many values: ids must have fewer than 100 items")
         found = [document for one in ids if (document := self.shelf.get(kind, one)) and document.get("status") != "deleted"]
-        found = [_outside_exports(document) for document in found]
+        found = [outside_exports(document) for document in found]
         return JSONResponse({f"{kind}s": found, "next_page": None, "previous_page": None, "count": len(found)})
 
     async def _write_user(self, request: Request) -> Response:
@@ -202,10 +194,10 @@ class ZendeskSandbox(HttpSandbox):
                 ticket, audit = self.account.write_comment(held, given["comment"], given.get("metadata") or {})
             except InvalidRecordError as invalid:
                 return _error(422, "RecordInvalid", "Record validation errors", details=invalid.details)
-        return JSONResponse({"ticket": _outside_exports(ticket), "audit": audit})
+        return JSONResponse({"ticket": outside_exports(ticket), "audit": audit})
 
     async def _audits(self, request: Request) -> Response:
-        return self._list(request, "audits", lambda audit: [audit])
+        return self._list(request, "audits", lambda audit: [outside_exports(audit)])
 
     async def _comments(self, request: Request) -> Response:
         return self._list(request, "comments", comments)
@@ -227,86 +219,3 @@ class ZendeskSandbox(HttpSandbox):
             "next": own + urlencode({"page[after]": after, "page[size]": size}),
         }
         return JSONResponse({name: page, "meta": meta, "links": links})
-
-    async def _export_users(self, request: Request) -> Response:
-        return self._export(lambda: self._by_cursor(request, "users"))
-
-    async def _export_tickets(self, request: Request) -> Response:
-        return self._export(lambda: self._by_cursor(request, "tickets"))
-
-    async def _export_events(self, request: Request) -> Response:
-        return self._export(lambda: self._by_time(request))
-
-    def _export(self, answer: Callable[[], Response]) -> Response:
-        now = time.monotonic()
-        while self._exported and self._exported[0] <= now - 60:
-            self._exported.popleft()
-        resets = int(60 - (now - self._exported[0])) + 1 if self._exported else 60
-        if len(self._exported) >= self.exports_per_minute:
-            response = self.limited(resets)
-        else:
-            self._exported.append(now)
-            response = answer()
-        remaining = self.exports_per_minute - len(self._exported)
-        limit = f"total={self.exports_per_minute}; remaining={remaining}; resets={resets}"
-        response.headers["zendesk-ratelimit-incremental-exports"] = limit
-        return response
-
-    def _by_cursor(self, request: Request, stream: str) -> Response:
-        query = request.query_params
-        size = min(int(query.get("per_page", 1000)), 1000)
-        start = int(query.get("start_time", 0))
-        if start > time.time() - self.kept_back:
-            return self._too_recent()
-        after = int(b64decode(query["cursor"]).split(b"|")[2]) if "cursor" in query else 0
-        shown: list[tuple[int, Record]] = []
-        for seq, record in self.shelf.after(stream[:-1], after):
-            if self._times[stream](record) > self._until():
-                break
-            if self._times[stream](record) >= start:
-                shown.append((seq, record))
-        page, more = shown[:size], len(shown) > size
-        cursor = query.get("cursor")
-        if page:
-            seq, last = page[-1]
-            cursor = b64encode(f"{self._times[stream](last)}.0||{seq}|".encode()).decode()
-        after_url = f"{self.url}{request.url.path}?{urlencode({'cursor': cursor, 'per_page': size})}" if cursor else None
-        places = {"after_url": after_url, "after_cursor": cursor, "before_url": None, "before_cursor": None}
-        return JSONResponse({stream: [record for _, record in page], **places, "end_of_stream": not more})
-
-    def _by_time(self, request: Request) -> Response:
-        query = request.query_params
-        size = min(int(query.get("per_page", 1000)), 1000)
-        start = int(query["start_time"])
-        events = self._events("comment_events" in query.get("include", ""))
-        newest = events[-1]["timestamp"] if events else 0
-        if start > max(time.time() - self.kept_back, newest):
-            return self._too_recent()
-        events = [event for event in events if event["timestamp"] >= start]
-        # As at Zendesk a page takes more than was asked for when it would not get past its own second.
-        while len(events) > size and events[size - 1]["timestamp"] == start:
-            size += 1
-        page = events[:size]
-        end_time = page[-1]["timestamp"] if page else None
-        asked = {name: value for name, value in query.items() if name != "start_time"}
-        next_page = f"{self.url}{request.url.path}?{urlencode({**asked, 'start_time': end_time})}" if page else None
-        rest = {"next_page": next_page, "count": len(page), "end_of_stream": len(events) <= size, "end_time": end_time}
-        return JSONResponse({"ticket_events": page, **rest})
-
-    def _events(self, comment_events: bool) -> list[Record]:
-        """Return all events in the order of their timestamps: an audit told late is exported late, under a later time."""
-        events: list[Record] = []
-        timestamp = 0
-        for audit in self.shelf.all("audit"):
-            timestamp = max(timestamp, seconds(audit["created_at"]))
-            if timestamp > self._until():
-                break
-            events.append(ticket_event(audit, timestamp, comment_events))
-        return events
-
-    def _until(self) -> float:
-        """Return the time of the youngest change that exports show."""
-        return time.time() - self.kept_back if self.kept_back else float("inf")
-
-    def _too_recent(self) -> Response:
-        return _error(400, "StartTimeTooRecent", "Too recent start_time. Use a start_time older than 1 minute")
