@@ -33,12 +33,18 @@ def options(
 @app.command()
 def connectors(
     name: Annotated[str | None, typer.Argument(help="Connector to describe; all of them are listed when left out")] = None,
+    badge: Annotated[bool, typer.Option("--badge", help="Prove each against its stand-in: what of the contract it keeps")] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="With --badge: also the parts that take minutes")] = False,
     json: JSON = False,
 ) -> None:
     """List the installed connectors, with what they read and write; or describe the streams of one."""
     from threadline.cli.sources import describe_connector, list_connectors
 
-    if name is None:
+    if badge:
+        from threadline.cli.badge import show_badges
+
+        show_badges(name, thorough=thorough, json=json)
+    elif name is None:
         list_connectors(json=json)
     else:
         describe_connector(name, json=json)
