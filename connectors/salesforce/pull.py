@@ -16,14 +16,11 @@ from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import Cursor, Page, RetryableError, Window, split_records
 from threadline.sdk.cursors import Position, Rows, Span, foreign_cursor
 
-PAGE = 2_000
-"""Rows; the most that a query answers at once. Salesforce sends fewer when rows are wide."""
-
-_COMMON = ("CreatedDate", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
+_COMMON = ("Id", "IsDeleted", "MasterRecordId", "CreatedDate", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
 _FIELDS: Mapping[str, Sequence[str]] = {
-    "Contact": ("Id", "FirstName", "LastName", "Name", "Email", "Phone", "MobilePhone", "Birthdate", *_COMMON),
+    "Contact": ("FirstName", "LastName", "Name", "Email", "Phone", "MobilePhone", "Birthdate", *_COMMON),
     "Case": (
-        "Id", "CaseNumber", "ContactId", "SuppliedName", "SuppliedEmail", "SuppliedPhone", "Subject", "Description", "Status", "Origin",
+        "CaseNumber", "ContactId", "SuppliedName", "SuppliedEmail", "SuppliedPhone", "Subject", "Description", "Status", "Origin",
         "Priority", "Type", "Reason", "IsClosed", "IsEscalated", "ClosedDate", *_COMMON,
     ),
 }  # fmt: skip
@@ -52,26 +49,26 @@ def window(settings: SalesforceSettings) -> Window:
 def pull(client: Client, settings: SalesforceSettings, sobject: str, since: Cursor | None) -> Iterator[Page]:
     """Yield what changed since, page by page."""
     fields = selected_fields(settings, sobject)
-    kind = window(settings)
+    kind, page = window(settings), settings.page_size
 
     def fetch(span: Span) -> Rows:
         at = _position(kind, span.after)
         if at:
             client.keep_reserve()
-        return _rows(client.call("GET", "/query", params={"q": _statement(fields, sobject, span, at)}).content)
+        return _rows(client.call("GET", "/queryAll", params={"q": _statement(fields, sobject, span, at, page)}).content, page)
 
     return kind.scan(_unfolded(since), client.server_time, fetch)
 
 
-def _rows(body: bytes) -> Rows:
+def _rows(body: bytes, page: int) -> Rows:
     records = split_records(body, "records")
-    if len(records) < PAGE and _decode(body, _Result).done:
+    if len(records) < page and _decode(body, _Result).done:
         return Rows(records, None, more=False)
     last = _decode(records[-1], _Row) if records else None
     return Rows(records, last and [last.modstamp, last.id], more=True)
 
 
-def _statement(fields: Sequence[str], sobject: str, span: Span, at: tuple[str, str] | None) -> str:
+def _statement(fields: Sequence[str], sobject: str, span: Span, at: tuple[str, str] | None, page: int) -> str:
     conditions = [f"SystemModstamp <= {_literal(span.upper)}"] if span.upper else []
     if at:
         modstamp, identity = at
@@ -80,7 +77,7 @@ def _statement(fields: Sequence[str], sobject: str, span: Span, at: tuple[str, s
     elif span.lower:
         conditions.append(f"SystemModstamp >= {_literal(span.lower)}")
     where = " AND ".join(conditions)
-    return " ".join(("SELECT", ", ".join(fields), "FROM", sobject, "WHERE", where, f"ORDER BY SystemModstamp, Id LIMIT {PAGE}"))
+    return " ".join(("SELECT", ", ".join(fields), "FROM", sobject, "WHERE", where, f"ORDER BY SystemModstamp, Id LIMIT {page}"))
 
 
 def _position(kind: Window, after: Position | None) -> tuple[str, str] | None:

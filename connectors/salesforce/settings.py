@@ -31,6 +31,7 @@ class SalesforceSettings(Settings):
     )
     contact_fields: tuple[FieldName, ...] = Field((), description="fields of Contact to read beyond the usual ones")
     case_fields: tuple[FieldName, ...] = Field((), description="fields of Case to read beyond the usual ones, such as Order_Number__c")
+    page_size: int = Field(2_000, ge=1, le=2_000, description="rows that a query asks for at once")
     overlap: int = Field(120, ge=0, description="seconds that each scan looks back, for changes that became visible late")
     lag: int = Field(5, ge=0, description="seconds before the server's clock at which a scan ends")
     api_reserve: int = Field(

@@ -29,8 +29,9 @@ def server() -> Iterator[SalesforceSandbox]:
 def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
     """An org without records or memory; starting a server for each test would take most of the time."""
     server.shelf._db.execute("DELETE FROM shelf")
+    server.restart()
     server.expire_sessions()
-    for kept in (server.calls, server.fail_next, server.row_faults, server._spent):
+    for kept in (server.calls, server.fail_next, server.refuse_next, server.row_faults, server._spent):
         kept.clear()
     server.late, server.batch_size, server.limit_per_minute = timedelta(), 2_000, 10_000
     return server
@@ -86,7 +87,7 @@ def numbers(pages: Sequence[Page]) -> list[str]:
 
 
 def statements(sandbox: SalesforceSandbox) -> int:
-    return sum("/query?" in path for _, path in sandbox.calls)
+    return sum("/queryAll?" in path for _, path in sandbox.calls)
 
 
 class TestLogin:

@@ -32,8 +32,9 @@ def server() -> Iterator[SalesforceSandbox]:
 def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
     """An org without records or memory; starting a server for each test would take most of the time."""
     server.shelf._db.execute("DELETE FROM shelf")
+    server.restart()
     server.expire_sessions()
-    for kept in (server.calls, server.fail_next, server.row_faults, server._spent):
+    for kept in (server.calls, server.fail_next, server.refuse_next, server.row_faults, server._spent):
         kept.clear()
     server.late, server.batch_size, server.limit_per_minute = timedelta(), 2_000, 10_000
     server.tell(Registered(datetime(2026, 1, 2, tzinfo=UTC), "salesforce", ANA, ("name", "phone")))

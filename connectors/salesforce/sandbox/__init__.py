@@ -1,23 +1,28 @@
-"""A stand-in for one Salesforce org: login, query, describe, limits and sObject Collections of the REST API."""
+"""A stand-in for one Salesforce org: login, queries, query jobs, deletes, describe, limits and sObject Collections."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.salesforce.sandbox import login
+from connectors.salesforce.sandbox.jobs import Jobs
 from connectors.salesforce.sandbox.org import Org
+from connectors.salesforce.sandbox.replication import deleted_between
 from connectors.salesforce.sandbox.rows import CallError, write
 from connectors.salesforce.sandbox.schema import SOBJECTS
-from connectors.salesforce.sandbox.soql import SoqlError, parse
+from connectors.salesforce.sandbox.soql import Between, SoqlError, parse
 from connectors.salesforce.sandbox.story import tell
-from threadline.testing.sandbox import Document, HttpSandbox
+from threadline.testing.sandbox import Document, Endpoint, HttpSandbox
 from threadline.testing.story import Event
+
+if TYPE_CHECKING:
+    from threadline.testing.rig import Rig
 
 VERSIONS = {"61.0": "Summer '24", "62.0": "Winter '25", "63.0": "Spring '25", "64.0": "Summer '25", "65.0": "Winter '26"}
 _DATA = "/services/data"
@@ -26,7 +31,11 @@ _OPEN = ("/services/Soap/", "/services/oauth2/")
 
 
 class SalesforceSandbox(HttpSandbox):
-    """The org `threadline.my`; `late` stamps changes that long before they become visible, `row_faults` refuses the next rows."""
+    """The org `threadline.my`.
+
+    `late` stamps changes that long before they become visible, `row_faults` refuses the next rows, `refuse_next` the next
+    API requests; `org` and `jobs` take what users and time do.
+    """
 
     name = "salesforce"
     role = "crm"
@@ -35,8 +44,16 @@ class SalesforceSandbox(HttpSandbox):
         super().__init__(folder)
         self.batch_size = 2_000
         self.row_faults: deque[Document] = deque()
-        self._org = Org(self.shelf)
+        self.refuse_next: deque[Response] = deque()
+        self.most_deleted = 600_000
+        self.app = login.ConnectedApp()
         self._sessions: set[str] = set()
+        self.restart()
+
+    def restart(self) -> None:
+        """Look at the shelf anew, after somebody has changed it from outside."""
+        self.org = Org(self.shelf)
+        self.jobs = Jobs(self.org)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -54,13 +71,23 @@ class SalesforceSandbox(HttpSandbox):
         return {"consumer_key": login.CONSUMER_KEY, "consumer_secret": login.CONSUMER_SECRET}
 
     @property
+    def refresh_credentials(self) -> Mapping[str, str]:
+        """The way in for an app that a user has approved."""
+        return {**self.client_credentials, "refresh_token": login.REFRESH_TOKEN}
+
+    @property
+    def jwt_credentials(self) -> Mapping[str, str]:
+        """The way in with a certificate."""
+        return {"username": login.USERNAME, "consumer_key": login.CONSUMER_KEY, "private_key": self.app.private_key}
+
+    @property
     def late(self) -> timedelta:
         """How long before it becomes visible a change is stamped."""
-        return self._org.late
+        return self.org.late
 
     @late.setter
     def late(self, value: timedelta) -> None:
-        self._org.late = value
+        self.org.late = value
 
     def expire_sessions(self) -> None:
         """End every session, as time or an administrator does."""
@@ -68,13 +95,19 @@ class SalesforceSandbox(HttpSandbox):
 
     def tell(self, event: Event) -> None:
         """Write a registration, a case, its moves or a garbled record."""
-        tell(self._org, event)
+        tell(self.org, event)
+
+    def rig(self) -> "Rig":
+        """Let the conformance kit fill, change and hurt the org."""
+        from connectors.salesforce.sandbox.rig import SalesforceRig
+
+        return SalesforceRig(self)
 
     def pushed(self, object: str) -> list[Document]:  # noqa: A002 - the contract's word
         """Return the contacts that pushes wrote, with all their fields."""
         if object != "contact":
             raise ValueError(f"salesforce takes no {object!r}; it takes: contact")
-        return [record for mark in self.shelf.all("pushed") if (record := self._org.get("Contact", mark["Id"]))]
+        return [record for mark in self.shelf.all("pushed") if (record := self.org.get("Contact", mark["Id"]))]
 
     def routes(self) -> list[Route]:
         """Login, and below /services/data what the connector and simple-salesforce call; a slash at the end is as good as none."""
@@ -82,17 +115,33 @@ class SalesforceSandbox(HttpSandbox):
             "": self._resources,
             "/limits": self._limits,
             "/query": self._query,
+            "/queryAll": self._query,
             "/query/{locator}": self._query_more,
             "/sobjects/{sobject}/describe": self._describe,
+            "/sobjects/{sobject}/deleted": self._deleted,
+            "/jobs/query/{job}": self._job,
+            "/jobs/query/{job}/results": self._results,
         }
         collections = ("/composite/sobjects", "/composite/sobjects/{sobject}/{key}")
+        counted = [
+            *((path, endpoint, "GET") for path, endpoint in resources.items()),
+            *((path, self._collection, "PATCH") for path in collections),
+            ("/jobs/query", self._new_job, "POST"),
+        ]
         return [
             Route("/services/Soap/u/{version}", self._soap, methods=["POST"]),
             Route("/services/oauth2/token", self._token, methods=["POST"]),
             Route(_DATA, self._versions),
-            *(Route(_HERE + path + slash, endpoint) for path, endpoint in resources.items() for slash in ("", "/")),
-            *(Route(_HERE + path + slash, self._collection, methods=["PATCH"]) for path in collections for slash in ("", "/")),
+            *(Route(_HERE + path + slash, self._api(call), methods=[method]) for path, call, method in counted for slash in ("", "/")),
         ]
+
+    def _api(self, endpoint: Endpoint) -> Endpoint:
+        """Refuse what counts as an API request, as often as it is wanted: a login and the list of versions do not."""
+
+        async def answer(request: Request) -> Response:
+            return self.refuse_next.popleft() if self.refuse_next else await endpoint(request)
+
+        return answer
 
     def authorized(self, request: Request) -> bool:
         """Everything but login and the list of versions needs a session."""
@@ -122,7 +171,7 @@ class SalesforceSandbox(HttpSandbox):
 
     async def _token(self, request: Request) -> Response:
         authorization = request.headers.get("Authorization", "")
-        return login.client_credentials((await request.body()).decode(), authorization, self._new_session())
+        return self.app.grant((await request.body()).decode(), authorization, self._new_session())
 
     async def _versions(self, _: Request) -> Response:
         return JSONResponse([{"label": label, "url": f"{_DATA}/v{version}", "version": version} for version, label in VERSIONS.items()])
@@ -148,9 +197,19 @@ class SalesforceSandbox(HttpSandbox):
             query = parse(request.query_params.get("q", ""))
         except SoqlError as error:
             return _error(400, error.code, str(error))
-        rows = [query.row(record, version) for record in query.run(self._org.all(query.sobject.name))]
-        self._org.been_read()
+        also_deleted = "/queryAll" in request.url.path
+        found = query.run(self._visible(query.sobject.name, deleted=also_deleted))
+        self.org.been_read()
+        if not query.fields:
+            return JSONResponse({"totalSize": len(found), "done": True, "records": []})
+        rows = [query.row(record, version) for record in found]
         return self._batch(rows, f"01g{self.shelf.put('locator', 'last', {}):012d}AAA", 0, version)
+
+    def _visible(self, sobject: str, *, deleted: bool) -> Between:
+        def between(lower: str, upper: str) -> Iterator[Document]:
+            return (record for record in self.org.between(sobject, lower, upper) if deleted or not record["IsDeleted"])
+
+        return between
 
     async def _query_more(self, request: Request) -> Response:
         identity, _, offset = request.path_params["locator"].partition("-")
@@ -168,14 +227,45 @@ class SalesforceSandbox(HttpSandbox):
             answer["nextRecordsUrl"] = f"{_DATA}/v{version}/query/{locator}-{end}"
         return JSONResponse(answer | {"records": rows[offset:end]})
 
+    async def _deleted(self, request: Request) -> Response:
+        sobject = SOBJECTS.get(request.path_params["sobject"].lower())
+        if sobject is None:
+            return _missing()
+        start, end = (request.query_params.get(name, "") for name in ("start", "end"))
+        try:
+            return JSONResponse(deleted_between(self.org, sobject.name, start, end, self.most_deleted))
+        except CallError as error:
+            return _refused(error)
+
+    async def _new_job(self, request: Request) -> Response:
+        try:
+            job = self.jobs.create(await request.body(), request.path_params["version"])
+        except CallError as error:
+            return _refused(error)
+        self.org.been_read()
+        return JSONResponse(job)
+
+    async def _job(self, request: Request) -> Response:
+        try:
+            return JSONResponse(self.jobs.status(request.path_params["job"]))
+        except CallError as error:
+            return _refused(error)
+
+    async def _results(self, request: Request) -> Response:
+        asked = request.query_params
+        try:
+            return self.jobs.results(request.path_params["job"], asked.get("maxRecords", ""), asked.get("locator", ""))
+        except CallError as error:
+            return _refused(error)
+
     async def _collection(self, request: Request) -> Response:
         name, key = request.path_params.get("sobject", "Contact"), request.path_params.get("key", "Id")
         body = await request.body()
         try:
             with self.shelf.together():
-                return JSONResponse(write(self._org, body, name, key, self._next_fault))
+                return JSONResponse(write(self.org, body, name, key, self._next_fault))
         except CallError as error:
-            return _error(error.status, error.code, str(error))
+            return _refused(error)
 
     def _next_fault(self) -> Document | None:
         return self.row_faults.popleft() if self.row_faults else None
@@ -183,6 +273,10 @@ class SalesforceSandbox(HttpSandbox):
 
 def _error(status: int, code: str, message: str) -> Response:
     return JSONResponse([{"message": message, "errorCode": code}], status_code=status)
+
+
+def _refused(error: CallError) -> Response:
+    return _error(error.status, error.code, str(error))
 
 
 def _missing() -> Response:

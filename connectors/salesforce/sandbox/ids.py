@@ -4,6 +4,7 @@ https://help.salesforce.com/s/articleView?id=000385585
 """
 
 import hashlib
+from functools import lru_cache
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -22,6 +23,7 @@ def with_suffix(fifteen: str) -> str:
     return fifteen + suffix
 
 
+@lru_cache(1_000)
 def record_id(prefix: str, number: int) -> str:
     """Return the id of the numbered record of an object; `prefix` is the object's key prefix."""
     digits = ""

@@ -1,15 +1,17 @@
-"""The two ways in: SOAP login with a user's password, and OAuth's client credentials.
+"""The ways in: SOAP login with a user's password, and OAuth's client credentials, refresh token and JWT bearer flows.
 
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_login.htm
-https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_client_credentials_flow.htm
+https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm
 """
 
 import base64
 import re
 import secrets
+from functools import cached_property
 from html import unescape
 from urllib.parse import parse_qs
 
+import jwt
 from starlette.responses import JSONResponse, Response
 
 from connectors.salesforce.sandbox.org import INTEGRATION_USER, ORGANIZATION
@@ -20,6 +22,9 @@ PASSWORD = "not & secret <here>"  # noqa: S105 - the stand-in's own
 SECURITY_TOKEN = "sandboxToken25"  # noqa: S105
 CONSUMER_KEY = "3MVG9.threadline.sandbox"
 CONSUMER_SECRET = "sandboxConsumerSecret"  # noqa: S105
+REFRESH_TOKEN = "5Aep861.threadline.sandbox"  # noqa: S105
+_AUDIENCE = "https://login.salesforce.com"
+_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LAST_SOAP_VERSION = 64.0
 
 _ENVELOPE = (
@@ -50,15 +55,63 @@ def soap_login(body: str, version: str, session: str) -> Response:
     return Response(_ENVELOPE.format(result), media_type="text/xml")
 
 
-def client_credentials(body: str, authorization: str, session: str) -> Response:
-    """Answer the token endpoint."""
-    if parse_qs(body).get("grant_type") != ["client_credentials"]:
-        return _oauth_error("unsupported_grant_type", "grant type not supported")
+class ConnectedApp:
+    """The app that OAuth knows: it lets every flow in, JWTs that are signed with its key."""
+
+    @cached_property
+    def private_key(self) -> str:
+        """The key whose certificate the app holds, in PEM."""
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        plain = serialization.NoEncryption()
+        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+
+    def grant(self, body: str, authorization: str, session: str) -> Response:
+        """Answer the token endpoint."""
+        form = {name: values[-1] for name, values in parse_qs(body).items()}
+        match form.get("grant_type"):
+            case "client_credentials":
+                refused = self._refuses_client(*_basic(authorization))
+            case "refresh_token":
+                refused = self._refuses_client(form.get("client_id"), form.get("client_secret", CONSUMER_SECRET))
+                refused = refused or self._refuses_token(form.get("refresh_token"))
+            case grant if grant == _JWT_BEARER:
+                refused = self._refuses_jwt(form.get("assertion", ""))
+            case _:
+                refused = "unsupported_grant_type", "grant type not supported"
+        return _oauth_error(*refused) if refused else _granted(session)
+
+    def _refuses_client(self, key: str | None, secret: str | None) -> tuple[str, str] | None:
+        if key != CONSUMER_KEY:
+            return "invalid_client_id", "client identifier invalid"
+        return None if secret == CONSUMER_SECRET else ("invalid_client", "invalid client credentials")
+
+    def _refuses_token(self, token: str | None) -> tuple[str, str] | None:
+        return None if token == REFRESH_TOKEN else ("invalid_grant", "expired access/refresh token")
+
+    def _refuses_jwt(self, assertion: str) -> tuple[str, str] | None:
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        public = load_pem_private_key(self.private_key.encode(), None).public_key()
+        try:
+            claims = jwt.decode(assertion, public, algorithms=["RS256"], audience=_AUDIENCE)  # type: ignore[arg-type]  # an RSA key
+        except jwt.InvalidAudienceError:
+            return "invalid_grant", "audience is invalid"
+        except jwt.InvalidTokenError:
+            return "invalid_grant", "invalid assertion"
+        if claims.get("iss") != CONSUMER_KEY:
+            return "invalid_client_id", "client identifier invalid"
+        return None if claims.get("sub") == USERNAME else ("invalid_grant", "user hasn't approved this consumer")
+
+
+def _basic(authorization: str) -> tuple[str, str]:
     key, _, secret = base64.b64decode(authorization.removeprefix("Basic ").encode()).decode().partition(":")
-    if key != CONSUMER_KEY:
-        return _oauth_error("invalid_client_id", "client identifier invalid")
-    if secret != CONSUMER_SECRET:
-        return _oauth_error("invalid_client", "invalid client credentials")
+    return key, secret
+
+
+def _granted(session: str) -> Response:
     return JSONResponse(
         {
             "access_token": session,

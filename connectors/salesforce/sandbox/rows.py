@@ -132,6 +132,8 @@ class _Batch:
             full = with_suffix(identity[:15]) if len(identity) in (15, 18) else ""
             if not full.isalnum() or (len(identity) == 18 and full != identity):
                 raise RowError("MALFORMED_ID", f"malformed id {identity}", "Id")
+            if (held := self._org.get(self._sobject.name, full)) and held["IsDeleted"]:
+                raise RowError("ENTITY_IS_DELETED", "entity is deleted")
             if full not in self._values:
                 raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
             return full
@@ -144,7 +146,13 @@ class _Batch:
         if len(matches) > 1:
             message = f"{self._key}: more than one record found for external id field: [{', '.join(matches)}]"
             raise RowError("DUPLICATE_EXTERNAL_ID", message)
-        return matches[0] if matches else record_id(self._sobject.prefix, number_of(value))
+        return matches[0] if matches else self._unused(number_of(value))
+
+    def _unused(self, number: int) -> str:
+        """Return an id that no record has or had: one that was deleted does not come back."""
+        while self._org.shelf.get(self._sobject.name, identity := record_id(self._sobject.prefix, number)):
+            number += 1
+        return identity
 
     def _check(self, row: Document, identity: str, *, new: bool) -> None:
         if self._sobject.name == "Contact" and not row.get("LastName") and (new or "LastName" in row):

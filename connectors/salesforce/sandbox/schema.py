@@ -27,7 +27,7 @@ def _address(kind: str) -> str:
     )
 
 
-# name:type, then /length or /objects referred to, "!" where it must have a value, "-" where only Salesforce sets it.
+# name:type, then /length or /objects referred to, "!" where it must have a value, "-" where only Salesforce sets it, "=" for a formula.
 _CONTACT = (
     "Id:id!- IsDeleted:boolean!- MasterRecordId:reference/Contact- AccountId:reference/Account LastName:string/80! FirstName:string/40"
     f" Salutation:picklist/40 Name:string/121!- {_address('Other')} {_address('Mailing')} Phone:phone Fax:phone MobilePhone:phone"
@@ -37,6 +37,7 @@ _CONTACT = (
     " LastViewedDate:datetime- LastReferencedDate:datetime- EmailBouncedReason:string/255 EmailBouncedDate:datetime"
     " IsEmailBounced:boolean!- PhotoUrl:url/255- Jigsaw:string/20 JigsawContactId:string/20- CleanStatus:picklist/40"
     " IndividualId:reference/Individual Threadline_Id__c:string/26"
+    " Vip__c:boolean! Lifetime_Value__c:double Last_Survey__c:datetime Loyalty_Tier__c:string/1300="
 )
 _CASE = (
     "Id:id!- IsDeleted:boolean!- MasterRecordId:reference/Case- CaseNumber:string/30!- ContactId:reference/Contact"
@@ -89,6 +90,8 @@ class Field:
     refers_to: tuple[str, ...]
     required: bool
     writable: bool
+    calculated: bool = False
+    """Whether a formula gives its value, which no date of the record tells of."""
 
     def describe(self) -> dict[str, Any]:
         """Return it as `describe` lists it."""
@@ -98,6 +101,7 @@ class Field:
             **dict.fromkeys(_FALSE, False),
             **dict.fromkeys(_NULL, None),
             "aggregatable": plain and self.type != "boolean",
+            "calculated": self.calculated,
             "byteLength": self.length * (1 if self.type in ("id", "reference") else 3),
             "createable": self.writable,
             "custom": custom,
@@ -174,10 +178,10 @@ class SObject:
 
 def _field(text: str) -> Field:
     name, _, rest = text.partition(":")
-    required, writable = "!" in rest, not rest.endswith("-")
-    kind, _, size = rest.rstrip("-!").partition("/")
+    required, writable = "!" in rest, not rest.endswith(("-", "="))
+    kind, _, size = rest.rstrip("-!=").partition("/")
     length = int(size) if size.isdigit() else _LENGTHS.get(kind, 255)
-    return Field(name, kind, length, tuple(size.split("+")) if kind == "reference" else (), required, writable)
+    return Field(name, kind, length, tuple(size.split("+")) if kind == "reference" else (), required, writable, rest.endswith("="))
 
 
 def _sobject(name: str, prefix: str, text: str) -> SObject:

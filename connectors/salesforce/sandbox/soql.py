@@ -1,20 +1,23 @@
-"""Answers the SOQL that reads one object: SELECT fields FROM object [WHERE ...] [ORDER BY ...] [LIMIT n].
+"""Answers the SOQL that reads one object: SELECT fields or COUNT() FROM object [WHERE ...] [ORDER BY ...] [LIMIT n].
 
-WHERE knows comparisons, AND, OR and brackets. Everything else is refused as a malformed query, in Salesforce's words
+WHERE knows comparisons, IN, AND, OR and brackets. Everything else is refused as a malformed query, in Salesforce's words
 where the statement is wrong, and saying so where only this stand-in lacks it.
 """
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from connectors.salesforce.sandbox.schema import SOBJECTS, Field, SObject
 
 Record = dict[str, Any]
 Test = Callable[[Record], bool]
+Between = Callable[[str, str], Iterator[Record]]
+"""Gives the records from one SystemModstamp to another, in the order (SystemModstamp, Id)."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))|(?P<number>\d+)|(?P<text>'(?:[^'\\]|\\.)*')"
@@ -23,7 +26,8 @@ _TOKEN = re.compile(
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
-_UNSUPPORTED = ("GROUP", "HAVING", "OFFSET", "FOR", "WITH", "USING", "LIKE", "IN", "NOT", "TYPEOF")
+_UNSUPPORTED = ("GROUP", "HAVING", "OFFSET", "FOR", "WITH", "USING", "LIKE", "NOT", "TYPEOF")
+_TIMELINE = [("SystemModstamp", False), ("Id", False)]
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -37,20 +41,25 @@ class SoqlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement that was understood."""
+    """A statement that was understood; without fields it counts. What it finds has a SystemModstamp from `lower` to `upper`."""
 
     sobject: SObject
     fields: Sequence[Field]
     test: Test
+    lower: str
+    upper: str
     order: Sequence[tuple[str, bool]]
     limit: int | None
 
-    def run(self, records: Sequence[Record]) -> list[Record]:
+    def run(self, between: Between) -> list[Record]:
         """Return the records that match, in order; missing values come first."""
-        found = [record for record in records if self.test(record)]
+        found = (record for record in between(self.lower, self.upper) if self.test(record))
+        if list(self.order) == _TIMELINE:
+            return list(islice(found, self.limit))
+        records = list(found)
         for name, descending in reversed(self.order):
-            found.sort(key=lambda record: (record[name] is not None, record[name]), reverse=descending)
-        return found[: self.limit]
+            records.sort(key=lambda record: (record[name] is not None, record[name]), reverse=descending)
+        return records[: self.limit]
 
     def row(self, record: Record, version: str) -> Record:
         """Return the selected fields as a response shows them."""
@@ -83,12 +92,14 @@ class _Parser:
             self._tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
             place = found.end()
         self._at = 0
+        self._depth = 0
+        # What every record found must keep; what stands in brackets, or beside OR, need not hold.
+        self._lower: list[str] = []
+        self._upper: list[str] = []
 
     def query(self) -> Query:
         self._expect("SELECT")
-        names = [self._next("word")]
-        while self._skip(","):
-            names.append(self._next("word"))
+        names = self._names()
         self._expect("FROM")
         self._sobject = self._object(self._next("word"))
         fields = [self._field(name) for name in names]
@@ -99,7 +110,17 @@ class _Parser:
         limit = int(self._next("number")) if self._skip("LIMIT") else None
         if self._at < len(self._tokens):
             raise self._unexpected()
-        return Query(self._sobject, fields, test, order, limit)
+        return Query(self._sobject, fields, test, max(self._lower, default=""), min(self._upper, default="9999"), order, limit)
+
+    def _names(self) -> list[str]:
+        if self._skip("COUNT"):
+            self._expect("(")
+            self._expect(")")
+            return []
+        names = [self._next("word")]
+        while self._skip(","):
+            names.append(self._next("word"))
+        return names
 
     def _object(self, name: str) -> SObject:
         sobject = SOBJECTS.get(name.lower())
@@ -124,22 +145,39 @@ class _Parser:
             tests.append(self._one())
         if self._peek("AND") or self._peek("OR"):
             raise SoqlError("MALFORMED_QUERY", "AND and OR must be told apart by brackets")
+        if joiner == "OR" and len(tests) > 1 and not self._depth:
+            self._lower, self._upper = [], []
         combine = all if joiner == "AND" else any
         return lambda record: combine(test(record) for test in tests)
 
     def _one(self) -> Test:
         if self._skip("("):
+            self._depth += 1
             test = self._either()
+            self._depth -= 1
             self._expect(")")
             return test
         field = self._field(self._next("word"))
+        if self._skip("IN"):
+            return self._among(field)
         sign = self._next("sign")
         if sign not in _COMPARE:
             raise self._unexpected(back=1)
         compare, value, name = _COMPARE[sign], self._literal(field), field.name
         if value is None or isinstance(value, bool):
             return lambda record: compare(record[name], value)
+        if name == "SystemModstamp" and not self._depth:
+            self._lower += [value] if sign in ("=", ">", ">=") else []
+            self._upper += [value] if sign in ("=", "<", "<=") else []
         return lambda record: record[name] is not None and compare(record[name], value)
+
+    def _among(self, field: Field) -> Test:
+        self._expect("(")
+        values = {self._literal(field)}
+        while self._skip(","):
+            values.add(self._literal(field))
+        self._expect(")")
+        return lambda record: record[field.name] in values
 
     def _literal(self, field: Field) -> Any:
         kind, text = self._take()

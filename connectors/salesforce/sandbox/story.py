@@ -7,6 +7,7 @@ from typing import Any
 from connectors.salesforce.names import NO_NAME
 from connectors.salesforce.sandbox.ids import record_id
 from connectors.salesforce.sandbox.org import SERVICE_USER, Org
+from connectors.salesforce.sandbox.schema import SOBJECTS
 from connectors.salesforce.sandbox.soql import stamp
 from threadline.testing.story import Event, Garbled, Moved, Opened, Person, Registered
 
@@ -26,17 +27,23 @@ def case_id(number: int) -> str:
     return record_id("500", number)
 
 
+def garbled_id(sobject: str, number: int) -> str:
+    """Return the id of a garbled record of an object."""
+    return record_id(SOBJECTS[sobject.lower()].prefix, _GARBLED + number)
+
+
 def tell(org: Org, event: Event) -> None:
     """Write an event down, once; ValueError for one that cannot happen in Salesforce."""
     digest = hashlib.sha256(repr(event).encode()).hexdigest()
     with org.shelf.together():
         if org.shelf.get("told", digest) is not None:
             return
-        _write(org, event)
+        write(org, event)
         org.shelf.put("told", digest, {})
 
 
-def _write(org: Org, event: Event) -> None:
+def write(org: Org, event: Event) -> None:
+    """Write an event down; ValueError for one that cannot happen in Salesforce."""
     match event:
         case Registered():
             _register(org, event)
@@ -100,19 +107,19 @@ def _move(org: Org, event: Moved) -> None:
 
 def _garble(org: Org, event: Garbled) -> None:
     kinds = (_unlisted_status, _no_creation_date, _broken_birthdate)
-    kinds[event.number % len(kinds)](org, _GARBLED + event.number, event.at)
+    kinds[event.number % len(kinds)](org, event.number, event.at)
 
 
 def _unlisted_status(org: Org, number: int, at: datetime) -> None:
-    values = {"CaseNumber": f"{number:08d}", "Subject": "Imported", "Status": "Awaiting RMA 7", "Origin": "Web"}
-    org.save("Case", case_id(number), values, at, SERVICE_USER)
+    values = {"CaseNumber": f"{_GARBLED + number}", "Subject": "Imported", "Status": "Awaiting RMA 7", "Origin": "Web"}
+    org.save("Case", garbled_id("Case", number), values, at, SERVICE_USER)
 
 
 def _no_creation_date(org: Org, number: int, at: datetime) -> None:
-    values = {"CaseNumber": f"{number:08d}", "Subject": "Imported", "Status": "New", "Origin": "Web", "CreatedDate": None}
-    org.save("Case", case_id(number), values, at, SERVICE_USER)
+    values = {"CaseNumber": f"{_GARBLED + number}", "Subject": "Imported", "Status": "New", "Origin": "Web", "CreatedDate": None}
+    org.save("Case", garbled_id("Case", number), values, at, SERVICE_USER)
 
 
 def _broken_birthdate(org: Org, number: int, at: datetime) -> None:
     values = {"FirstName": "Imported", "LastName": "Contact", "Birthdate": "0000-00-00"}
-    org.save("Contact", record_id("003", number), values, at, SERVICE_USER)
+    org.save("Contact", garbled_id("Contact", number), values, at, SERVICE_USER)
