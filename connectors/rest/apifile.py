@@ -9,9 +9,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
-from connectors.rest.declaration import ApiFile
+from connectors.rest.declaration import ApiFile, Offset, PageNumber, StreamFile
 from connectors.rest.rules import check
 from threadline.sdk import ConfigError
 from threadline.sdk.yamlfile import Document, Location, is_mapping, nearest, parse_yaml, read_yaml
@@ -34,6 +34,21 @@ def load_api(name: str) -> ApiFile:
 def short_name(name: str) -> str:
     """Return what an API file is called: its name without folder and ending."""
     return Path(name).stem if name.endswith(_SUFFIX) else name
+
+
+def smaller_pages(api: ApiFile, size: int | None) -> ApiFile:
+    """Return the file with pages of at most so many records; ValueError where that is too few to read on."""
+    return api if size is None else replace(api, streams={name: _smaller(name, each, size) for name, each in api.streams.items()})
+
+
+def _smaller(name: str, stream: StreamFile, size: int) -> StreamFile:
+    paging = stream.paging
+    if paging is None or paging.size is None or paging.size <= size:
+        return stream
+    least = 25 if isinstance(paging, PageNumber) else 2 if isinstance(paging, Offset) else 1
+    if size < least:
+        raise ValueError(f"{name} cannot be read in pages of {size}; take {least} or more")
+    return replace(stream, paging=replace(paging, size=size))
 
 
 @cache

@@ -108,9 +108,10 @@ class Client:
         return now + timedelta(seconds=time.monotonic() - since)
 
     def write(self, method: str, path: str, body: Any, headers: Mapping[str, str], values: Values) -> Any:
-        """Make one call that writes, and return the answer's JSON; None where it is none.
+        """Make one call that writes, and return the answer's JSON; None where it says nothing.
 
-        What the API did not take is repeated. A RetryableError that is no NotTakenError leaves open whether it arrived.
+        What the API did not take is repeated. A RetryableError that is no NotTakenError leaves open whether it arrived:
+        so does a page of text instead of JSON, which may be of a gateway.
         """
         values = {**self._variables, **values}
         address, sent = fill_path(path, values), self._headers(headers, values)
@@ -129,7 +130,10 @@ class Client:
         answer = retrying(once)
         if isinstance(answer, RetryableError):
             raise answer
-        return decoded(answer.content)
+        said = decoded(answer.content)
+        if said is None and answer.content.strip() not in (b"", b"null"):
+            raise RetryableError(f"{self.name} answered {method} {path} with something else than JSON")
+        return said
 
     def judge_item(self, item: Any, shown: str) -> None:
         """Raise what the error of one item in an answer means."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from connectors.rest.apifile import load_api, short_name
+from connectors.rest.apifile import load_api, short_name, smaller_pages
 from connectors.rest.declaration import ApiFile
 from connectors.rest.kinds import kind_of
 from connectors.rest.settings import CREDENTIALS, RestSettings
@@ -52,7 +52,7 @@ class Rest(Connector[RestSettings], Target):
 
     @cached_property
     def _api(self) -> ApiFile:
-        return load_api(self.settings.api)
+        return smaller_pages(load_api(self.settings.api), self.settings.page_size)
 
     @cached_property
     def _client(self) -> "Client":

@@ -83,6 +83,8 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
 class Link(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="link"):
     """The next page's address stands in the Link header (RFC 8288), as rel="next"."""
 
+    size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None
+
 
 class NextUrl(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="next_url"):
     """The next page's address stands in the body."""
@@ -90,6 +92,7 @@ class NextUrl(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind",
     at: Annotated[Path, Meta(description="where")]
     more: Annotated[Path | None, Meta(description="where the body says whether there is more")] = None
     done: Annotated[Path | None, Meta(description="where the body says whether that was all")] = None
+    size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None
 
 
 class CursorPaging(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="cursor"):
@@ -98,6 +101,7 @@ class CursorPaging(Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     at: Annotated[Path, Meta(description="where")]
     more: Annotated[Path | None, Meta(description="where the body says whether there is more")] = None
     done: Annotated[Path | None, Meta(description="where the body says whether that was all")] = None
+    size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None
 
 
 class PageNumber(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="page"):
@@ -121,7 +125,7 @@ class Keyset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
     """A page begins after, or at, a field's value in the page's last record: `{last}`. Records come in the field's order."""
 
     field: Annotated[Path, Meta(description="the field that the records are in order of: an id, or the time of the last change")]
-    size: Annotated[int, Meta(description="records in a full page", ge=1)]
+    size: Annotated[int, Meta(description="records in a full page: {size}", ge=1)]
     start: Annotated[Scalar | None, Meta(description="what {last} is at first; without it, its parameter is left out")] = None
 
 

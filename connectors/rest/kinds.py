@@ -25,11 +25,18 @@ class Below(Kind, frozen=True):
         return f"for each of {self.parent}, which are read {self.how}"
 
 
+class BelowAll(Below, frozen=True):
+    """The same below a stream whose scans can come past all records, and so past all that stands below them."""
+
+    lists_all = True
+
+
 def kind_of(streams: dict[str, StreamFile], name: str) -> CursorKind:
     """Return how a stream is read."""
     stream = streams[name]
     if stream.parent:
-        return Below(stream.parent.stream, kind_of(streams, stream.parent.stream))
+        above = kind_of(streams, stream.parent.stream)
+        return (BelowAll if above.lists_all else Below)(stream.parent.stream, above)
     match stream.cursor:
         case declaration.Window():
             return Window(stream.cursor.by, timedelta(seconds=stream.cursor.overlap))

@@ -84,7 +84,7 @@ class Chain(Pager[Link | NextUrl | CursorPaging]):
     def read(self, ask: Ask, at: At | None) -> Found:
         """Read a page; the list ends where there is no link or cursor, or where the body says so."""
         position = at or {}
-        answer = ask({"cursor": position.get("cursor")}, url=position.get("url"))
+        answer = ask({"cursor": position.get("cursor"), "size": self.declared.size}, url=position.get("url"))
         found = answer.around.get(self._at) if self._at else _next_link(answer.headers.get("link", ""))
         # Some languages write [] for an object that is empty.
         if found is None or found is False or found in ("", [], {}):
@@ -129,7 +129,9 @@ class Slices(Pager[PageNumber | Offset]):
     def read(self, ask: Ask, at: At | None) -> Found:
         """Read a page, and before it those that another one has slipped into."""
         page = next(self._offsets.scan(at, lambda asked: self._slice(ask, asked)))
-        return Found(page.records, page.cursor or None, more=bool(page.cursor))
+        before = at["ids"] if at else ()
+        records = [record for record in page.records if self._id(record) not in before]
+        return Found(records, page.cursor or None, more=bool(page.cursor))
 
     def _slice(self, ask: Ask, asked: Slice) -> Sliced:
         answer = ask(self._values(asked))
@@ -178,7 +180,7 @@ class Keysets(Pager[Keyset]):
 
     def read(self, ask: Ask, at: At | None) -> Found:
         """Read a page; the list ends with one that brings nothing beyond its beginning."""
-        records = ask({"last": at["last"] if at else self.declared.start}).records
+        records = ask({"last": at["last"] if at else self.declared.start, "size": self.declared.size}).records
         if not records:
             return Found(records, at, more=False)
         first, last = (self._field.read(record)[0] for record in (records[0], records[-1]))

@@ -56,9 +56,8 @@ def _check_stream(document: Document, api: ApiFile, name: str, stream: StreamFil
     at: Location = ("streams", name)
     used = set(placeholders([stream.path, stream.parameters, stream.headers]))
     paged = _PAGED.get(type(stream.paging))
-    counted = isinstance(stream.paging, PageNumber | Offset)
     known = [*api.variables, *(["after", "before"] if isinstance(stream.cursor, Window) else []), *([paged] if paged else [])]
-    known += ["size"] if counted else []
+    known += ["size"] if stream.paging and stream.paging.size else []
     for place in ("path", "parameters", "headers"):
         given = document.value["streams"][name].get(place)
         _check_names(document, (*at, place), given, known, open_ended=["parent"] if stream.parent else [])

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
-from connectors.rest.apifile import load_api
+from connectors.rest.apifile import load_api, smaller_pages
 from connectors.rest.declaration import Basic, Bearer, ClientCredentials, Header, RefreshToken, Scalar
 from threadline.sdk import Settings, credential, file_setting
 from threadline.sdk.yamlfile import nearest
@@ -27,6 +27,7 @@ class RestSettings(Settings):
     api: str = file_setting("API file: a path ending in .yaml, beside threadline.yaml, or the name of a shipped one")
     variables: dict[str, Scalar] = Field(default_factory=dict, description="values of the API file's variables")
     base_url: str | None = Field(None, description="address that paths begin at, where it is not the API file's")
+    page_size: int | None = Field(None, ge=1, description="records on a page, where the API file asks for more")
     user: SecretStr | None = credential("user name, for HTTP Basic", connection="login", default=None)
     password: SecretStr | None = credential("password, for HTTP Basic", connection="password", default=None)
     token: SecretStr | None = credential("bearer token, or that of a header", connection="password", default=None)
@@ -61,6 +62,13 @@ class RestSettings(Settings):
     def _somewhere(cls, given: str | None, info: ValidationInfo) -> str | None:
         if given is None and "api" in info.data and load_api(info.data["api"]).base_url is None:
             raise ValueError("must be given: the API file names no address")
+        return given
+
+    @field_validator("page_size")
+    @classmethod
+    def _usable(cls, given: int | None, info: ValidationInfo) -> int | None:
+        if given is not None and "api" in info.data:
+            smaller_pages(load_api(info.data["api"]), given)
         return given
 
     @field_validator("user", "password", "token", "client_id", "client_secret", "refresh_token")

@@ -67,7 +67,7 @@ def test_the_example_is_right() -> None:
         ("{kind: page}", "{kind: page, frist: 1}", "shop.yaml:10: `paging` knows no key 'frist'; did you mean 'first'?"),
         ("{kind: page}", "{kind: page, first: -1}", "shop.yaml:10: `first`: Expected `int` >= 0"),
         ("{kind: page}", "{kind: page, size: 7}", "shop.yaml:10: `size`: Expected `int` >= 25"),
-        ("{kind: page}", "{kind: link, size: 7}", "shop.yaml:10: `paging` knows no key 'size'"),
+        ("{kind: page}", "{kind: link, first: 7}", "shop.yaml:10: `paging` knows no key 'first'"),
         ("{after}", "{aftr}", "shop.yaml:8: nothing is called {aftr} here; did you mean 'after'?"),
         ("{shop}/api", "{shp}/api", "shop.yaml:1: nothing is called {shp} here; did you mean 'shop'?"),
         ("{parent.id}", "{prnt.id}", "shop.yaml:12: nothing is called {prnt.id} here"),

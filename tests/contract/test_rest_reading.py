@@ -586,6 +586,25 @@ def test_a_write_that_fails_with_a_good_status_has_failed(server: Server, connec
     assert taken.status == "done"
 
 
+def test_a_write_that_a_gateway_answers_is_left_open(server: Server, connect) -> None:
+    server.answer = lambda _: (200, {"Content-Type": "text/html"}, b"<html>We are back soon</html>")
+    with pytest.raises(RetryableError, match="api answered POST events with something else than JSON"):
+        list(connect(UPSERT).push("event", [Intent("01A", "event", {"x": 1})]))
+
+
+def test_smaller_pages_may_be_asked_for(server: Server, connect) -> None:
+    server.answer = lambda asked: numbered(int(asked.query["o"]), int(asked.query["o"]) + int(asked.query["n"]))[
+        : 7 - int(asked.query["o"])
+    ]
+    offsets = stream("parameters: {o: '{offset}', n: '{size}'}, paging: {kind: offset, size: 50}")
+    assert read(connect(offsets, page_size=3))[0] == list(range(7))
+    assert {asked.query["n"] for asked in server.asked} == {"3"}
+    assert read(connect(offsets, page_size=80))[0] == list(range(7))
+    assert server.asked[-1].query["n"] == "50"
+    with pytest.raises(ValueError, match="things cannot be read in pages of 1; take 2 or more"):
+        connect(offsets, page_size=1)
+
+
 def test_an_upsert_that_finds_many_takes_only_the_one_that_fits(server: Server, connect) -> None:
     server.answer = lambda asked: (
         {"found": [{"id": 1, "contact": {"email": "x.ana@example.org"}}, {"id": 2}, {"id": 3, "contact": {"email": "ana@example.org"}}]}

@@ -308,6 +308,17 @@ def test_a_source_that_ignores_offsets_is_an_error_and_no_endless_loop() -> None
         list(Offsets(2).scan(None, lambda _: Sliced([], [], more=True)))
 
 
+def test_a_page_that_comes_twice_is_not_the_last_one() -> None:
+    shelf, answers = Shelf(list(range(7))), iter([0, 2, 2])
+
+    def fetch(asked: Slice) -> Sliced:
+        # The third answer is the second one, and a cache has it that nothing follows.
+        found = shelf.read(Slice(next(answers, asked.offset), asked.size))
+        return found if found.ids != [2, 3, 4] or asked.offset == 2 else Sliced(found.records, found.ids, more=False)
+
+    assert {row for page in Offsets(3).scan(None, fetch) for row in page.records} == set(shelf.read(Slice(0, 7)).records)
+
+
 def test_pages_too_small_to_overlap_are_refused() -> None:
     with pytest.raises(ValueError, match="take 2 or more"):
         Offsets(1)

@@ -30,7 +30,9 @@ def customer_id(person: Person) -> int:
 
 def order_id(number: str) -> int:
     """Return the id of an order: another one than its number, as with plug-ins that number orders themselves."""
-    return 20_000 + crc32(number.encode()) % 10_000_000
+    digits = "".join(filter(str.isdecimal, number))
+    series = crc32(number.removesuffix(digits).encode()) % 100
+    return 20_000 + 100 * int(digits or 0) + series
 
 
 def gmt(moment: datetime) -> str:

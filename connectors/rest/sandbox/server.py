@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.rest.sandbox import records
+from connectors.rest.sandbox.lists import Lists
+from connectors.rest.sandbox.rig import WooCommerceRig
 from threadline.testing.sandbox import Document, HttpSandbox
 from threadline.testing.story import Event, Garbled, Moved, Ordered, Person, Registered
 
@@ -31,6 +33,7 @@ class RestSandbox(HttpSandbox):
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(folder)
         self.clock: Callable[[], datetime] = _now
+        self._lists = {kind: Lists(self.shelf, kind) for kind in ("customer", "order")}
 
     def routes(self) -> list[Route]:
         """Return the API's endpoints."""
@@ -59,6 +62,10 @@ class RestSandbox(HttpSandbox):
         """The consumer key and secret."""
         return {"user": KEY, "password": SECRET}
 
+    def rig(self) -> WooCommerceRig:
+        """See `Sandbox`."""
+        return WooCommerceRig(self)
+
     def tell(self, event: Event) -> None:
         """Write the event down; an event that is told again changes nothing."""
         with self.shelf.together():
@@ -81,7 +88,7 @@ class RestSandbox(HttpSandbox):
                 each for each in self.shelf.all("customer") if {"key": "preferred_by", "value": _PUSHED_BY} in _plain(each["meta_data"])
             ]
         if object == "order_note":
-            return [each for each in self.shelf.all("note") if each["author"] == _PUSHED_BY]
+            return [note for held in self.shelf.all("notes") for note in held["notes"] if note["author"] == _PUSHED_BY]
         raise ValueError(f"nothing is pushed here as {object!r}; known: customer, order_note")
 
     def _save(self, kind: str, document: Document) -> None:
@@ -89,7 +96,9 @@ class RestSandbox(HttpSandbox):
         held = self.shelf.get(kind, str(document["id"]))
         if held is None or any(held.get(name) != value for name, value in document.items() if not name.startswith("date_modified")):
             now = records.gmt(self.clock())
-            self.shelf.put(kind, str(document["id"]), {**document, "date_modified": now, "date_modified_gmt": now})
+            changed = {**document, "date_modified": now, "date_modified_gmt": now}
+            self.shelf.put(kind, str(document["id"]), changed)
+            self._lists[kind].put(changed)
 
     def _register(self, told: Registered) -> None:
         if told.person.role != "customer" or "handle" in told.knows:
@@ -135,35 +144,57 @@ class RestSandbox(HttpSandbox):
         assert order  # noqa: S101 - a test's mistake
         self._save("order", {**order, "status": "trash"})
 
+    def erase_customer(self, identity: int) -> None:
+        """Delete an account, of which nothing is left."""
+        self.shelf.drop("customer", str(identity))
+        self._lists["customer"].drop(identity)
+
+    def write_note(self, order: int, text: str, *, to_customer: bool = False) -> Document:
+        """Write a note on an order, which does not count as a change of it."""
+        held = self.shelf.get("notes", str(order)) or {"notes": []}
+        number = len(held["notes"])
+        made = records.note(order, number, text, _PUSHED_BY, self.clock(), to_customer=to_customer)
+        self.keep_notes(order, [*held["notes"], made])
+        return made
+
+    def notes(self, order: int) -> list[Document]:
+        """Return an order's notes, oldest first."""
+        return list((self.shelf.get("notes", str(order)) or {"notes": []})["notes"])
+
+    def keep_notes(self, order: int, notes: list[Document]) -> None:
+        """Let an order have these notes."""
+        self.shelf.put("notes", str(order), {"notes": notes})
+
     async def _customers(self, request: Request) -> Response:
-        return _page(request, sorted(self.shelf.all("customer"), key=lambda each: each["id"]))
+        return self._page(request, "customer")
 
     async def _orders(self, request: Request) -> Response:
         wanted = request.query_params
         if wanted.get("dates_are_gmt") != "true" and ("modified_after" in wanted or "modified_before" in wanted):
             return _error(400, "rest_invalid_param", "This shop is in another time zone.")
-        after, before = wanted.get("modified_after", ""), wanted.get("modified_before", "9999")
-        statuses = wanted.get("status", "any").split(",")
-        held = [
-            each
-            for each in self.shelf.all("order")
-            if after < each["date_modified_gmt"] < before
-            and (each["status"] in statuses or ("any" in statuses and each["status"] != "trash"))
-        ]
-        return _page(request, sorted(held, key=lambda each: (each["date_modified_gmt"], each["id"])))
+        return self._page(request, "order")
+
+    def _page(self, request: Request, kind: str) -> Response:
+        wanted = request.query_params
+        page, size = int(wanted.get("page", 1)), int(wanted.get("per_page", 10))
+        offset = int(wanted.get("offset", (page - 1) * size))
+        if not 1 <= size <= 100 or page < 1 or offset < 0:
+            return _error(400, "rest_invalid_param", "Invalid parameter(s): per_page")
+        ids = self._lists[kind].ids(wanted)
+        held = [document for each in ids[offset : offset + size] if (document := self.shelf.get(kind, str(each)))]
+        return JSONResponse(held, headers={"X-WP-Total": str(len(ids)), "X-WP-TotalPages": str(-(-len(ids) // size))})
 
     async def _notes(self, request: Request) -> Response:
         order = int(request.path_params["id"])
         if not self.shelf.get("order", str(order)):
             return _error(404, "woocommerce_rest_order_invalid_id", "Invalid order ID.")
-        notes = [each for each in self.shelf.all("note") if each["id"] // 1_000 == order]
         if request.method == "GET":
-            return JSONResponse(notes[::-1])
+            return JSONResponse(self.notes(order)[::-1])
         body = await _body(request)
         if not isinstance(body.get("note"), str):
             return _error(400, "rest_missing_callback_param", "Missing parameter(s): note")
-        made = records.note(order, len(notes), body["note"], _PUSHED_BY, self.clock(), to_customer=bool(body.get("customer_note")))
-        self.shelf.put("note", str(made["id"]), made)
+        with self.shelf.together():
+            made = self.write_note(order, body["note"], to_customer=bool(body.get("customer_note")))
         return JSONResponse(made, status_code=201)
 
     async def _customers_batch(self, request: Request) -> Response:
@@ -184,14 +215,6 @@ class RestSandbox(HttpSandbox):
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _page(request: Request, held: list[Document]) -> Response:
-    page, size = int(request.query_params.get("page", 1)), int(request.query_params.get("per_page", 10))
-    if not 1 <= size <= 100 or page < 1:
-        return _error(400, "rest_invalid_param", "Invalid parameter(s): per_page")
-    headers = {"X-WP-Total": str(len(held)), "X-WP-TotalPages": str(-(-len(held) // size))}
-    return JSONResponse(held[(page - 1) * size : page * size], headers=headers)
 
 
 def _error(status: int, code: str, message: str) -> Response:

@@ -80,9 +80,13 @@ class Offsets(Kind, frozen=True):
             more = found.more
             # Rows that came in above may move a page down as a whole, but hardly again and again.
             repeated = repeated + 1 if list(found.ids) == known else 0
-            if more and (not found.ids or repeated == _REPEATS):
+            if (more and not found.ids) or repeated == _REPEATS:
                 raise RetryableError("the source says that there are more rows, but another offset does not lead to them")
             known, row = list(found.ids), asked.offset + len(found.ids) - 1
+            if repeated and len(known) > 1 and not more:
+                # What is on both sides of more rows is an answer to another question.
+                more = True
+                continue
             yield Page(found.records, write_cursor(_Saved(row, known) if more else _Saved()), found.rejected)
 
     def _around(self, row: int) -> Slice:
