@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from functools import partial
 from typing import ClassVar
 
-from connectors.email.imap import Fetched, Mailbox, open_mailbox
-from connectors.email.record import Stored, to_record
+from connectors.email.imap import Fetched, Mailbox
+from connectors.email.oauth import Tokens
+from connectors.email.record import Stored, gone_record, to_record
+from connectors.email.session import open_mailbox
 from connectors.email.settings import EmailSettings
 from connectors.email.smtp import compose, message_id, open_smtp, submit
 from threadline.sdk import (
@@ -26,11 +28,12 @@ from threadline.sdk import (
     Uids,
     encode_record,
 )
-from threadline.sdk.cursors import Numbered
+from threadline.sdk.cursors import Before, Noticed, Numbered
 
 logger = logging.getLogger(__name__)
 
 _BY_UID = Uids()
+_GONE_AT_ONCE = 1_000
 
 
 class Email(Connector[EmailSettings], Target):
@@ -54,31 +57,58 @@ class Email(Connector[EmailSettings], Target):
     sandbox: ClassVar[str | None] = "connectors.email.sandbox:EmailSandbox"
     connection_type: ClassVar[str] = "imap"
 
+    def __init__(self, settings: EmailSettings) -> None:
+        super().__init__(settings)
+        self._tokens = Tokens(settings)
+
     def check(self) -> None:
         """Log in at both servers; folders that the settings name must be there, except for the default ones."""
-        with open_mailbox(self.settings) as mailbox:
+        with open_mailbox(self.settings, self._tokens) as mailbox:
             absent = mailbox.absent() if "folders" in self.settings.model_fields_set else []
             if absent:
                 raise ConfigError(f"folders: the mailbox has no {', '.join(map(repr, absent))}; it has {', '.join(mailbox.names())}")
-        with open_smtp(self.settings):
+        with open_smtp(self.settings, self._tokens):
             pass
 
     def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
-        """Yield the mails above the last UID of each folder; a folder whose UIDVALIDITY has changed is read again."""
+        """Yield the mails above the last UID of each folder, after what has become of those below: other flags, or gone."""
         if stream != "messages":
             raise ConfigError(f"email has no stream named {stream!r}; it has messages")
-        with open_mailbox(self.settings) as mailbox:
-            yield from _BY_UID.scan(since, mailbox.folders(), mailbox.examine, partial(self._mails, mailbox))
+        with open_mailbox(self.settings, self._tokens) as mailbox:
+            yield from _BY_UID.scan(
+                since, mailbox.folders(), mailbox.examine, partial(self._mails, mailbox), partial(self._look_back, mailbox)
+            )
 
     def _mails(self, mailbox: Mailbox, folder: str, uidvalidity: int, first: int) -> Iterator[Numbered]:
         for fetched in mailbox.fetch(mailbox.uids_from(first)):
-            results = [self._read(Stored(folder, uidvalidity, each.uid, each.received_at, each.raw or each.head), each) for each in fetched]
-            if results:
-                yield Numbered(
-                    records=[each for each in results if isinstance(each, bytes)],
-                    last=fetched[-1].uid,
-                    rejected=[each for each in results if isinstance(each, Rejected)],
-                )
+            if fetched:
+                records, rejected = self._records(folder, uidvalidity, fetched)
+                yield Numbered(records, fetched[-1].uid, rejected, [each.uid for each in fetched])
+
+    def _look_back(self, mailbox: Mailbox, folder: str, uidvalidity: int, before: Before) -> Iterator[Noticed]:
+        if before.present is not None and self.settings.deleted == "tell":
+            # Under another UIDVALIDITY every mail has another key, and comes again under that.
+            same = before.uidvalidity == uidvalidity
+            gone = mailbox.gone(before.present, before.uid) if same else list(before.present)
+            for start in range(0, len(gone), _GONE_AT_ONCE):
+                some = gone[start : start + _GONE_AT_ONCE]
+                yield Noticed([encode_record(gone_record(folder, before.uidvalidity, uid)) for uid in some], some)
+        yield from self._changed(mailbox, folder, uidvalidity, before)
+
+    def _changed(self, mailbox: Mailbox, folder: str, uidvalidity: int, before: Before) -> Iterator[Noticed]:
+        """A server that counts modifications (CONDSTORE: RFC 7162) says which mails have other flags; the rest of a mail never changes."""
+        if mailbox.modseq and before.modseq and before.uidvalidity == uidvalidity and mailbox.modseq > before.modseq:
+            for fetched in mailbox.fetch(mailbox.changed(before.modseq, before.uid)):
+                records, rejected = self._records(folder, uidvalidity, fetched)
+                yield Noticed(records, rejected=rejected)
+        if mailbox.modseq and mailbox.modseq != before.modseq:
+            yield Noticed(modseq=mailbox.modseq)
+
+    def _records(self, folder: str, uidvalidity: int, fetched: Sequence[Fetched]) -> tuple[list[bytes], list[Rejected]]:
+        results = [
+            self._read(Stored(folder, uidvalidity, each.uid, each.received_at, each.raw or each.head, each.flags), each) for each in fetched
+        ]
+        return [each for each in results if isinstance(each, bytes)], [each for each in results if isinstance(each, Rejected)]
 
     def _read(self, mail: Stored, fetched: Fetched) -> bytes | Rejected:
         if fetched.raw is None:
@@ -97,8 +127,8 @@ class Email(Connector[EmailSettings], Target):
         if object != "reply":
             raise ConfigError(f"email takes no {object!r}; it takes reply")
         with ExitStack() as stack:
-            mailbox = stack.enter_context(open_mailbox(self.settings))
-            outbox = _Outbox(self.settings, stack)
+            mailbox = stack.enter_context(open_mailbox(self.settings, self._tokens))
+            outbox = _Outbox(self.settings, self._tokens, stack)
             for intent in intents:
                 yield self._send(intent, mailbox, outbox)
 
@@ -130,15 +160,16 @@ class Email(Connector[EmailSettings], Target):
 class _Outbox:
     """The SMTP connection of one push: made at the first mail, and made again after it broke."""
 
-    def __init__(self, settings: EmailSettings, stack: ExitStack) -> None:
+    def __init__(self, settings: EmailSettings, tokens: Tokens, stack: ExitStack) -> None:
         self._settings = settings
+        self._tokens = tokens
         self._stack = stack
         self._server: smtplib.SMTP | None = None
 
     def server(self) -> smtplib.SMTP:
         # smtplib drops the connection by itself when the server says 421.
         if self._server is None or self._server.sock is None:
-            self._server = self._stack.enter_context(open_smtp(self._settings))
+            self._server = self._stack.enter_context(open_smtp(self._settings, self._tokens))
         return self._server
 
     def forget(self) -> None:

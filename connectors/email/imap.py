@@ -1,31 +1,29 @@
-"""The IMAP side (RFC 9051): log in, find folders, read them without a trace, file a mail.
+"""The IMAP side (RFC 9051): find folders, read them without a trace, file a mail.
 
 Folders are opened with EXAMINE and bodies fetched with BODY.PEEK, so that nothing is ever marked as read.
 """
 
 import logging
-import socket
-import ssl
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from connectors.email.settings import EmailSettings
 from threadline.sdk import ConfigError, RetryableError
+from threadline.sdk.cursors.ranges import Ranges
 
-CONNECT_SECONDS = 15.0
-READ_SECONDS = 60.0
-PAGE_MESSAGES = 50
 PAGE_BYTES = 16_000_000
 """Bytes of mail in one fetch, unless a single message has more."""
 HEAD_BYTES = 64_000
 """Bytes of the header fields that are kept of a message too large to download."""
+TEMPORARY = ("UNAVAILABLE", "SERVERBUG", "INUSE", "LIMIT", "CONTACTADMIN")
+"""Response codes of a refusal that may pass (RFC 5530)."""
 
 _NOT_MAIL = {b"\\noselect", b"\\nonexistent"}
 _NOT_CORRESPONDENCE = {b"\\all", b"\\flagged", b"\\important", b"\\junk", b"\\trash", b"\\drafts"}
-_TEMPORARY = ("UNAVAILABLE", "SERVERBUG", "INUSE", "LIMIT", "CONTACTADMIN")
+_UNTOLD_FLAGS = {b"\\seen", b"\\recent", b"\\deleted"}
+"""That somebody has looked at a mail says nothing about it, and that it will be deleted is told when it is."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,24 +37,15 @@ class Fetched:
     size: int
     raw: bytes | None
     head: bytes = b""
+    flags: tuple[str, ...] = ()
 
 
-def tls_context(settings: EmailSettings) -> ssl.SSLContext:
-    """Return a context that verifies certificate and host name."""
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError):
-        raise ConfigError(f"ca_file {settings.ca_file}: not a readable PEM file of certificates") from None
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The folder that is open: how many messages it had, and the modification sequence of a server that counts one (RFC 7162)."""
 
-
-def _library() -> Any:
-    try:
-        import imapclient
-    except ImportError:
-        raise ConfigError("the email connector needs IMAPClient: pip install 'threadline[email]'") from None
-    # At DEBUG it writes addresses and lines of mail.
-    logging.getLogger("imapclient").setLevel(logging.WARNING)
-    return imapclient
+    exists: int = 0
+    modseq: int | None = None
 
 
 class Mailbox:
@@ -65,6 +54,7 @@ class Mailbox:
     def __init__(self, settings: EmailSettings, client: Any) -> None:
         self._settings = settings
         self._client = client
+        self._opened = _Opened()
 
     def folders(self) -> list[str]:
         """Return the folders to read, INBOX first. A glob leaves out junk, trash, drafts and views over other folders."""
@@ -89,7 +79,7 @@ class Mailbox:
     def examine(self, folder: str) -> int | None:
         """Open a folder for reading and return its UIDVALIDITY; None when it has gone since it was listed."""
         try:
-            return int(self._client.select_folder(folder, readonly=True).get(b"UIDVALIDITY", 0))
+            found = self._client.select_folder(folder, readonly=True)
         except self._client.AbortError:
             raise
         except self._client.Error as error:
@@ -97,18 +87,55 @@ class Mailbox:
                 raise _refused(error, f"folder {folder!r}") from None
             logger.warning("folder %r has gone; it is skipped", folder)
             return None
+        # A server without CONDSTORE, or a folder that keeps no modification sequences, gives none, or 0.
+        self._opened = _Opened(int(found[b"EXISTS"]), int(found.get(b"HIGHESTMODSEQ", 0)) or None)
+        return int(found.get(b"UIDVALIDITY", 0))
+
+    @property
+    def modseq(self) -> int | None:
+        """The modification sequence of the open folder when it was opened; None where the server counts none."""
+        return self._opened.modseq
 
     def uids_from(self, first: int) -> list[int]:
         """Return the UIDs of the open folder from `first` on, ascending."""
         # "n:*" always holds the last message, also when its UID is below n.
-        return sorted(uid for uid in self._client.search(["UID", f"{first}:*"]) if uid >= first)
+        return [uid for uid in self._search(["UID", f"{first}:*"]) if uid >= first]
+
+    def gone(self, present: Ranges, last: int) -> list[int]:
+        """Return which of the UIDs up to `last` the open folder has no longer, ascending; one search at most, and only if any are."""
+        if not present or len(present) + len(self.uids_from(last + 1)) == self._opened.exists:
+            return []
+        held = set(self._search(["UID", f"1:{last}"])) if self._opened.exists else set[int]()
+        return [uid for uid in present if uid not in held]
+
+    def changed(self, modseq: int, last: int) -> list[int]:
+        """Return the UIDs up to `last` whose flags have changed since a modification sequence, ascending."""
+        return self._search(["UID", f"1:{last}", "MODSEQ", str(modseq + 1)])
+
+    def _search(self, criteria: Sequence[str]) -> list[int]:
+        try:
+            found = list(self._client.search(criteria))
+        except ValueError:
+            raise RetryableError("the IMAP server's answer to a search is no list of UIDs") from None
+        return sorted(set(found)) or self._extended()
+
+    def _extended(self) -> list[int]:
+        """Read the answer of a server that answers every search as IMAP4rev2 does (ESEARCH: RFC 4731), which the library skips."""
+        _, lines = self._client._imap.response("ESEARCH")  # noqa: SLF001 - the library has no other way to untagged responses
+        words = b" ".join(line for line in lines if line).split()
+        if b"ALL" not in words:
+            return []
+        try:
+            return list(Ranges.parse(words[words.index(b"ALL") + 1].decode("ascii")))
+        except (ValueError, IndexError):
+            raise RetryableError("the IMAP server's answer to a search is no set of UIDs") from None
 
     def fetch(self, uids: Sequence[int]) -> Iterator[list[Fetched]]:
         """Yield the messages in order, in lists bounded by number and bytes; those deleted meanwhile are left out."""
-        for start in range(0, len(uids), PAGE_MESSAGES):
-            chunk = uids[start : start + PAGE_MESSAGES]
-            sizes = self._client.fetch(chunk, ["RFC822.SIZE", "INTERNALDATE"])
-            for group in self._groups([uid for uid in chunk if uid in sizes], sizes):
+        for start in range(0, len(uids), self._settings.page_messages):
+            chunk = uids[start : start + self._settings.page_messages]
+            sizes = self._client.fetch(chunk, ["RFC822.SIZE", "INTERNALDATE", "FLAGS"])
+            for group in self._groups([uid for uid in chunk if b"RFC822.SIZE" in sizes.get(uid, ())], sizes):
                 yield self._bodies(group, sizes)
 
     def _groups(self, uids: list[int], sizes: Any) -> Iterator[list[int]]:
@@ -130,18 +157,18 @@ class Mailbox:
         heads = self._client.fetch(sorted(large), [f"BODY.PEEK[HEADER]<0.{HEAD_BYTES}>"])
         found: list[Fetched] = []
         for uid in uids:
-            size, received_at = sizes[uid][b"RFC822.SIZE"], _utc(sizes[uid][b"INTERNALDATE"])
-            if uid in bodies:
-                found.append(Fetched(uid, received_at, size, bytes(bodies[uid][b"BODY[]"] or b"")))
-            elif uid in heads:
-                found.append(Fetched(uid, received_at, size, None, bytes(heads[uid][b"BODY[HEADER]<0>"] or b"")))
+            size, received_at, flags = sizes[uid][b"RFC822.SIZE"], _utc(sizes[uid][b"INTERNALDATE"]), _flags(sizes[uid])
+            if b"BODY[]" in bodies.get(uid, ()):
+                found.append(Fetched(uid, received_at, size, bytes(bodies[uid][b"BODY[]"] or b""), flags=flags))
+            elif b"BODY[HEADER]<0>" in heads.get(uid, ()):
+                found.append(Fetched(uid, received_at, size, None, bytes(heads[uid][b"BODY[HEADER]<0>"] or b""), flags))
         return found
 
     def has(self, folder: str, message_id: str) -> bool:
         """Say whether a folder holds a mail with this Message-ID; a folder that does not exist holds none."""
         if not self._client.folder_exists(folder) or self.examine(folder) is None:
             return False
-        return bool(self._client.search(["HEADER", "Message-ID", message_id]))
+        return bool(self._search(["HEADER", "Message-ID", message_id]))
 
     def file(self, folder: str, raw: bytes) -> None:
         """Put a mail into a folder as one that was read; the folder is made where it is missing."""
@@ -150,82 +177,17 @@ class Mailbox:
         self._client.append(folder, raw, flags=(b"\\Seen",), msg_time=datetime.now(UTC))
 
 
+def _flags(data: Any) -> tuple[str, ...]:
+    """Return what somebody has marked a mail with: answered, flagged, forwarded, and keywords."""
+    told = [bytes(flag) for flag in data.get(b"FLAGS", ()) if bytes(flag).lower() not in _UNTOLD_FLAGS]
+    return tuple(sorted(flag.decode("utf-8", "replace") for flag in told))
+
+
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _refused(error: Exception, what: str) -> ConfigError | RetryableError:
-    if any(f"[{code}" in str(error).upper() for code in _TEMPORARY):
+    if any(f"[{code}" in str(error).upper() for code in TEMPORARY):
         return RetryableError(f"the IMAP server cannot open {what} now")
     return ConfigError(f"the IMAP server refuses {what}; check what the account may read")
-
-
-@contextmanager
-def open_mailbox(settings: EmailSettings) -> Generator[Mailbox]:
-    """Log in, and log out at the end; errors of the connection become ConfigError or RetryableError."""
-    library = _library()
-    where = "IMAP at {}:{}".format(*settings.imap)
-    client: Any = None
-    try:
-        client = _connect(library, settings, where)
-        _login(library, client, settings, where)
-        yield Mailbox(settings, client)
-    except ssl.SSLCertVerificationError as error:
-        raise ConfigError(f"{where}: its certificate is not trusted ({error.verify_message}); set ca_file, or correct imap_host") from None
-    except ssl.SSLError:
-        raise ConfigError(f"{where} does not speak TLS there; check tls and imap_port") from None
-    except library.exceptions.IMAPClientAbortError:
-        raise RetryableError(f"{where} ended the session") from None
-    except library.exceptions.IMAPClientError as error:
-        raise RetryableError(f"{where} refused a command ({type(error).__name__})") from None
-    except OSError:
-        raise RetryableError(f"{where} cannot be reached, or stopped answering; check imap_host, imap_port and the network") from None
-    finally:
-        if client is not None:
-            _leave(library, client)
-
-
-def _connect(library: Any, settings: EmailSettings, where: str) -> Any:
-    host, port = settings.imap
-    timeout = library.SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-    context = None if settings.tls == "none" else tls_context(settings)
-    client = library.IMAPClient(host, port, ssl=settings.tls == "tls", ssl_context=context, timeout=timeout)
-    # A search goes out in two writes, of which Nagle's delay would hold back the second.
-    client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Otherwise times come without a zone, in that of this machine.
-    client.normalise_times = False
-    if settings.tls == "starttls":
-        try:
-            client.starttls(context)
-        except library.exceptions.CapabilityError:
-            _drop(client)
-            raise ConfigError(f"{where} does not offer STARTTLS; check tls and imap_port") from None
-        except BaseException:
-            _drop(client)
-            raise
-    return client
-
-
-def _login(library: Any, client: Any, settings: EmailSettings, where: str) -> None:
-    try:
-        client.login(settings.user, settings.password.get_secret_value())
-    except library.exceptions.LoginError as error:
-        # A session that breaks off during the login says nothing about the password.
-        if isinstance(error.__context__, library.exceptions.IMAPClientAbortError):
-            raise RetryableError(f"{where} ended the session during the login") from None
-        if any(f"[{code}" in str(error).upper() for code in _TEMPORARY):
-            raise RetryableError(f"{where} cannot log anyone in now") from None
-        raise ConfigError(f"{where} refused the login; check user and password (many providers ask for an app password)") from None
-
-
-def _leave(library: Any, client: Any) -> None:
-    try:
-        client.logout()
-    except (library.exceptions.IMAPClientError, OSError):
-        _drop(client)
-
-
-def _drop(client: Any) -> None:
-    # The socket of a session that broke off may be closed already.
-    with suppress(OSError):
-        client.shutdown()

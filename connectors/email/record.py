@@ -33,6 +33,7 @@ class Stored:
     uid: int
     received_at: datetime
     raw: bytes
+    flags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -79,8 +80,14 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
         "customer": None if report else _person(sides.customer),
         "auto_submitted": report or is_auto_submitted(fields),
         "threadline_id": _marker(fields, sender, settings),
+        "flags": list(mail.flags),
         "size": len(mail.raw),
     }
+
+
+def gone_record(mailbox: str, uidvalidity: int, uid: int) -> Document:
+    """Return the record of a mail that is no longer in its folder: deleted, or moved to another."""
+    return {"mailbox": mailbox, "uidvalidity": uidvalidity, "uid": uid, "_deleted": True}
 
 
 def _person(who: Address | None) -> Document | None:

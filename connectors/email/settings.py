@@ -24,6 +24,8 @@ class EmailSettings(Settings):
     ca_file: str | None = Field(None, description="PEM file of a private certificate authority, for IMAP and SMTP")
     folders: tuple[str, ...] = Field(("INBOX", "Sent"), min_length=1, description="names or globs; `*` is every folder that holds mail")
     own_addresses: tuple[str, ...] = Field(min_length=1, description="the company's addresses; `@example.com` means a whole domain")
+    deleted: Literal["tell", "keep"] = Field("tell", description="`keep`: a mail that leaves its folder stays in the store")
+    page_messages: int = Field(50, ge=1, le=1_000, description="mails in one fetch, at most")
     max_message_bytes: int = Field(50_000_000, ge=1_000, le=50_000_000, description="larger messages are rejected, not downloaded")
 
     from_address: str | None = Field(None, description="sender of answers; None: the first of own_addresses")
@@ -33,8 +35,14 @@ class EmailSettings(Settings):
     smtp_tls: Tls | None = Field(None, description="None: as for IMAP")
     sent_folder: str = Field("Sent", min_length=1, description="where a copy of each answer is filed")
 
+    oauth_token_url: str | None = Field(None, description="OAuth 2.0 token endpoint, for a login with a token instead of a password")
+    oauth_client_id: str | None = Field(None, description="the application that the refresh token was granted to")
+    oauth_scope: str | None = Field(None, description="asked for with each token, where the provider wants that")
+
     user: str = credential("login name at the IMAP server", connection="login")
-    password: SecretStr = credential("its password or app password", connection="password")
+    password: SecretStr | None = credential("its password or app password", connection="password", default=None)
+    oauth_refresh_token: SecretStr | None = credential("OAuth 2.0 refresh token", connection="extra.oauth_refresh_token", default=None)
+    oauth_client_secret: SecretStr | None = credential("the application's secret", connection="extra.oauth_client_secret", default=None)
     smtp_user: str | None = credential("login name at the SMTP server; None: as for IMAP", connection="extra.smtp_user", default=None)
     smtp_password: SecretStr | None = credential("its password; None: as for IMAP", connection="extra.smtp_password", default=None)
 
@@ -45,6 +53,14 @@ class EmailSettings(Settings):
             if not ADDRESS.fullmatch(f"any{value}" if value.startswith("@") else value):
                 raise ValueError("each entry is an address (help@example.com) or a domain (@example.com)")
         return tuple(value.casefold() for value in values)
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        if self.oauth_refresh_token is None and self.password is None:
+            raise ValueError("a password is needed, or oauth_refresh_token with oauth_token_url and oauth_client_id")
+        if self.oauth_refresh_token is not None and not (self.oauth_token_url and self.oauth_client_id):
+            raise ValueError("oauth_refresh_token needs oauth_token_url and oauth_client_id")
+        return self
 
     @model_validator(mode="after")
     def _sender(self) -> Self:

@@ -17,8 +17,9 @@ from typing import Any, cast
 from typing_extensions import override
 from xxhash import xxh3_128_hexdigest
 
-from connectors.email.imap import CONNECT_SECONDS, READ_SECONDS, tls_context
+from connectors.email.oauth import Tokens, xoauth2
 from connectors.email.record import MARKER
+from connectors.email.session import CONNECT_SECONDS, READ_SECONDS, tls_context
 from connectors.email.settings import ADDRESS, EmailSettings
 from threadline.sdk import ConfigError, Intent, Receipt, RecordError, RetryableError
 
@@ -160,22 +161,43 @@ def _verdict(intent: Intent, code: int, what: str) -> Receipt:
 
 
 @contextmanager
-def open_smtp(settings: EmailSettings) -> Generator[smtplib.SMTP]:
+def open_smtp(settings: EmailSettings, tokens: Tokens) -> Generator[smtplib.SMTP]:
     """Connect and log in; what fails until then becomes ConfigError or RetryableError, since no mail has been handed over."""
     where = "SMTP at {}:{}".format(*settings.smtp)
     server: smtplib.SMTP | None = None
     try:
         server = _connected(settings)
         cast("socket", server.sock).settimeout(READ_SECONDS)
-        server.login(settings.smtp_user or settings.user, (settings.smtp_password or settings.password).get_secret_value())
+        _login(server, settings, tokens)
     except BaseException as error:
         if server:
             server.close()
+        if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500 and _uses_token(settings, tokens):
+            raise tokens.refused(f"{where} refused the token") from None
         raise _failure(error, where) from None
     try:
         yield server
     finally:
         _leave(server)
+
+
+def _uses_token(settings: EmailSettings, tokens: Tokens) -> bool:
+    return tokens.wanted and settings.smtp_password is None
+
+
+def _login(server: smtplib.SMTP, settings: EmailSettings, tokens: Tokens) -> None:
+    user = settings.smtp_user or settings.user
+    if _uses_token(settings, tokens):
+        server.ehlo_or_helo_if_needed()
+        token = tokens.token()
+
+        def answer(challenge: bytes | None = None) -> str:
+            # A refusal comes as a challenge, which wants an empty answer before the server says no.
+            return xoauth2(user, token) if challenge is None else ""
+
+        server.auth("XOAUTH2", answer)
+    elif password := settings.smtp_password or settings.password:
+        server.login(user, password.get_secret_value())
 
 
 def _connected(settings: EmailSettings) -> smtplib.SMTP:

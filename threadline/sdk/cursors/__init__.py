@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from threadline.sdk.cursors.offsets import Offsets, Slice, Sliced
     from threadline.sdk.cursors.opaque import Following, Opaque
     from threadline.sdk.cursors.saved import foreign_cursor
-    from threadline.sdk.cursors.uids import Numbered, Uids
+    from threadline.sdk.cursors.uids import Before, Noticed, Numbered, Uids
 
 __all__ = [
+    "Before",
     "Below",
     "Following",
     "ForgottenError",
     "KeyOrder",
     "Listing",
     "NewestFirst",
+    "Noticed",
     "Numbered",
     "Offsets",
     "Opaque",
@@ -42,7 +44,7 @@ _HOMES = {
     "offsets": ("Offsets", "Slice", "Sliced"),
     "opaque": ("Following", "Opaque"),
     "saved": ("foreign_cursor",),
-    "uids": ("Numbered", "Uids"),
+    "uids": ("Before", "Noticed", "Numbered", "Uids"),
 }
 
 

@@ -1,0 +1,119 @@
+"""IMAP sessions: connect, encrypt, log in, and name what goes wrong."""
+
+import logging
+import socket
+import ssl
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from connectors.email.imap import TEMPORARY, Mailbox
+from connectors.email.oauth import Tokens
+from connectors.email.settings import EmailSettings
+from threadline.sdk import ConfigError, RetryableError
+
+CONNECT_SECONDS = 15.0
+READ_SECONDS = 60.0
+
+
+def tls_context(settings: EmailSettings) -> ssl.SSLContext:
+    """Return a context that verifies certificate and host name."""
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError):
+        raise ConfigError(f"ca_file {settings.ca_file}: not a readable PEM file of certificates") from None
+
+
+def _library() -> Any:
+    try:
+        import imapclient
+    except ImportError:
+        raise ConfigError("the email connector needs IMAPClient: pip install 'threadline[email]'") from None
+    # At DEBUG it writes addresses and lines of mail.
+    logging.getLogger("imapclient").setLevel(logging.WARNING)
+    return imapclient
+
+
+@contextmanager
+def open_mailbox(settings: EmailSettings, tokens: Tokens) -> Generator[Mailbox]:
+    """Log in, and log out at the end; errors of the connection become ConfigError or RetryableError."""
+    library = _library()
+    where = "IMAP at {}:{}".format(*settings.imap)
+    client: Any = None
+    try:
+        client = _connect(library, settings, where)
+        _login(library, client, settings, tokens, where)
+        # It is illegal once a folder is open, and without it some servers count modifications but do not say so.
+        if client.has_capability("CONDSTORE") and client.has_capability("ENABLE"):
+            client.enable("CONDSTORE")
+        yield Mailbox(settings, client)
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigError(f"{where}: its certificate is not trusted ({error.verify_message}); set ca_file, or correct imap_host") from None
+    except ssl.SSLError:
+        raise ConfigError(f"{where} does not speak TLS there; check tls and imap_port") from None
+    except library.exceptions.IMAPClientAbortError:
+        raise RetryableError(f"{where} ended the session") from None
+    except library.exceptions.IMAPClientError as error:
+        raise RetryableError(f"{where} refused a command ({type(error).__name__})") from None
+    except OSError:
+        raise RetryableError(f"{where} cannot be reached, or stopped answering; check imap_host, imap_port and the network") from None
+    finally:
+        if client is not None:
+            _leave(library, client)
+
+
+def _connect(library: Any, settings: EmailSettings, where: str) -> Any:
+    host, port = settings.imap
+    timeout = library.SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    context = None if settings.tls == "none" else tls_context(settings)
+    client = library.IMAPClient(host, port, ssl=settings.tls == "tls", ssl_context=context, timeout=timeout)
+    # A search goes out in two writes, of which Nagle's delay would hold back the second.
+    client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Otherwise times come without a zone, in that of this machine.
+    client.normalise_times = False
+    if settings.tls == "starttls":
+        try:
+            client.starttls(context)
+        except library.exceptions.CapabilityError:
+            _drop(client)
+            raise ConfigError(f"{where} does not offer STARTTLS; check tls and imap_port") from None
+        except BaseException:
+            _drop(client)
+            raise
+    return client
+
+
+def _login(library: Any, client: Any, settings: EmailSettings, tokens: Tokens, where: str) -> None:
+    try:
+        _authenticate(client, settings, tokens)
+    except library.exceptions.LoginError as error:
+        # A session that breaks off during the login says nothing about the password.
+        if isinstance(error.__context__, library.exceptions.IMAPClientAbortError):
+            raise RetryableError(f"{where} ended the session during the login") from None
+        if any(f"[{code}" in str(error).upper() for code in TEMPORARY):
+            raise RetryableError(f"{where} cannot log anyone in now") from None
+        if tokens.wanted:
+            raise tokens.refused(f"{where} refused the token") from None
+        raise ConfigError(f"{where} refused the login; check user and password (many providers ask for an app password)") from None
+
+
+def _authenticate(client: Any, settings: EmailSettings, tokens: Tokens) -> None:
+    if settings.password and not tokens.wanted:
+        client.login(settings.user, settings.password.get_secret_value())
+    elif client.has_capability("AUTH=OAUTHBEARER") and not client.has_capability("AUTH=XOAUTH2"):
+        client.oauthbearer_login(settings.user, tokens.token())
+    else:
+        client.oauth2_login(settings.user, tokens.token())
+
+
+def _leave(library: Any, client: Any) -> None:
+    try:
+        client.logout()
+    except (library.exceptions.IMAPClientError, OSError):
+        _drop(client)
+
+
+def _drop(client: Any) -> None:
+    # The socket of a session that broke off may be closed already.
+    with suppress(OSError):
+        client.shutdown()
