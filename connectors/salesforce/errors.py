@@ -28,10 +28,24 @@ _LOGIN_ADVICE = {
     "UNSUPPORTED_API_VERSION": "set api_version to one that the org supports",
     "invalid_client": "check consumer_secret",
     "invalid_client_id": "check consumer_key",
-    "invalid_grant": "check that the connected app allows the client credentials flow and names a user to run as",
 }
+_FLOW_ADVICE = {
+    "client credentials": "check that the connected app allows the client credentials flow and names a user to run as",
+    "refresh token": "check refresh_token: authorize the app again, and let it neither rotate refresh tokens nor end them",
+    "JWT bearer": "check that the connected app has the certificate of private_key, that an administrator has pre-authorized username"
+    " for it, and that domain is right (test for sandbox orgs)",
+}
+"""What a flow's `invalid_grant` and the like ask for."""
 _NAMED = re.compile(r"(?:No such column|sObject type|Didn't understand relationship) '([A-Za-z0-9_.]+)'")
 _EXTERNAL_ID = re.compile(r"external ID field does not exist or is not accessible: ([A-Za-z0-9_]+)")
+
+
+class RefusedError(ConfigError):
+    """The org refuses a request; `code` is Salesforce's."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ApiError(msgspec.Struct, rename="camel"):
@@ -71,7 +85,7 @@ def failure(response: requests.Response) -> ConnectorError:
     if code == "NOT_FOUND":
         return ConfigError(f"{where}: check api_version, and that the user may use this object")
     if code and response.status_code < 500:
-        return ConfigError(f"{where}: check what the user may do, and the settings")
+        return RefusedError(f"{where}: check what the user may do, and the settings", code)
     return _unnamed(response)
 
 
@@ -83,7 +97,7 @@ def _unnamed(response: requests.Response) -> ConnectorError:
     return RetryableError(f"Salesforce answered {response.status_code} to {response.request.method} {urlsplit(response.url).path}")
 
 
-def login_failure(code: str | int | None, message: str) -> ConnectorError:
+def login_failure(code: str | int | None, message: str, flow: str) -> ConnectorError:
     """Say what a refused login means; `code` is Salesforce's, or the HTTP status when the answer was not Salesforce's."""
     if code is None or isinstance(code, int):
         passing = code is None or code == 429 or code >= 500
@@ -92,6 +106,5 @@ def login_failure(code: str | int | None, message: str) -> ConnectorError:
     # A client that logs in too often is told so under the code of a wrong grant.
     if code in _LOGIN_PASSING or "rate exceeded" in message:
         return RetryableError(f"Salesforce's login answered {code}")
-    return ConfigError(
-        f"Salesforce refused the login with {code}: {_LOGIN_ADVICE.get(code, 'check the credentials and what the user may do')}"
-    )
+    advice = _LOGIN_ADVICE.get(code) or _FLOW_ADVICE.get(flow, "check the credentials and what the user may do")
+    return ConfigError(f"Salesforce refused the login ({flow}) with {code}: {advice}")

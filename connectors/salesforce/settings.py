@@ -13,7 +13,7 @@ _SUFFIX = ".salesforce.com"
 
 
 class SalesforceSettings(Settings):
-    """Which org, which fields, and how far back each scan looks; credentials for one of two ways to log in."""
+    """Which org, which fields, and how far back each scan looks; credentials for one of four ways to log in."""
 
     # An error that quoted the input would quote credentials.
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -34,18 +34,31 @@ class SalesforceSettings(Settings):
     page_size: int = Field(2_000, ge=1, le=2_000, description="rows that a query asks for at once")
     overlap: int = Field(120, ge=0, description="seconds that each scan looks back, for changes that became visible late")
     lag: int = Field(5, ge=0, description="seconds before the server's clock at which a scan ends")
+    custom_fields: bool = Field(False, description="read every custom field that the user may see, as the org describes the object")
+    reread_hours: int | None = Field(
+        None, ge=1, description="hours after which everything is read once more, for formula fields and others that change without a date"
+    )
+    bulk_above: int | None = Field(
+        10_000, ge=1, description="rows still to read above which a query job of Bulk API 2.0 reads them; null: never"
+    )
     api_reserve: int = Field(
         0, ge=0, description="daily API requests to leave to others: a pull stops between two pages when no more are left"
     )
 
-    username: str | None = credential("user name, for SOAP login", connection="login", default=None)
+    username: str | None = credential("user name, for SOAP login and the JWT bearer flow", connection="login", default=None)
     password: SecretStr | None = credential("password, for SOAP login", connection="password", default=None)
     security_token: SecretStr = credential(
         "security token, for SOAP login from outside the org's trusted addresses", connection="extra.security_token", default=SecretStr("")
     )
-    consumer_key: str | None = credential("consumer key, for the client credentials flow", connection="extra.consumer_key", default=None)
+    consumer_key: str | None = credential("consumer key of the connected app, for OAuth", connection="extra.consumer_key", default=None)
     consumer_secret: SecretStr | None = credential(
-        "consumer secret, for the client credentials flow", connection="extra.consumer_secret", default=None
+        "consumer secret, for the client credentials and refresh token flows", connection="extra.consumer_secret", default=None
+    )
+    refresh_token: SecretStr | None = credential(
+        "refresh token, for the refresh token flow", connection="extra.refresh_token", default=None
+    )
+    private_key: SecretStr | None = credential(
+        "RSA key in PEM, for the JWT bearer flow; the connected app has its certificate", connection="extra.private_key", default=None
     )
 
     @field_validator("domain", mode="before")

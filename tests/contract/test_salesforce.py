@@ -10,12 +10,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
+from connectors.salesforce.sandbox.login import ConnectedApp
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError, Window
 from threadline.sdk import http as sdk_http
 from threadline.testing.story import Event, Garbled, Moved, Opened, Person, Registered
 
+NO_PASSWORD = {"username": None, "password": None}
+FLOWS = ["client_credentials", "refresh_credentials", "jwt_credentials"]
 LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -95,9 +98,62 @@ class TestLogin:
         salesforce.check()
         assert [path for _, path in sandbox.calls] == ["/services/Soap/u/62.0", "/services/data/v62.0"]
 
-    def test_client_credentials_prove_themselves(self, sandbox: SalesforceSandbox, connect: Any) -> None:
-        connect(username=None, password=None, **sandbox.client_credentials).check()
-        assert sandbox.calls[0] == ("POST", "/services/oauth2/token")
+    @pytest.mark.parametrize("flow", FLOWS)
+    def test_every_oauth_flow_proves_itself(self, sandbox: SalesforceSandbox, connect: Any, flow: str) -> None:
+        connect(**NO_PASSWORD | getattr(sandbox, flow)).check()
+        assert [path for _, path in sandbox.calls] == ["/services/oauth2/token", "/services/data/v62.0"]
+
+    @pytest.mark.parametrize("flow", FLOWS)
+    def test_every_flow_renews_a_session_once_in_the_middle_of_a_scan(self, sandbox: SalesforceSandbox, connect: Any, flow: str) -> None:
+        tell(sandbox, [registered(number) for number in range(6)])
+        pages = connect(**NO_PASSWORD | getattr(sandbox, flow), page_size=2).pull("contacts", None)
+        found = numbers([next(pages)])
+        sandbox.expire_sessions()
+        found += numbers(list(pages))
+        assert found == [contact_id(person(number)) for number in range(6)]
+        assert sum("/oauth2/" in path for _, path in sandbox.calls) == 2
+
+    @pytest.mark.parametrize(
+        ("flow", "name", "advice"),
+        [
+            ("client_credentials", "consumer_secret", "invalid_client: check consumer_secret"),
+            ("refresh_credentials", "refresh_token", "invalid_grant: check refresh_token: authorize the app again"),
+            ("refresh_credentials", "consumer_key", "invalid_client_id: check consumer_key"),
+            ("refresh_credentials", "consumer_secret", "invalid_client: check consumer_secret"),
+            ("jwt_credentials", "consumer_key", "invalid_client_id: check consumer_key"),
+            ("jwt_credentials", "username", "invalid_grant: check that the connected app has the certificate"),
+            ("jwt_credentials", "private_key", "private_key is no RSA key in PEM"),
+        ],
+    )
+    def test_each_flow_names_what_is_wrong(self, sandbox: SalesforceSandbox, connect: Any, flow: str, name: str, advice: str) -> None:
+        given = {**NO_PASSWORD, **getattr(sandbox, flow), name: "wrong-secret"}
+        with pytest.raises(ConfigError, match=advice) as caught:
+            connect(**given).check()
+        assert "wrong-secret" not in str(caught.value)
+
+    def test_a_key_that_the_app_has_no_certificate_of_is_refused(self, sandbox: SalesforceSandbox, connect: Any) -> None:
+        other = {**sandbox.jwt_credentials, "private_key": ConnectedApp().private_key}
+        with pytest.raises(ConfigError, match="certificate of private_key"):
+            connect(**NO_PASSWORD | other).check()
+
+    def test_the_audience_of_a_sandbox_org_is_another(self, sandbox: SalesforceSandbox, connect: Any) -> None:
+        with pytest.raises(ConfigError, match="domain is right"):
+            connect(**sandbox.jwt_credentials, domain="threadline--uat.sandbox.my").check()
+
+    def test_a_key_from_the_environment_may_have_its_line_ends_escaped(self, sandbox: SalesforceSandbox, connect: Any) -> None:
+        escaped = sandbox.jwt_credentials["private_key"].replace("\n", "\\n")
+        connect(**{**NO_PASSWORD, **sandbox.jwt_credentials, "private_key": escaped}).check()
+
+    def test_the_jwt_flow_needs_a_user(self, sandbox: SalesforceSandbox, connect: Any) -> None:
+        with pytest.raises(ConfigError, match="needs username"):
+            connect(**{**sandbox.jwt_credentials, "username": None}).check()
+
+    def test_a_rotated_refresh_token_is_used_the_next_time(self, sandbox: SalesforceSandbox, connect: Any) -> None:
+        session = {"access_token": "once", "instance_url": "https://threadline.my.salesforce.com", "refresh_token": "the-next-one"}
+        sandbox.fail_next.append(JSONResponse(session))
+        # The session is unknown, so that the connector comes back with the token that it was given.
+        with pytest.raises(ConfigError, match="check refresh_token"):
+            connect(**{**NO_PASSWORD, **sandbox.refresh_credentials}).check()
 
     @pytest.mark.parametrize(
         ("changes", "advice"),

@@ -69,12 +69,13 @@ class Jobs:
     def status(self, identity: str) -> Document:
         """Say how far a job is."""
         held = self._held(identity)
+        job: Document = held["job"]
         if held["left"]:
             self._org.shelf.put(_KIND, identity, held | {"left": held["left"] - 1})
-            return held["job"] | {"state": "InProgress"}
+            return job | {"state": "InProgress"}
         if held["failure"]:
-            return held["job"] | {"state": "Failed", "errorMessage": held["failure"]}
-        return held["job"] | {"state": "JobComplete", "numberRecordsProcessed": held["rows"], "retries": 0}
+            return job | {"state": "Failed", "errorMessage": held["failure"]}
+        return job | {"state": "JobComplete", "numberRecordsProcessed": held["rows"], "retries": 0}
 
     def results(self, identity: str, most: str, locator: str) -> Response:
         """Answer some of a job's rows; the locator is where they begin."""
