@@ -131,12 +131,17 @@ class KeptMailboxes(MailboxSet):  # type: ignore[misc]
         await super().delete_mailbox(name)
         self._store.drop(name)
 
-    async def deliver(self, name: str, raw: bytes, at: datetime, flags: Iterable[str]) -> None:
-        """Put a mail into a folder, as a delivery agent does."""
+    async def deliver(self, name: str, raw: bytes, at: datetime, flags: Iterable[str]) -> int:
+        """Put a mail into a folder, as a delivery agent does; return its UID."""
         if name != "INBOX" and name not in self._set:
             await self.add_mailbox(name)
         box = await self.get_mailbox(name)
-        await box.append(AppendMessage(raw, at, frozenset(Flag(flag.encode()) for flag in flags)), recent=True)
+        message: Message = await box.append(AppendMessage(raw, at, frozenset(Flag(flag.encode()) for flag in flags)), recent=True)
+        return int(message.uid)
+
+    async def expunge(self, name: str, uid: int) -> None:
+        """Delete a mail for good."""
+        await (await self.get_mailbox(name)).delete([uid])
 
 
 class _QuickConfig(Config):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from connectors.email.sandbox.mails import OWN_ADDRESS, OWN_NAME, garbled, ordinary
+from connectors.email.sandbox.rig import EmailRig
 from connectors.email.sandbox.store import MailStore
 from threadline.testing.sandbox import Document, Sandbox, Shelf
 from threadline.testing.story import Event, Garbled, Mailed
@@ -22,8 +23,9 @@ from threadline.testing.story import Event, Garbled, Mailed
 if TYPE_CHECKING:
     from connectors.email.sandbox.imap import KeptMailboxes
 
-# aiosmtpd warns about itself at each login.
+# aiosmtpd warns about itself at each login, and pymap writes down every line that passes.
 logging.getLogger("mail.log").setLevel(logging.ERROR)
+logging.getLogger("pymap").setLevel(logging.ERROR)
 
 USER = "support"
 _OPEN_TO_ALL = "open-for-everybody-here"
@@ -35,7 +37,7 @@ class EmailSandbox(Sandbox):
     What is submitted goes to INBOX where it is addressed to the mailbox itself, and counts as pushed where it is not.
     `fail_next` queues replies to DATA ("451 4.3.0 later") that are sent instead of taking the mail, `lose_next` is how many
     mails are taken without a reply, and `refuse` maps an address to the reply that refuses it.
-    `smtputf8` says whether addresses beyond ASCII are taken (RFC 6531).
+    `smtputf8` says whether addresses beyond ASCII are taken (RFC 6531), `files_sent` whether what is submitted is filed in Sent.
     SMTP listens on the port after IMAP's, or on any free one.
     """
 
@@ -51,6 +53,7 @@ class EmailSandbox(Sandbox):
         self.fail_next: deque[str] = deque()
         self.lose_next = 0
         self.smtputf8 = True
+        self.files_sent = False
         self.refuse: dict[str, str] = {}
         self.imap_port = self.smtp_port = 0
         self._mailboxes: KeptMailboxes | None = None
@@ -129,19 +132,29 @@ class EmailSandbox(Sandbox):
             self.shelf.put("told", what, {"folder": folder})
         self.deliver(raw, folder=folder, at=at, flags=flags)
 
-    def deliver(self, raw: bytes, *, folder: str = "INBOX", at: datetime | None = None, flags: Iterable[str] = ()) -> None:
-        """Put any bytes into a folder, as a delivery agent does."""
+    def deliver(self, raw: bytes, *, folder: str = "INBOX", at: datetime | None = None, flags: Iterable[str] = ()) -> int:
+        """Put any bytes into a folder, as a delivery agent does; return the UID."""
         moment = at or datetime.now(UTC)
         if self._loop and self._mailboxes:
-            asyncio.run_coroutine_threadsafe(self._mailboxes.deliver(folder, raw, moment, flags), self._loop).result()
+            return asyncio.run_coroutine_threadsafe(self._mailboxes.deliver(folder, raw, moment, flags), self._loop).result()
+        return self.store.add(folder, moment, flags, raw)
+
+    def expunge(self, folder: str, uid: int) -> None:
+        """Delete a mail for good, as somebody else's mail program does."""
+        if self._loop and self._mailboxes:
+            asyncio.run_coroutine_threadsafe(self._mailboxes.expunge(folder, uid), self._loop).result()
         else:
-            self.store.add(folder, moment, flags, raw)
+            self.store.forget(folder, [uid])
 
     def renumber(self, folder: str) -> None:
         """Give a folder a new UIDVALIDITY and its mails new UIDs, as a restored backup does."""
         self.store.renumber(folder)
         if self._loop and self._mailboxes:
             asyncio.run_coroutine_threadsafe(self._mailboxes.load(), self._loop).result()
+
+    def rig(self) -> EmailRig:
+        """Return what the conformance kit works this stand-in with."""
+        return EmailRig(self)
 
     def pushed(self, object: str) -> list[Document]:  # noqa: A002 - the connector contract's word
         """Return the mails that were submitted to others, oldest first."""
@@ -162,6 +175,8 @@ class EmailSandbox(Sandbox):
             with self.shelf.together():
                 number = self.shelf.count("reply") + 1
                 self.shelf.put("reply", str(number), {"receivers": others, "raw": raw.decode("utf-8", "replace")})
+        if self.files_sent and self._mailboxes:
+            await self._mailboxes.deliver("Sent", raw, datetime.now(UTC), ("\\Seen",))
         return "250 2.0.0 OK"
 
 

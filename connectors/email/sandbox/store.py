@@ -70,10 +70,12 @@ class MailStore:
         ]
         return sorted(found, key=lambda mail: mail.uid)
 
-    def add(self, name: str, at: datetime, flags: Iterable[str], raw: bytes) -> None:
-        """Put a mail into a folder under the next UID."""
+    def add(self, name: str, at: datetime, flags: Iterable[str], raw: bytes) -> int:
+        """Put a mail into a folder under the next UID; return that."""
         with self._shelf.together():
-            self.keep(name, Kept(self.make(name)["last_uid"] + 1, at, tuple(flags), raw))
+            uid = int(self.make(name)["last_uid"]) + 1
+            self.keep(name, Kept(uid, at, tuple(flags), raw))
+        return uid
 
     def keep(self, name: str, mail: Kept) -> None:
         """Write a mail down under its UID."""
