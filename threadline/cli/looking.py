@@ -32,6 +32,7 @@ def show_status(*, json: bool) -> None:
     else:
         print_streams(state)
         _print_targets(state)
+        _print_accounts(state)
         _print_notes(state)
     for what, message in _errors(state):
         say(about(what, message), NEEDS_A_PERSON)
@@ -74,6 +75,26 @@ def _print_targets(state: Health) -> None:
     ]  # fmt: skip
     print()
     print_table(["target", "state", "last push", *numbers], rows, numbers=numbers, prose=["target"])
+
+
+def _print_accounts(state: Health) -> None:
+    if not state.accounts:
+        return
+    numbers = ["calls", "used", "left"]
+    rows = [
+        (
+            one.account,
+            one.allowance,
+            one.calls,
+            one.used,
+            one.left,
+            one.renewed,
+            f"until {plain(one.exhausted)}" if one.exhausted else "all along",
+        )
+        for one in state.accounts
+    ]
+    print()
+    print_table(["account", "allowance", *numbers, "renewed", "at this pace they last"], rows, numbers=numbers, prose=["account"])
 
 
 def _print_notes(state: Health) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from threadline.cli.context import CONFIG
 from threadline.cli.exits import CONFIGURATION, DONE, about, code_of, describe, leave, say, worst
 from threadline.cli.output import plain, print_json, print_table, working
-from threadline.sdk.contract import Target
+from threadline.sdk.contract import Lookup, Target
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.sdk.registry import connector_class, installed
 from threadline.store.database import open_database
@@ -55,7 +55,7 @@ def describe_connector(name: str, *, json: bool) -> None:
     streams = [
         _Described(
             name=one.name, key=one.key, mapping=one.mapping, cursor=str(one.cursor) if one.cursor else None,
-            lists_all=one.cursor is not None and one.cursor.lists_all, about=one.about,
+            lists_all=issubclass(kind, Lookup) or (one.cursor is not None and one.cursor.lists_all), about=one.about,
         )
         for one in kind.streams
     ]  # fmt: skip
@@ -118,7 +118,7 @@ def _check_database(config: Config) -> Finding:
 def _check_source(config: Config, name: str) -> Finding:
     source = config.sources[name]
     try:
-        with open_connector(source) as connector:
+        with open_connector(source, database=config.database) as connector:
             for stream in source.streams:
                 judge_of(config, name, stream, connector)
             connector.check()

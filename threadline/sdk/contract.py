@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from threadline.sdk.budget import UNLIMITED, Allowance, Budget
+
 JSON: TypeAlias = Any
 Cursor: TypeAlias = Mapping[str, JSON]
 """A position in a stream. The engine stores it as JSON and gives it back; only its connector reads it."""
@@ -57,6 +59,7 @@ class Stream(Struct, frozen=True):
     `key` names the top-level fields of the JSON record that identify it within the stream.
     `mapping` names the shipped mapping file, `<system>/<stream>`; threadline.yaml may choose another.
     `cursor` says which completeness its pulls promise; None: the connector answers for that alone.
+    An `optional` one, which not every account has or needs, is read only where threadline.yaml names it.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Stream(Struct, frozen=True):
     mapping: str
     about: str = ""
     cursor: CursorKind | None = None
+    optional: bool = False
 
 
 class PushObject(Struct, frozen=True):
@@ -142,9 +146,19 @@ class Connector(ABC, Generic[SettingsT]):
     functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     sandbox: ClassVar[str | None] = None
     connection_type: ClassVar[str] = "generic"
+    budget: Budget = UNLIMITED
+    """What calls are taken from (`threadline.sdk.budget.metered`); the engine sets it to one that all processes share."""
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
+
+    def account(self) -> str | None:
+        """Name the account whose calls are counted: sources with the same name share them. None: each source has its own."""
+        return None
+
+    def allowances(self) -> Sequence[Allowance]:
+        """Return how many calls the vendor allows the account."""
+        return ()
 
     @classmethod
     def settings_type(cls) -> type[Settings]:
@@ -169,6 +183,14 @@ class Connector(ABC, Generic[SettingsT]):
 
     def close(self) -> None:
         """Release connections; called once, also after an error."""
+
+
+class Lookup(ABC):
+    """What a connector also is when its source can be asked for single records: so a sweep finds deletes that no listing tells of."""
+
+    @abstractmethod
+    def gone(self, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Yield, request by request, those of the keys whose records the source says it has no longer; of others it says nothing."""
 
 
 class Target(ABC):

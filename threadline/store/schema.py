@@ -194,10 +194,16 @@ OUTBOX = _table(
 )  # fmt: skip
 """What targets shall take: pending, inflight (committed before the send), done, unknown or dead."""
 
+BUDGETS = _table(
+    "budgets", ["account", "name"],
+    _text("account"), _text("name"), _count("calls"), _count("seconds"), _count("used"), Column("since", "time"),
+)  # fmt: skip
+"""How many of an account's calls are used in the window that began at `since`."""
+
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
     RELATED_CUSTOMERS, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
-    SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX,
+    SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
 

@@ -26,7 +26,7 @@ from threadline.sync.views import Problem
 DEFAULT_FILE = "threadline.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TOP = ("database", "region", "references", "limits", "archive", "sources", "targets")
-_SOURCE = ("connector", "schedule", "settings", "streams")
+_SOURCE = ("connector", "schedule", "settings", "streams", "budget")
 _TARGET = ("system", "push", "schedule")
 _PRESETS = ("@once", "@continuous", "@quarterly")
 """What Airflow takes besides cron expressions and the usual names for them."""
@@ -44,6 +44,8 @@ class Source(Struct, frozen=True):
     """The drift policy of each stream that names one."""
     at: str
     """"file:line" of the entry."""
+    budget: Mapping[str, int] = {}
+    """How many calls of each allowance the source may make, where that is not what the vendor allows."""
 
 
 class TargetEntry(Struct, frozen=True):
@@ -230,7 +232,17 @@ def _source(document: Document, name: str, entry: Any) -> Source:
     settings = _found_files(document, kind, settings)
     _check_settings(document, at, name, kind, settings)
     streams, drift = _streams(document, at, keys.get("streams"), kind, settings)
-    return Source(name, connector, _schedule(document, keys, at), settings, streams, drift, document.at(at))
+    return Source(name, connector, _schedule(document, keys, at), settings, streams, drift, document.at(at), _budget(document, keys, at))
+
+
+def _budget(document: Document, keys: Mapping[str, Any], at: Location) -> Mapping[str, int]:
+    given: Any = keys.get("budget") or {}
+    if not is_mapping(given):
+        raise document.error((*at, "budget"), "expected names of allowances, each with a number of calls")
+    for name, calls in given.items():
+        if type(calls) is not int or calls < 1:
+            raise document.error((*at, "budget", name), f"expected a number of calls, 1 or more, not {calls!r}")
+    return given
 
 
 def _found_files(document: Document, kind: type[Connector[Any]], settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -305,9 +317,10 @@ def _streams(
     document: Document, at: Location, value: Any, kind: type[Connector[Any]], settings: Mapping[str, Any]
 ) -> tuple[Mapping[str, str], Mapping[str, DriftPolicy]]:
     """Return each stream's mapping, and the drift policies."""
-    offered = {stream.name: stream.mapping for stream in offered_streams(kind, settings)}
+    streams = offered_streams(kind, settings)
     if value is None:
-        return offered, {}
+        return {stream.name: stream.mapping for stream in streams if not stream.optional}, {}
+    offered = {stream.name: stream.mapping for stream in streams}
     place = (*at, "streams")
     chosen = document.check_keys(place, value, offered, f"`streams` of a {kind.name} source")
     mappings: dict[str, str] = {}

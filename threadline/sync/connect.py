@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
+from threadline.sdk.budget import Allowance
 from threadline.sdk.contract import Connector
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
@@ -14,8 +16,13 @@ from threadline.sync.config import Source, credential_fields, variable
 
 
 @contextmanager
-def open_connector(source: Source, credentials: Mapping[str, str] | None = None) -> Generator[Connector[Any]]:
-    """Make a source's connector, and close it afterwards. The environment's credentials win over those given."""
+def open_connector(
+    source: Source, credentials: Mapping[str, str] | None = None, *, database: str | None = None
+) -> Generator[Connector[Any]]:
+    """Make a source's connector, and close it afterwards. The environment's credentials win over those given.
+
+    With the address of a store its calls are counted there, together with those of every other process.
+    """
     kind = connector_class(source.connector)
     fields = credential_fields(kind)
     found = {name: value for name in fields if (value := os.environ.get(variable(source.name, name)) or (credentials or {}).get(name))}
@@ -24,10 +31,36 @@ def open_connector(source: Source, credentials: Mapping[str, str] | None = None)
     except ValidationError as error:
         raise _problem(source, error, fields) from None
     connector = kind(settings)
-    try:
+    with closing(connector), _counted(connector, source, database):
         yield connector
-    finally:
-        connector.close()
+
+
+@contextmanager
+def _counted(connector: Connector[Any], source: Source, database: str | None) -> Generator[None]:
+    allowances = _allowances(connector, source)
+    if not allowances or database is None:
+        yield
+        return
+    # Most connectors of a small pull have none: what counts them is loaded when it is needed.
+    from threadline.sync.budget import SharedBudget
+
+    account = connector.account()
+    budget = SharedBudget(database, f"{source.connector} {account}" if account else source.name, allowances)
+    connector.budget = budget
+    with closing(budget):
+        yield
+
+
+def _allowances(connector: Connector[Any], source: Source) -> list[Allowance]:
+    """Return what the vendor allows, or the part of it that threadline.yaml gives to threadline."""
+    offered = connector.allowances()
+    unknown = source.budget.keys() - {one.name for one in offered}
+    if unknown:
+        known = ", ".join(one.name for one in offered) or "none"
+        raise ConfigError(
+            f"{source.at}: source {source.name}: budget: no allowance {min(unknown)!r}; {source.connector} has: {known}"
+        )
+    return [replace(one, calls=source.budget.get(one.name, one.calls)) for one in offered]
 
 
 def _problem(source: Source, error: ValidationError, fields: Mapping[str, str]) -> ConfigError:

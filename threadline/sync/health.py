@@ -72,6 +72,26 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountHealth:
+    """What a vendor allows an account, and what is left of it in the window under way."""
+
+    account: str
+    allowance: str
+    calls: int
+    """In each window."""
+    used: int
+    renewed: datetime
+    """When the window ends, and all calls are there again."""
+    exhausted: datetime | None
+    """When the last call is made if they go on as in this window; None where they last."""
+
+    @property
+    def left(self) -> int:
+        """Calls that may be made yet."""
+        return max(0, self.calls - self.used)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """Everything on the health page."""
 
@@ -79,6 +99,7 @@ class Health:
     streams: tuple[StreamHealth, ...]
     targets: tuple[TargetHealth, ...]
     problems: tuple[Problem, ...]
+    accounts: tuple[AccountHealth, ...] = ()
 
 
 def health(transaction: Transaction, config: Config) -> Health:
@@ -96,7 +117,25 @@ def health(transaction: Transaction, config: Config) -> Health:
         for name in source.streams
     ]
     targets = [_target(transaction, config, target, name, now) for target in config.targets.values() for name in target.objects]
-    return Health(as_of=now, streams=tuple(streams), targets=tuple(targets), problems=config.problems)
+    return Health(as_of=now, streams=tuple(streams), targets=tuple(targets), problems=config.problems, accounts=_accounts(transaction, now))
+
+
+def _accounts(transaction: Transaction, now: datetime) -> tuple[AccountHealth, ...]:
+    rows = transaction.query("SELECT account, name, calls, seconds, used, since FROM budgets ORDER BY account, name")
+    return tuple(
+        _account(account, name, calls, seconds, used, moment(since) or now, now) for account, name, calls, seconds, used, since in rows
+    )
+
+
+def _account(account: str, name: str, calls: int, seconds: int, used: int, since: datetime, now: datetime) -> AccountHealth:
+    renewed = since + timedelta(seconds=seconds)
+    if renewed <= now:
+        used, since, renewed = 0, now, now + timedelta(seconds=seconds)
+    pace = used / max((now - since).total_seconds(), 1)
+    end = now + timedelta(seconds=(calls - used) / pace) if pace else renewed
+    return AccountHealth(
+        account=account, allowance=name, calls=calls, used=used, renewed=renewed, exhausted=max(end, now) if end < renewed else None
+    )
 
 
 def _conditions(transaction: Transaction, now: datetime) -> dict[tuple[str, str], dict[str, Any]]:

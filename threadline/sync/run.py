@@ -44,7 +44,7 @@ def pull_stream(
     progress: pulling.Progress | None = None,
 ) -> Ledger:
     """Pull what changed in one stream."""
-    with open_connector(config.source(source), credentials) as connector:
+    with open_connector(config.source(source), credentials, database=config.database) as connector:
         judge = judge_of(config, source, stream, connector)
         with open_database(config.database, create=True) as database:
             return pulling.pull(
@@ -74,7 +74,7 @@ def reconcile_stream(
     """Sweep one stream, and repair what incremental pulls missed."""
     from threadline.sync.reconcile import reconcile
 
-    with open_connector(config.source(source), credentials) as connector:
+    with open_connector(config.source(source), credentials, database=config.database) as connector:
         judge = judge_of(config, source, stream, connector)
         offered = pulling.stream_of(connector, stream)
         with open_database(config.database, create=True) as database:
@@ -117,7 +117,10 @@ def push_target(
     from threadline.sync import push as pushing
 
     entry = config.target(target)
-    with open_connector(config.source(entry.system), credentials) as connector, open_database(config.database, create=True) as database:
+    with (
+        open_connector(config.source(entry.system), credentials, database=config.database) as connector,
+        open_database(config.database, create=True) as database,
+    ):
         return pushing.push(database, connector, outgoing(config, target), progress)
 
 
