@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from connectors.salesforce.client import Client
 from connectors.salesforce.names import best_phone, person_name
-from connectors.salesforce.pull import pull, window
+from connectors.salesforce.pull import Pull, window
 from connectors.salesforce.push import BATCH, push_contacts
 from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
@@ -44,10 +44,10 @@ class Salesforce(Connector[SalesforceSettings], Target):
         self._client.call("GET", "")
 
     def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
-        """Yield what changed, in the order of SystemModstamp; equal times are told apart by Id."""
+        """Yield what changed, in the order of SystemModstamp (equal times are told apart by Id) but for what a query job reads."""
         if stream not in _SOBJECTS:
             raise ConfigError(f"no stream named {stream!r}; salesforce has: {', '.join(_SOBJECTS)}")
-        return pull(self._client, self.settings, _SOBJECTS[stream], since)
+        return Pull(self._client, self.settings, _SOBJECTS[stream]).pages(since)
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
         """Write contacts, each with its own receipt."""

@@ -1,29 +1,30 @@
 """Reads one object in the order (SystemModstamp, Id), within the windows of the server's clock that the cursor asks for.
 
 Each page is asked for by the position of the last row (keyset), never by a query locator, which ends after two days or
-with the session: so any page's cursor resumes.
-SOQL: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select.htm
+with the session: so any page's cursor resumes. Where much is left to read, a query job reads it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from connectors.salesforce.client import Client
+from connectors.salesforce.deletes import DeleteLog
+from connectors.salesforce.errors import RefusedError
+from connectors.salesforce.fields import Fields
+from connectors.salesforce.jobs import Jobs
 from connectors.salesforce.settings import SalesforceSettings
+from connectors.salesforce.soql import Place, conditions, count, page, read_place
 from threadline.sdk import Cursor, Page, RetryableError, Window, split_records
-from threadline.sdk.cursors import Position, Rows, Span, foreign_cursor
+from threadline.sdk.cursors import Rows, Span, foreign_cursor
 
-_COMMON = ("Id", "IsDeleted", "MasterRecordId", "CreatedDate", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
-_FIELDS: Mapping[str, Sequence[str]] = {
-    "Contact": ("FirstName", "LastName", "Name", "Email", "Phone", "MobilePhone", "Birthdate", *_COMMON),
-    "Case": (
-        "CaseNumber", "ContactId", "SuppliedName", "SuppliedEmail", "SuppliedPhone", "Subject", "Description", "Status", "Origin",
-        "Priority", "Type", "Reason", "IsClosed", "IsEscalated", "ClosedDate", *_COMMON,
-    ),
-}  # fmt: skip
+logger = logging.getLogger(__name__)
+
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _Row(msgspec.Struct):
@@ -33,12 +34,14 @@ class _Row(msgspec.Struct):
 
 class _Result(msgspec.Struct):
     done: bool
+    total: int = msgspec.field(name="totalSize", default=0)
 
 
-def selected_fields(settings: SalesforceSettings, sobject: str) -> Sequence[str]:
-    """Return the fields to read, each once."""
-    more = (settings.external_id_field, *settings.contact_fields) if sobject == "Contact" else settings.case_fields
-    return tuple(dict.fromkeys((*_FIELDS[sobject], *(name for name in more if name))))
+class _Marks(msgspec.Struct, omit_defaults=True):
+    """What the cursor holds beside the window: up to when the log of deletes was read, and when all was read last."""
+
+    deleted: _Moment | None = None
+    whole: _Moment | None = None
 
 
 def window(settings: SalesforceSettings) -> Window:
@@ -46,57 +49,99 @@ def window(settings: SalesforceSettings) -> Window:
     return Window("SystemModstamp", timedelta(seconds=settings.overlap), timedelta(seconds=settings.lag))
 
 
-def pull(client: Client, settings: SalesforceSettings, sobject: str, since: Cursor | None) -> Iterator[Page]:
-    """Yield what changed since, page by page."""
-    fields = selected_fields(settings, sobject)
-    kind, page = window(settings), settings.page_size
+class Pull:
+    """One pull of an object."""
 
-    def fetch(span: Span) -> Rows:
-        at = _position(kind, span.after)
-        if at:
-            client.keep_reserve()
-        return _rows(client.call("GET", "/queryAll", params={"q": _statement(fields, sobject, span, at, page)}).content, page)
+    def __init__(self, client: Client, settings: SalesforceSettings, sobject: str) -> None:
+        self._client = client
+        self._settings = settings
+        self._kind = window(settings)
+        self._fields = Fields(client, settings, sobject)
+        self._jobs = Jobs(client, self._fields, settings.api_version)
+        self._measured: datetime | None = None
+        """The end of the window whose rows were counted, so that each is counted once."""
 
-    return kind.scan(_unfolded(since), client.server_time, fetch)
+    def pages(self, since: Cursor | None) -> Iterator[Page]:
+        """Yield what changed since, page by page, then what is gone."""
+        marks, saved = self._read(since)
+        if self._is_due_again(marks, saved):
+            saved = None
+        under_way: Mapping[str, Any] = saved or {"part": None}
+        for found in self._kind.scan(saved, self._client.server_time, self._rows):
+            reached = dict(found.cursor or {})
+            marks.deleted = marks.deleted or _time(reached["until"])
+            if "part" in under_way and "since" not in under_way and "part" not in reached:
+                marks.whole = _time(reached["until"])
+            under_way = reached
+            yield replace(found, cursor=_written(reached, marks))
+        yield from self._deletes(under_way, marks)
+
+    def _read(self, since: Cursor | None) -> tuple[_Marks, Cursor | None]:
+        """Part a saved cursor into our marks and the window's."""
+        saved = dict(_unfolded(since) or {})
+        try:
+            marks = msgspec.convert({name: saved.pop(name, None) for name in _Marks.__struct_fields__}, _Marks)
+        except msgspec.ValidationError:
+            raise foreign_cursor(self._kind) from None
+        return marks, saved or None
+
+    def _is_due_again(self, marks: _Marks, saved: Cursor | None) -> bool:
+        """Whether all is to be read once more; a scan that was broken off is finished first."""
+        hours = self._settings.reread_hours
+        if hours is None or saved is None or "part" in saved:
+            return False
+        return marks.whole is None or self._client.server_time() - marks.whole >= timedelta(hours=hours)
+
+    def _deletes(self, reached: Mapping[str, Any], marks: _Marks) -> Iterator[Page]:
+        log = DeleteLog(self._client, self._fields.sobject, self._settings.api_version)
+        until = _time(reached["until"])
+        try:
+            for records, covered in log.since(marks.deleted or until, until):
+                marks.deleted = max(covered, marks.deleted or covered)
+                yield Page(records, _written(reached, marks))
+        except RefusedError as error:
+            logger.warning("the log of deletes cannot be read, so threadline reconcile has to find what left the recycle bin: %s", error)
+
+    def _rows(self, span: Span) -> Rows:
+        place = read_place(self._kind, span.after)
+        if place is None:
+            return self._query(span, None)
+        rows = self._jobs.read(place) if place.job else None
+        return rows or self._job(span, place) or self._query(span, place)
+
+    def _job(self, span: Span, place: Place) -> Rows | None:
+        """Make a query job where much is left; None where it is not, and after one job has failed."""
+        most = self._settings.bulk_above
+        if most is None or self._measured == span.upper:
+            return None
+        self._measured = span.upper
+        where = conditions(span, place)
+        body = self._ask(count(self._fields.sobject, where, most + 1))
+        if _decode(body, _Result).total <= most or not self._fields.fit_csv:
+            return None
+        return self._jobs.start(where, place)
+
+    def _query(self, span: Span, place: Place | None) -> Rows:
+        most = self._settings.page_size
+        body = self._ask(page(self._fields.names, self._fields.sobject, conditions(span, place), most))
+        records = split_records(body, "records")
+        if len(records) < most and _decode(body, _Result).done:
+            return Rows(records, None, more=False)
+        last = _decode(records[-1], _Row) if records else None
+        return Rows(records, last and Place(last.modstamp, last.id).row, more=True)
+
+    def _ask(self, statement: str) -> bytes:
+        self._client.keep_reserve()
+        # Deleted records are changes, too: queryAll finds them in the recycle bin.
+        return self._client.call("GET", "/queryAll", params={"q": statement}).content
 
 
-def _rows(body: bytes, page: int) -> Rows:
-    records = split_records(body, "records")
-    if len(records) < page and _decode(body, _Result).done:
-        return Rows(records, None, more=False)
-    last = _decode(records[-1], _Row) if records else None
-    return Rows(records, last and [last.modstamp, last.id], more=True)
+def _written(reached: Mapping[str, Any], marks: _Marks) -> Cursor:
+    return {**reached, **msgspec.to_builtins(marks)}
 
 
-def _statement(fields: Sequence[str], sobject: str, span: Span, at: tuple[str, str] | None, page: int) -> str:
-    conditions = [f"SystemModstamp <= {_literal(span.upper)}"] if span.upper else []
-    if at:
-        modstamp, identity = at
-        # The first condition is implied, but lets the index on SystemModstamp be used.
-        conditions += [f"SystemModstamp >= {modstamp}", f"(SystemModstamp > {modstamp} OR Id > '{identity}')"]
-    elif span.lower:
-        conditions.append(f"SystemModstamp >= {_literal(span.lower)}")
-    where = " AND ".join(conditions)
-    return " ".join(("SELECT", ", ".join(fields), "FROM", sobject, "WHERE", where, f"ORDER BY SystemModstamp, Id LIMIT {page}"))
-
-
-def _position(kind: Window, after: Position | None) -> tuple[str, str] | None:
-    """Return SystemModstamp, as SOQL takes it, and Id of the row to go on from."""
-    if after is None:
-        return None
-    try:
-        modstamp, identity = after
-        moment = datetime.fromisoformat(modstamp)
-    except (ValueError, TypeError):
-        raise foreign_cursor(kind) from None
-    if moment.tzinfo is None or not str(identity).isalnum():
-        raise foreign_cursor(kind)
-    return _literal(moment), str(identity)
-
-
-def _literal(moment: datetime) -> str:
-    """Write a time as SOQL takes it: responses say +0000, which SOQL refuses."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _unfolded(since: Cursor | None) -> Cursor | None:
