@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -28,10 +30,11 @@ class RefusalError(RecordError):
         body = _error_body(response)
         details = body.get("details")
         self.status = response.status_code
+        self.error = str(body.get("error") or response.reason)
         self.fields = sorted(cast("dict[str, Any]", details)) if isinstance(details, dict) else []
         # The description is left out: it quotes names and addresses.
         blamed = f" ({', '.join(self.fields)})" if self.fields else ""
-        super().__init__(f"Zendesk answered {self.status} {body.get('error') or response.reason}{blamed}")
+        super().__init__(f"Zendesk answered {self.status} {self.error}{blamed}")
 
 
 def _error_body(response: requests.Response) -> dict[str, Any]:
@@ -40,6 +43,13 @@ def _error_body(response: requests.Response) -> dict[str, Any]:
     except requests.JSONDecodeError:
         return {}
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+
+
+def _decoded(call: str, body: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RetryableError(f"Zendesk answered {call} with something else than was asked for: {error}") from None
 
 
 def _raise_what_passes(response: requests.Response, *_: Any, **__: Any) -> None:
@@ -59,6 +69,11 @@ def _raise_too_recent(response: requests.Response, *_: Any, **__: Any) -> None:
 
 def _raise_refusal(response: requests.Response, *_: Any, **__: Any) -> None:
     if response.status_code in (403, 404, 422):
+        raise RefusalError(response)
+
+
+def _raise_refused_write(response: requests.Response, *_: Any, **__: Any) -> None:
+    if response.status_code in (400, 403, 404, 409, 413, 422):
         raise RefusalError(response)
 
 
@@ -85,12 +100,22 @@ class Client:
 
         def once() -> tuple[T, bytes]:
             body = self.http.once("GET", path, params=params, hooks={"response": hook}).content
-            try:
-                return msgspec.json.decode(body, type=shape), body
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise RetryableError(f"Zendesk answered GET {path} with something else than was asked for: {error}") from None
+            return _decoded(f"GET {path}", body, shape), body
 
         return retrying(once)
+
+    def send(self, method: str, path: str, document: Any, shape: type[T], **headers: str) -> T:
+        """Write a JSON document that zenpy cannot, without retries; RefusalError when Zendesk says no to it."""
+        options: Any = {"json": document, "headers": headers, "hooks": {"response": _raise_refused_write}}
+        return _decoded(f"{method} {path}", self.http.once(method, path, **options).content, shape)
+
+    def clock(self) -> datetime:
+        """Return the time by Zendesk's clock (RFC 9110, 6.6.1)."""
+        told = self.http.get("/api/v2/users/me.json").headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(told)
+        except ValueError:
+            raise RetryableError("Zendesk's answer does not say what time it is (Date)") from None
 
     def write(self, call: Callable[[Any], Any], expected: str) -> Any:
         """Make one zenpy call, without retries, and return the record of the zenpy class that is `expected`.

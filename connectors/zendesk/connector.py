@@ -5,7 +5,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from connectors.zendesk import exports, push
+from connectors.zendesk import exports, push, push_tickets, ratings
 from connectors.zendesk.client import Client
 from connectors.zendesk.settings import ZendeskSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
@@ -21,10 +21,10 @@ class _Me(Struct):
 
 
 class Zendesk(Connector[ZendeskSettings], Target):
-    """Users, tickets and comments through the incremental exports; users and ticket comments back."""
+    """Users, tickets, comments and what else customers leave behind; users, tickets and ticket comments back."""
 
     name = "zendesk"
-    about = "Zendesk Support: users, tickets and their comments"
+    about = "Zendesk Support: users, tickets and their comments, organizations, ratings"
     extra = "zendesk"
     streams = (
         Stream(
@@ -48,9 +48,26 @@ class Zendesk(Connector[ZendeskSettings], Target):
             about="public comments and internal notes, with their authors",
             cursor=exports.BY_TIME,
         ),
+        Stream(
+            "organizations",
+            key=("id",),
+            mapping="zendesk/organizations",
+            about="organizations, deleted ones too",
+            cursor=exports.BY_TIME,
+            optional=True,
+        ),
+        Stream(
+            "satisfaction_ratings",
+            key=("id",),
+            mapping="zendesk/satisfaction_ratings",
+            about="what customers answered when asked how a ticket was handled",
+            cursor=ratings.BY_CREATION,
+            optional=True,
+        ),
     )
     objects = (
         PushObject("user", batch=100, repeat="upsert", about="a user, found by Zendesk id, external id or e-mail address"),
+        PushObject("ticket", batch=20, repeat="upsert", about="a ticket, found by its external id, or opened"),
         PushObject("ticket_comment", batch=20, repeat="marker", about="a comment on a ticket; its audit holds the intent's id"),
     )
     sandbox = "connectors.zendesk.sandbox:ZendeskSandbox"
@@ -71,17 +88,31 @@ class Zendesk(Connector[ZendeskSettings], Target):
 
     def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
         """Read what changed, as far as Zendesk shows it: not the last minute."""
+        client, per_page = self._client, self.settings.per_page
         start = exports.first_start_time(self.settings.start)
-        if stream in ("users", "tickets"):
-            return exports.by_cursor(self._client, stream, since, start, self.settings.per_page)
-        if stream == "comments":
-            return exports.comments(self._client, since, start, self.settings.per_page)
-        raise ConfigError(f"zendesk has no stream {stream!r}; it has {', '.join(known.name for known in self.streams)}")
+        match stream:
+            case "users":
+                return exports.by_cursor(client, stream, since, start, per_page)
+            case "tickets":
+                return exports.by_cursor(client, stream, since, start, per_page, include="metric_sets")
+            case "comments":
+                return exports.comments(client, since, start, per_page)
+            case "organizations":
+                return exports.organizations(client, since, start, per_page)
+            case "satisfaction_ratings":
+                return ratings.satisfaction_ratings(client, since, self.settings.start, per_page)
+            case _:
+                raise self._unknown_stream(stream)
+
+    def _unknown_stream(self, stream: str) -> ConfigError:
+        return ConfigError(f"zendesk has no stream {stream!r}; it has {', '.join(known.name for known in self.streams)}")
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
-        """Write users or ticket comments."""
+        """Write users, tickets or ticket comments."""
         if object == "user":
             return push.users(self._client, intents)
+        if object == "ticket":
+            return push_tickets.tickets(self._client, intents)
         if object == "ticket_comment":
             return push.ticket_comments(self._client, intents)
         raise ConfigError(f"zendesk takes no {object!r}; it takes {', '.join(known.name for known in self.objects)}")

@@ -4,21 +4,23 @@ Zendesk allows 10 export calls a minute and keeps back what changed within the l
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from connectors.zendesk.client import Client, TooRecentError
 from connectors.zendesk.comments import CommentReader
-from threadline.sdk import JSON, Cursor, Opaque, Page, split_records
+from threadline.sdk import JSON, Cursor, Opaque, Page, Rejected, split_records
 from threadline.sdk.cursors import Following
 
 BY_CURSOR = Opaque("cursor")
 BY_TIME = Opaque("start_time")
 KEPT_BACK = 61
 """Seconds: the youngest start time that Zendesk takes is a minute old."""
+
+Made: TypeAlias = Callable[[Sequence[bytes]], tuple[Sequence[bytes], Sequence[Rejected]]]
 
 
 class _CursorEnvelope(Struct):
@@ -36,13 +38,14 @@ def first_start_time(start: datetime | None) -> int:
     return min(int(start.timestamp()), int(time.time()) - KEPT_BACK) if start else 0
 
 
-def by_cursor(client: Client, stream: str, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
-    """Read users or tickets. The cursor of the last page stays good: the next read goes on from it."""
+def by_cursor(client: Client, stream: str, since: Cursor | None, start: int, per_page: int, **more: Any) -> Iterator[Page]:
+    """Read users or tickets; `more` is asked for besides. The cursor of the last page stays good: the next read goes on from it."""
 
     def fetch(cursor: JSON) -> Following | None:
         position: dict[str, Any] = {"cursor": cursor} if cursor else {"start_time": start}
+        path = f"/api/v2/incremental/{stream}/cursor.json"
         try:
-            envelope, body = client.read(f"/api/v2/incremental/{stream}/cursor.json", _CursorEnvelope, per_page=per_page, **position)
+            envelope, body = client.read(path, _CursorEnvelope, per_page=per_page, **more, **position)
         except TooRecentError:
             return None
         return Following(split_records(body, stream), envelope.after_cursor or None, not envelope.end_of_stream)
@@ -50,27 +53,31 @@ def by_cursor(client: Client, stream: str, since: Cursor | None, start: int, per
     return BY_CURSOR.scan(since, fetch)
 
 
-def comments(client: Client, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
-    """Read comments out of the ticket events.
+def organizations(client: Client, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
+    """Read organizations as they are."""
+    return _by_time(client, "organizations", since, start, lambda rows: (rows, ()), per_page=per_page)
 
-    A page may end in the middle of a second, so the next one begins with that second again: events of one second
-    come twice rather than not at all.
-    """
+
+def comments(client: Client, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
+    """Read comments out of the ticket events."""
     reader = CommentReader(client)
+    return _by_time(client, "ticket_events", since, start, reader.read, per_page=per_page, include="comment_events")
+
+
+def _by_time(client: Client, name: str, since: Cursor | None, start: int, made_of: Made, **asked: Any) -> Iterator[Page]:
+    """Read what `made_of` makes of the rows of a time-based export.
+
+    A page may end in the middle of a second, so the next one begins with that second again: what is of one second
+    comes twice rather than not at all.
+    """
 
     def fetch(position: JSON) -> Following | None:
         start_time = start if position is None else position
         try:
-            envelope, body = client.read(
-                "/api/v2/incremental/ticket_events.json",
-                _TimeEnvelope,
-                start_time=start_time,
-                include="comment_events",
-                per_page=per_page,
-            )
+            envelope, body = client.read(f"/api/v2/incremental/{name}.json", _TimeEnvelope, start_time=start_time, **asked)
         except TooRecentError:
             return None
-        records, rejected = reader.read(split_records(body, "ticket_events"))
+        records, rejected = made_of(split_records(body, name))
         end_time = max(envelope.end_time, start_time) if envelope.end_time else None
         return Following(records, end_time, not envelope.end_of_stream, rejected)
 

@@ -197,10 +197,10 @@ def test_events_that_cannot_be_read_are_kept_and_the_others_go_on(zendesk: Zende
 
 
 def test_no_such_stream_or_object(zendesk: Zendesk) -> None:
-    with pytest.raises(ConfigError, match="no stream 'calls'; it has users, tickets, comments"):
+    with pytest.raises(ConfigError, match="no stream 'calls'; it has users, tickets, comments, organizations"):
         zendesk.pull("calls", None)
-    with pytest.raises(ConfigError, match="takes no 'ticket'; it takes user, ticket_comment"):
-        zendesk.push("ticket", [])
+    with pytest.raises(ConfigError, match="takes no 'macro'; it takes user, ticket, ticket_comment"):
+        zendesk.push("macro", [])
 
 
 # resuming
@@ -411,12 +411,12 @@ def made(connector: Zendesk, stream: str) -> tuple[list[dict[str, Any]], list[st
     return results, complaints
 
 
-@pytest.mark.parametrize("name", ["users", "tickets", "comments"])
+@pytest.mark.parametrize("name", [stream.name for stream in Zendesk.streams])
 def test_pull_mappings_do_what_their_examples_say(name: str) -> None:
     assert run_examples(pull_mapping(f"zendesk/{name}", "zd", region="DE", functions=Zendesk.functions)) == []
 
 
-@pytest.mark.parametrize("name", ["user", "ticket_comment"])
+@pytest.mark.parametrize("name", [one.name for one in Zendesk.objects])
 def test_push_mappings_do_what_their_examples_say(name: str) -> None:
     assert run_examples(push_mapping(f"zendesk/push/{name}", functions=Zendesk.functions)) == []
 

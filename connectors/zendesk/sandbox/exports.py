@@ -2,9 +2,8 @@
 
 import time
 from base64 import b64decode, b64encode
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -12,18 +11,14 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from connectors.zendesk.sandbox.records import Record, seconds, ticket_event
+from connectors.zendesk.sandbox.records import Record, metric_set, seconds, ticket_event
+from connectors.zendesk.sandbox.shelves import changes, outside_exports, place_before
 
 if TYPE_CHECKING:
     from connectors.zendesk.sandbox.server import ZendeskSandbox
 
 _MOST = 1000
 """Rows of a page."""
-
-
-def outside_exports(document: Record) -> Record:
-    """Return a document as the rest of the API shows it."""
-    return {name: value for name, value in document.items() if name != "generated_timestamp"}
 
 
 class Exports:
@@ -57,43 +52,49 @@ class Exports:
 
     def users(self, request: Request) -> Response:
         """Users by cursor."""
-        return self._by_cursor(request, "user", lambda user: seconds(user["updated_at"]))
+        return self._by_cursor(request, "user", lambda user: seconds(user["updated_at"]), lambda user: user)
 
     def tickets(self, request: Request) -> Response:
-        """Tickets by cursor."""
-        return self._by_cursor(request, "ticket", lambda ticket: int(ticket["generated_timestamp"]))
+        """Tickets by cursor, with the metric_sets side-load."""
+        metrics = "metric_sets" in request.query_params.get("include", "")
+        shown: Callable[[Record], Record] = (lambda ticket: {**ticket, "metric_set": metric_set(ticket)}) if metrics else dict
+        return self._by_cursor(request, "ticket", lambda ticket: int(ticket["generated_timestamp"]), shown)
+
+    def organizations(self, request: Request) -> Response:
+        """Organizations by time."""
+        return self._by_time(request, "organizations", "organization", outside_exports)
 
     def ticket_events(self, request: Request) -> Response:
         """Ticket events by time."""
         comments = "comment_events" in request.query_params.get("include", "")
         return self._by_time(request, "ticket_events", "audit", lambda audit: ticket_event(audit, comments))
 
-    def _by_cursor(self, request: Request, kind: str, changed: Callable[[Record], int]) -> Response:
+    def _by_cursor(self, request: Request, kind: str, changed: Callable[[Record], int], shown: Callable[[Record], Record]) -> Response:
         query = request.query_params
         size, start = min(int(query.get("per_page", _MOST)), _MOST), int(query.get("start_time", 0))
         if start > time.time() - self._sandbox.kept_back:
             return self._too_recent()
         after = int(b64decode(query["cursor"]).split(b"|")[2]) if "cursor" in query else 0
         until = self._until()
-        visible = takewhile(lambda row: changed(row[1]) <= until, self._changes(kind, after, size + 1))
-        shown = list(islice((row for row in visible if changed(row[1]) >= start), size + 1))
-        page, cursor = shown[:size], query.get("cursor")
+        visible = takewhile(lambda row: changed(row[1]) <= until, changes(self._sandbox.shelf, kind, after, size + 1))
+        found = list(islice((row for row in visible if changed(row[1]) >= start), size + 1))
+        page, cursor = found[:size], query.get("cursor")
         if page:
             seq, last = page[-1]
             cursor = b64encode(f"{changed(last)}.0||{seq}|".encode()).decode()
         url = f"{self._sandbox.url}{request.url.path}"
         after_url = f"{url}?{urlencode({'cursor': cursor, 'per_page': size})}" if cursor else None
         places = {"after_url": after_url, "after_cursor": cursor, "before_url": None, "before_cursor": None}
-        return JSONResponse({f"{kind}s": [record for _, record in page], **places, "end_of_stream": len(shown) <= size})
+        return JSONResponse({f"{kind}s": [shown(record) for _, record in page], **places, "end_of_stream": len(found) <= size})
 
     def _by_time(self, request: Request, name: str, kind: str, shown: Callable[[Record], Record]) -> Response:
         query = request.query_params
         size, start, until = min(int(query.get("per_page", _MOST)), _MOST), int(query["start_time"]), self._until()
         if start > min(until, max(time.time(), self._sandbox.account.newest(kind))):
             return self._too_recent()
+        shelf, more = self._sandbox.shelf, False
         page: list[Record] = []
-        more = False
-        for _, record in self._changes(kind, self._before(kind, start), size + 1):
+        for _, record in changes(shelf, kind, place_before(shelf, kind, start), size + 1):
             if record["generated_timestamp"] > until:
                 break
             # As at Zendesk a page takes more than was asked for when it would not get past its own second.
@@ -106,23 +107,6 @@ class Exports:
         next_page = f"{self._sandbox.url}{request.url.path}?{urlencode({**asked, 'start_time': end_time})}" if page else None
         rest = {"next_page": next_page, "count": len(page), "end_of_stream": not more, "end_time": end_time}
         return JSONResponse({name: [shown(record) for record in page], **rest})
-
-    def _changes(self, kind: str, after: int, at_once: int) -> Iterator[tuple[int, Record]]:
-        while rows := self._sandbox.shelf.after(kind, after, at_once):
-            yield from rows
-            after = rows[-1][0]
-
-    def _before(self, kind: str, start: int) -> int:
-        """Return a place in the order of changes that is right before the first one of `start` or later."""
-
-        def reached(place: int) -> bool:
-            following = self._sandbox.shelf.after(kind, place, 1)
-            return not following or following[0][1]["generated_timestamp"] >= start
-
-        beyond = 1
-        while not reached(beyond):
-            beyond *= 2
-        return bisect_left(range(beyond + 1), x=True, key=reached)
 
     def _until(self) -> float:
         """Return the time of the youngest change that exports show."""

@@ -1,24 +1,29 @@
 """The account's API over HTTP: exports, look-ups, writes and jobs, with Zendesk's paging, limits and errors."""
 
 import time
-from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.zendesk.sandbox.account import API_EMAIL, API_USER, Account, InvalidRecordError
-from connectors.zendesk.sandbox.exports import Exports, outside_exports
+from connectors.zendesk.sandbox import lists
+from connectors.zendesk.sandbox.account import API_EMAIL, API_USER, Account
+from connectors.zendesk.sandbox.exports import Exports
 from connectors.zendesk.sandbox.records import Record, comments, job
 from connectors.zendesk.sandbox.rig import ZendeskRig
+from connectors.zendesk.sandbox.shelves import outside_exports
+from connectors.zendesk.sandbox.writes import InvalidRecordError, OutdatedError, create_ticket, update_ticket, write_user
 from threadline.testing.sandbox import Endpoint, HttpSandbox
 from threadline.testing.story import Event
 
 _KEY = "zendesk-sandbox-key"
+_KEYS_LIVE = 7_200
+"""Seconds that an idempotency key is remembered."""
 
 
 def _error(status: int, error: str, description: str, **more: Any) -> JSONResponse:
@@ -27,6 +32,10 @@ def _error(status: int, error: str, description: str, **more: Any) -> JSONRespon
 
 def _not_found() -> JSONResponse:
     return _error(404, "RecordNotFound", "Not found")
+
+
+def _invalid(invalid: InvalidRecordError) -> JSONResponse:
+    return _error(422, "RecordInvalid", "Record validation errors", details=invalid.details)
 
 
 class ZendeskSandbox(HttpSandbox):
@@ -63,9 +72,9 @@ class ZendeskSandbox(HttpSandbox):
             self.account.tell(event)
 
     def pushed(self, object: str) -> list[Record]:  # noqa: A002 - the contract's word
-        """Return the users, or the comments (with their ticket_id), that the API has written."""
-        if object == "user":
-            return [self.shelf.get("user", str(entry["id"])) or {} for entry in self.shelf.all("pushed_user")]
+        """Return the users, the tickets, or the comments (with their ticket_id), that the API has written."""
+        if object in ("user", "ticket"):
+            return [self.shelf.get(object, str(entry["id"])) or {} for entry in self.shelf.all(f"pushed_{object}")]
         if object == "ticket_comment":
             audits = [self.shelf.get("audit", str(entry["id"])) or {} for entry in self.shelf.all("pushed_comment")]
             return [{**comment, "ticket_id": audit["ticket_id"]} for audit in audits for comment in comments(audit)]
@@ -80,17 +89,21 @@ class ZendeskSandbox(HttpSandbox):
         paths: list[tuple[str, str, Endpoint]] = [
             ("GET", "users/me", self._me),
             ("GET", "users/show_many", self._show_many_users),
+            ("GET", "tickets", self._tickets),
+            ("POST", "tickets", self._create_ticket),
             ("GET", "tickets/show_many", self._show_many_tickets),
             ("POST", "users/create_or_update", self._write_user),
             ("POST", "users/create_or_update_many", self._write_users),
             ("PUT", "users/update_many", self._write_users),
             ("PUT", "users/{id:int}", self._write_user),
             ("PUT", "tickets/{id:int}", self._write_ticket),
+            ("GET", "satisfaction_ratings", self._satisfaction_ratings),
             ("GET", "tickets/{id:int}/audits", self._audits),
             ("GET", "tickets/{id:int}/comments", self._comments),
             ("GET", "job_statuses/{id}", self._job),
             ("GET", "incremental/users/cursor", self.exports.endpoint(self.exports.users)),
             ("GET", "incremental/tickets/cursor", self.exports.endpoint(self.exports.tickets)),
+            ("GET", "incremental/organizations", self.exports.endpoint(self.exports.organizations)),
             ("GET", "incremental/ticket_events", self.exports.endpoint(self.exports.ticket_events)),
         ]
         return [Route(f"/api/v2/{path}{end}", endpoint, methods=[method]) for method, path, endpoint in paths for end in (".json", "")]
@@ -143,9 +156,9 @@ class ZendeskSandbox(HttpSandbox):
                 if not held:
                     return _not_found()
             try:
-                written, new = self.account.write_user(given, held)
+                written, new = write_user(self.account, given, held)
             except InvalidRecordError as invalid:
-                return _error(422, "RecordInvalid", "Record validation errors", details=invalid.details)
+                return _invalid(invalid)
         return JSONResponse({"user": written}, status_code=201 if new else 200, headers={"location": written["url"]})
 
     async def _write_users(self, request: Request) -> Response:
@@ -165,7 +178,7 @@ class ZendeskSandbox(HttpSandbox):
         if "id" in given and not held:
             return {"index": index, "id": given["id"], "error": "UserNotFound", "details": "Not found"}
         try:
-            written, new = self.account.write_user(given, held)
+            written, new = write_user(self.account, given, held)
         except InvalidRecordError as invalid:
             return {"index": index, "error": "UserUpdateError", "details": str(invalid)}
         return {"id": written["id"], "status": "Created" if new else "Updated"}
@@ -184,6 +197,37 @@ class ZendeskSandbox(HttpSandbox):
         done = {"status": "completed", "progress": len(rows), "message": message, "results": rows}
         return JSONResponse({"job_status": job(identity, len(rows), **done)})
 
+    async def _tickets(self, request: Request) -> Response:
+        """List the tickets of an external id; here a new one replaces an older one of the same."""
+        entry = self.shelf.get("ticket_of", request.query_params.get("external_id", "").lower())
+        held = self.shelf.get("ticket", str(entry["ticket"])) if entry else None
+        found = [outside_exports(held)] if held and held["status"] != "deleted" else []
+        return JSONResponse({"tickets": found, "next_page": None, "previous_page": None, "count": len(found)})
+
+    async def _create_ticket(self, request: Request) -> Response:
+        given, key = (await request.json())["ticket"], request.headers.get("Idempotency-Key")
+        with self.shelf.together():
+            if key is None:
+                return self._created(given)
+            asked, known = sha256(await request.body()).hexdigest(), self.shelf.get("key", key)
+            if known is None or known["at"] < time.time() - _KEYS_LIVE:
+                response = self._created(given)
+                if response.status_code == 201:
+                    self.shelf.put("key", key, {"asked": asked, "at": time.time(), "answer": bytes(response.body).decode()})
+                response.headers["x-idempotency-lookup"] = "miss"
+                return response
+        if known["asked"] != asked:
+            return _error(400, "IdempotentRequestError", "Request parameters don't match the given idempotency key")
+        return Response(known["answer"], 201, {"x-idempotency-lookup": "hit"}, "application/json")
+
+    def _created(self, given: Record) -> Response:
+        try:
+            ticket, audit = create_ticket(self.account, given)
+        except InvalidRecordError as invalid:
+            return _invalid(invalid)
+        answer = {"ticket": outside_exports(ticket), "audit": audit}
+        return JSONResponse(answer, status_code=201, headers={"location": ticket["url"]})
+
     async def _write_ticket(self, request: Request) -> Response:
         given = (await request.json())["ticket"]
         with self.shelf.together():
@@ -191,31 +235,25 @@ class ZendeskSandbox(HttpSandbox):
             if not held or held["status"] == "deleted":
                 return _not_found()
             try:
-                ticket, audit = self.account.write_comment(held, given["comment"], given.get("metadata") or {})
+                ticket, audit = update_ticket(self.account, held, given)
             except InvalidRecordError as invalid:
-                return _error(422, "RecordInvalid", "Record validation errors", details=invalid.details)
+                return _invalid(invalid)
+            except OutdatedError:
+                return _error(409, "UpdateConflict", "Safe Update prevented the update due to outdated ticket data")
         return JSONResponse({"ticket": outside_exports(ticket), "audit": audit})
 
+    async def _satisfaction_ratings(self, request: Request) -> Response:
+        return lists.satisfaction_ratings(request, self.url, self.shelf)
+
     async def _audits(self, request: Request) -> Response:
-        return self._list(request, "audits", lambda audit: [outside_exports(audit)])
+        return self._of_ticket(request, "audits", lambda audit: [outside_exports(audit)])
 
     async def _comments(self, request: Request) -> Response:
-        return self._list(request, "comments", comments)
+        return self._of_ticket(request, "comments", comments)
 
-    def _list(self, request: Request, name: str, rows_of: Callable[[Record], list[Record]]) -> Response:
+    def _of_ticket(self, request: Request, name: str, rows_of: Callable[[Record], list[Record]]) -> Response:
         number = request.path_params["id"]
         if not self.shelf.get("ticket", str(number)):
             return _not_found()
         rows = [row for audit in self.shelf.all("audit") if audit["ticket_id"] == number for row in rows_of(audit)]
-        query = request.query_params
-        size = min(int(query.get("page[size]", 100)), 100)
-        start = int(urlsafe_b64decode(query["page[after]"])) if "page[after]" in query else 0
-        page = rows[start : start + size]
-        before, after = (urlsafe_b64encode(str(at).encode()).decode() for at in (start, start + len(page)))
-        meta = {"has_more": start + size < len(rows), "after_cursor": after, "before_cursor": before}
-        own = f"{self.url}{request.url.path}?"
-        links = {
-            "prev": own + urlencode({"page[before]": before, "page[size]": size}),
-            "next": own + urlencode({"page[after]": after, "page[size]": size}),
-        }
-        return JSONResponse({name: page, "meta": meta, "links": links})
+        return lists.page_of_rows(request, self.url, name, rows)
