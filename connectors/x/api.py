@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import requests
 
-from connectors.x.session import XSession, server_time
+from connectors.x.posts import Usage
+from connectors.x.session import VENDOR_HOST, XSession, server_time
 from connectors.x.settings import XSettings
 from threadline.sdk import JSON, ConfigError, RetryableError
 from threadline.sdk.http import retrying
@@ -20,6 +22,13 @@ class Listing(NamedTuple):
     body: Mapping[str, JSON]
     next_token: str | None
     server_time: float
+
+
+class Account(NamedTuple):
+    """Whose access token it is."""
+
+    id: str
+    username: str
 
 
 class XApi:
@@ -50,35 +59,62 @@ class XApi:
         return client
 
     @cached_property
-    def own_id(self) -> str:
-        """The id of the account that the access token belongs to."""
+    def account(self) -> Account:
+        """The account that the access token belongs to."""
         return retrying(self.who_am_i)
 
-    def who_am_i(self) -> str:
-        """Ask X once for the account's id."""
+    def who_am_i(self) -> Account:
+        """Ask X once for the account."""
         response = self.client.request("GET", "/2/users/me", user_auth=True)
-        return _id_of_data(response)
+        return Account(_said(response, "id"), _said(response, "username"))
 
-    def page(self, path: str, params: Mapping[str, str]) -> Listing:
-        """GET one page of a list, with retries.
+    def page(self, path: str, params: Mapping[str, str], *, keep_back: int = 0) -> Listing:
+        """GET one page of a list, with retries; it is the last when X then has only `keep_back` calls left in the window.
 
         X may answer 200 with `errors` beside `data`: what it could not show is left out, and the rest is a good page.
         """
-        return retrying(lambda: self._page(path, params))
+        return retrying(lambda: self._page(path, params, keep_back))
 
-    def _page(self, path: str, params: Mapping[str, str]) -> Listing:
+    def _page(self, path: str, params: Mapping[str, str], keep_back: int) -> Listing:
         response = self.client.request("GET", path, params=params, user_auth=True)
         body = _object(response)
         meta = body.get("meta")
         # An empty page has its meta, too; without it the list was not read, and its cursor must not move on.
         if not isinstance(meta, dict):
             raise RetryableError(f"X answered GET {path} without a list; the whole request failed on X's side")
+        self._session.leave(response, keep_back)
         return Listing(body, cast("JSON", meta).get("next_token"), server_time(response.headers))
+
+    def look_up(self, path: str, params: Mapping[str, str]) -> Mapping[str, JSON]:
+        """GET single things, with retries; X says in `errors` which of them it has not."""
+        return retrying(lambda: _object(self.client.request("GET", path, params=params, user_auth=True)))
+
+    def usage(self) -> Usage:
+        """Ask X how many posts the app's project has read since the last monthly reset."""
+        return retrying(self._usage)
+
+    def _usage(self) -> Usage:
+        keys = self._settings.consumer_key.get_secret_value(), self._settings.consumer_secret.get_secret_value()
+        grant = {"grant_type": "client_credentials"}
+        token = _object(self._session.post(f"{VENDOR_HOST}/oauth2/token", data=grant, auth=keys)).get("access_token")
+        # Only this endpoint takes no user's signature, but the app's own token.
+        headers, fields = {"Authorization": f"Bearer {token}"}, {"usage.fields": "cap_reset_day,project_usage"}
+        response = self._session.get(f"{VENDOR_HOST}/2/usage/tweets", params=fields, headers=headers)
+        data, now = _data(response), datetime.fromtimestamp(server_time(response.headers), UTC)
+        try:
+            return Usage(int(data["project_usage"]), int(data["cap_reset_day"]), now)
+        except (KeyError, TypeError, ValueError):
+            raise RetryableError("X answered GET /2/usage/tweets without project_usage and cap_reset_day") from None
 
     def create_reply(self, text: str, in_reply_to_tweet_id: str) -> str:
         """Post a public reply, once; return its id."""
         response = self.client.create_tweet(text=text, in_reply_to_tweet_id=in_reply_to_tweet_id, user_auth=True)
-        return _id_of_data(response)
+        return _said(response, "id")
+
+    def create_direct_message(self, text: str, dm_conversation_id: str) -> str:
+        """Send a direct message, once; return the id of its event."""
+        response = self.client.create_direct_message(text=text, dm_conversation_id=dm_conversation_id, user_auth=True)
+        return _said(response, "dm_event_id")
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -96,11 +132,17 @@ def _object(response: requests.Response) -> dict[str, JSON]:
     return cast("dict[str, JSON]", body)
 
 
-def _id_of_data(response: requests.Response) -> str:
+def _data(response: requests.Response) -> dict[str, JSON]:
     data = _object(response).get("data")
-    identity = cast("JSON", data).get("id") if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        where = f"X answered {response.request.method} {urlsplit(response.url).path}"
+        raise RetryableError(f"{where} without data; check base_url if this stays")
+    return cast("dict[str, JSON]", data)
+
+
+def _said(response: requests.Response, name: str) -> str:
+    identity = _data(response).get(name)
     if not identity:
-        raise RetryableError(
-            f"X answered {response.request.method} {urlsplit(response.url).path} without an id; check base_url if this stays"
-        )
+        where = f"X answered {response.request.method} {urlsplit(response.url).path}"
+        raise RetryableError(f"{where} without {name}; check base_url if this stays")
     return str(identity)

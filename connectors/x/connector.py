@@ -1,17 +1,20 @@
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from connectors.x.api import XApi
-from connectors.x.pull import FEEDS, read
-from connectors.x.push import push_reply
+from connectors.x.lookup import messages_gone, posts_gone
+from connectors.x.posts import PostBudget
+from connectors.x.pull import FEEDS, Reader
+from connectors.x.push import OBJECTS, push_one
 from connectors.x.settings import XSettings
-from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, Stream, Target
 
 
-class X(Connector[XSettings], Target):
+class X(Connector[XSettings], Target, Lookup):
     """X (formerly Twitter), API v2, on behalf of one account."""
 
     name = "x"
-    about = "X (Twitter): mentions, direct messages, and public replies"
+    about = "X (Twitter): mentions, own replies, searches, direct messages, and answers"
     extra = "x"
     sandbox = "connectors.x.sandbox:XSandbox"
     streams = (
@@ -29,30 +32,68 @@ class X(Connector[XSettings], Target):
             about="direct messages from and to the account; X keeps 30 days",
             cursor=FEEDS["direct_messages"].cursor,
         ),
+        Stream(
+            "timeline",
+            key=("id",),
+            mapping="x/timeline",
+            about="the account's own public replies, with `timeline: true`; X lists the last 3,200 posts",
+            cursor=FEEDS["timeline"].cursor,
+        ),
+        Stream(
+            "search",
+            key=("id",),
+            mapping="x/search",
+            about="public posts that the query in `search` finds and that do not mention the account; X searches 7 days",
+            cursor=FEEDS["search"].cursor,
+        ),
     )
-    objects = (PushObject("reply", batch=10, repeat="marker", about="a public reply to a post"),)
+    objects = (
+        PushObject("reply", batch=10, repeat="marker", about="a public reply to a post"),
+        PushObject("direct_message", batch=10, repeat="marker", about="a direct message in a conversation of two"),
+    )
 
     def __init__(self, settings: XSettings) -> None:
         super().__init__(settings)
         self._api = XApi(settings)
+        self._posts = PostBudget(settings.posts_per_month, self._api.usage)
+
+    def available_streams(self) -> Sequence[Stream]:
+        """Return the streams that the settings ask for."""
+        wanted = {"mentions", "direct_messages"}
+        wanted |= {"timeline"} if self.settings.timeline else set()
+        wanted |= {"search"} if self.settings.search else set()
+        return [stream for stream in self.streams if stream.name in wanted]
 
     def check(self) -> None:
-        """Ask X whose account this is."""
+        """Ask X whose account this is and, where posts are counted, how many were read."""
         self._api.who_am_i()
+        if self.settings.posts_per_month is not None:
+            self._api.usage()
 
     def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
         """Yield the records after `since`, newest first."""
-        feed = FEEDS.get(stream)
-        if feed is None:
-            raise ConfigError(f"x has no stream {stream!r}; it has: {', '.join(sorted(FEEDS))}")
-        return read(self._api, feed, self.settings.page_size, since)
+        self._require(stream)
+        return Reader(self._api, self.settings, self._posts).read(stream, since)
+
+    def gone(self, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Ask for each of the younger records again."""
+        self._require(stream)
+        younger = timedelta(days=self.settings.recheck_days)
+        if stream == "direct_messages":
+            return messages_gone(self._api, keys, younger)
+        return posts_gone(self._api, self._posts, keys, younger)
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the vendors' word
-        """Post replies, one by one: X takes no batches."""
-        if object != "reply":
-            raise ConfigError(f"x takes no object {object!r}; it takes: reply")
-        return (push_reply(self._api, intent) for intent in intents)
+        """Write one by one: X takes no batches."""
+        if object not in OBJECTS:
+            raise ConfigError(f"x takes no object {object!r}; it takes: {', '.join(OBJECTS)}")
+        return (push_one(self._api, OBJECTS[object], intent) for intent in intents)
 
     def close(self) -> None:
         """Close pooled connections."""
         self._api.close()
+
+    def _require(self, stream: str) -> None:
+        offered = sorted(one.name for one in self.available_streams())
+        if stream not in offered:
+            raise ConfigError(f"x has no stream {stream!r} with these settings; it has: {', '.join(offered)}")

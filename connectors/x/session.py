@@ -5,6 +5,7 @@ logs bodies at DEBUG. It leaves its session open to be replaced, so all of that 
 """
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,8 @@ TWEEPY_HOST = "https://api.twitter.com"
 VENDOR_HOST = "https://api.x.com"
 USAGE_CAP_WAIT = 3600.0
 """Seconds; a monthly cap gives no time of reset, and asking again soon costs calls."""
+LIMITS = ("x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour")
+"""The limits that X counts a call against: those of 15 minutes, and where it writes also those of a day."""
 APP_PROBLEMS = ("oauth1-permissions", "client-forbidden", "unsupported-authentication", "usage-capped")
 """Last words of the problem types that concern the app or the account, not the one request."""
 
@@ -30,8 +33,9 @@ QUIET_LOGGERS = ("tweepy.client", "requests_oauthlib.oauth1_auth", "oauthlib.oau
 class RefusedError(ConfigError):
     """X refuses this one request whatever the credentials (400, 403, 404): for a write, the record is at fault."""
 
-    def __init__(self, message: str, *, duplicate: bool = False) -> None:
+    def __init__(self, message: str, *, status: int, duplicate: bool = False) -> None:
         super().__init__(message)
+        self.status = status
         self.duplicate = duplicate
 
 
@@ -55,7 +59,7 @@ class XSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Make one call, unless its quota is known to be used up."""
-        route = (str(request.method), urlsplit(str(request.url)).path)
+        route = _route(request)
         wait = self._open_again.get(route, 0.0) - time.monotonic()
         if wait > 0:
             raise RetryableError(f"X: no calls to {route[0]} {route[1]} are left in this window", retry_after=wait)
@@ -64,23 +68,43 @@ class XSession(requests.Session):
             response = super().send(request, **options)
         except requests.RequestException as error:
             raise network_error(error, "X", self._base_url) from None
-        reset = seconds_until_reset(response.headers)
+        self.leave(response, 0)
         try:
-            _raise_for_problem(response, reset)
+            _raise_for_problem(response)
         except RetryableError as error:
-            self._open_again[route] = time.monotonic() + (error.retry_after or 0)
+            self._close(route, error.retry_after or 0)
             raise
-        if reset and response.headers.get("x-rate-limit-remaining") == "0":
-            self._open_again[route] = time.monotonic() + reset
         return response
 
+    def leave(self, response: requests.Response, calls: int) -> None:
+        """Make no more calls like this one before the reset, when only so many are left by one of X's limits."""
+        if wait := seconds_until_reset(response.headers, calls):
+            self._close(_route(response.request), wait)
 
-def seconds_until_reset(headers: Mapping[str, str]) -> float | None:
-    """Read x-rate-limit-reset (epoch seconds) against the Date header, so that this machine's clock does not matter."""
-    reset = headers.get("x-rate-limit-reset", "")
-    if not reset.isdigit():
-        return None
-    return max(1.0, float(reset) - server_time(headers) + 1.0)
+    def _close(self, route: tuple[str, str], seconds: float) -> None:
+        self._open_again[route] = time.monotonic() + seconds
+
+
+def _route(request: requests.PreparedRequest) -> tuple[str, str]:
+    """Return what X counts as one endpoint: the method, and the path whatever ids are in it."""
+    return str(request.method), re.sub(r"\d{5,}(-\d+)?", "{id}", urlsplit(str(request.url)).path)
+
+
+def seconds_until_reset(headers: Mapping[str, str], left: int, *, refused: bool = False) -> float | None:
+    """Return how long to wait for the limits of which not more than `left` calls are left; None where there is no such limit.
+
+    A call that was `refused` met a limit also where no count says so. Resets (epoch seconds) are read against the Date
+    header, so that this machine's clock does not matter.
+    """
+    unsaid = left if refused else left + 1
+    spent = [name for name in LIMITS if _number(headers, f"{name}-remaining", unsaid) <= left]
+    reset = max((_number(headers, f"{name}-reset", 0) for name in spent), default=0)
+    return max(1.0, reset - server_time(headers) + 1.0) if reset else None
+
+
+def _number(headers: Mapping[str, str], name: str, absent: int) -> int:
+    text = headers.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else absent
 
 
 def server_time(headers: Mapping[str, str]) -> float:
@@ -99,7 +123,7 @@ def _problem(response: requests.Response) -> dict[str, Any]:
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
-def _raise_for_problem(response: requests.Response, reset: float | None) -> None:
+def _raise_for_problem(response: requests.Response) -> None:
     """Turn an error (RFC 7807, with X's problem types) into the exception that says who must act; values are not quoted."""
     status = response.status_code
     if status < 400:
@@ -113,7 +137,8 @@ def _raise_for_problem(response: requests.Response, reset: float | None) -> None
             "(new permissions need a new access token) and this machine's clock"
         )
     if status == 429:
-        wait = USAGE_CAP_WAIT if kind == "usage-capped" else reset or retry_after(response.headers)
+        reset = seconds_until_reset(response.headers, 0, refused=True) or retry_after(response.headers)
+        wait = USAGE_CAP_WAIT if kind == "usage-capped" else reset
         raise RetryableError(f"{where}: {problem.get('title', 'rate limit reached')}", retry_after=wait)
     if status == 402 or (status == 403 and kind in APP_PROBLEMS):
         raise ConfigError(
@@ -124,5 +149,5 @@ def _raise_for_problem(response: requests.Response, reset: float | None) -> None
     if status in (400, 403, 404) and "title" in problem:
         # X's 403 details are fixed sentences; those of other problems may repeat what was sent.
         said = str(problem.get("detail") if status == 403 else problem["title"])
-        raise RefusedError(f"{where}: {said}", duplicate=status == 403 and "duplicate" in said.lower())
+        raise RefusedError(f"{where}: {said}", status=status, duplicate=status == 403 and "duplicate" in said.lower())
     raise_for_status(response, "X")

@@ -3,8 +3,12 @@
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 
 LIMIT = 280
+"""The most that a post weighs."""
+MESSAGE_LIMIT = 10_000
+"""The most characters of a direct message."""
 LINK_WEIGHT = 23
 """Every link is replaced by a t.co link of this length."""
 ELLIPSIS = "…"
@@ -33,13 +37,13 @@ def _link_weight(link: str) -> int:
     return LINK_WEIGHT if "://" in link else max(LINK_WEIGHT, _plain_weight(link))
 
 
-def shorten(text: str, limit: int = LIMIT) -> str:
-    """Cut a text to the weighted limit, after a whole word where there is one, and end it in an ellipsis."""
-    if weight(text) <= limit:
+def shorten(text: str, limit: int = LIMIT, weigh: Callable[[str], int] = weight) -> str:
+    """Cut a text to the limit, after a whole word where there is one, and end it in an ellipsis."""
+    if weigh(text) <= limit:
         return text
     # Links aside, a character weighs at least one, so nothing behind this can stay; it also bounds the loop.
     cut = text[: limit * 4]
-    while cut and weight(cut + ELLIPSIS) > limit:
+    while cut and weigh(cut + ELLIPSIS) > limit:
         shorter = cut.rstrip().rpartition(" ")[0].rstrip()
         cut = shorter or cut[:-1]
     return cut + ELLIPSIS

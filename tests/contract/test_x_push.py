@@ -135,8 +135,8 @@ def test_a_duplicate_under_another_post_is_dead(sandbox: XSandbox, x: X) -> None
 
 
 UNPOSTABLE: list[tuple[dict[str, Any], str]] = [
-    ({"text": "  "}, r"\$.text: a reply needs a text"),
-    ({"text": None}, r"\$.text: a reply needs a text"),
+    ({"text": "  "}, r"\$.text: there must be a text"),
+    ({"text": None}, r"\$.text: there must be a text"),
     ({"in_reply_to_tweet_id": None}, r"\$.in_reply_to_tweet_id: .* id of a post"),
     ({"in_reply_to_tweet_id": "1/../../2"}, r"\$.in_reply_to_tweet_id: .* id of a post"),
     ({"in_reply_to_tweet_id": "9" * 20}, r"\$.in_reply_to_tweet_id: .* id of a post"),

@@ -1,7 +1,8 @@
 """Reads everything that a source has, repairs what incremental pulls missed, and marks what is gone.
 
 Found so: records that were never read, records that changed without moving the cursor, and records that the source has no
-longer. The last are concluded only from a listing that was read to its end, of a stream whose kind of cursor lists all.
+longer. The last are concluded from a listing that was read to its end, of a stream whose kind of cursor lists all; or from
+what the source says when it is asked for each record that was not listed.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from threadline.model.entities import Party
 from threadline.model.ids import entity_id
-from threadline.sdk.contract import Connector, Cursor, Stream
+from threadline.sdk.contract import Connector, Cursor, Lookup, Stream
 from threadline.sdk.cursors import Window
 from threadline.sdk.errors import ConfigError
 from threadline.store import schema
@@ -69,7 +70,8 @@ def reconcile(
         if isinstance(stream.cursor, Window):
             # A record that changed during the sweep has moved to where the sweep no longer came.
             sweep.read(connector, sweep.cursor, progress)
-        gone = sweep.remove(policy, confirmed=remove) if stream.cursor and stream.cursor.lists_all else None
+        missing = sweep.missing(connector, stream)
+        gone = None if missing is None else sweep.remove(missing, policy, confirmed=remove)
         sweep.end()
     return Reconciled(read=found.read, never_read=found.new, stale=found.changed, gone=gone, dead=found.dead)
 
@@ -105,11 +107,26 @@ class _Sweep(Batches):
         seen = dict.fromkeys(record.id for record in incoming)
         transaction.append(schema.SWEPT, [(self.run.source, self.run.stream, identity) for identity in seen])
 
-    def remove(self, policy: Policy, *, confirmed: bool) -> int:
-        """Mark what was not seen as gone; return how much that was."""
+    def missing(self, connector: Connector[Any], stream: Stream) -> list[Row] | None:
+        """Return (record's id, key) of what the source has no longer; None where that cannot be known."""
+        run = self.run
+        lists_all = stream.cursor is not None and stream.cursor.lists_all
+        if not lists_all and not isinstance(connector, Lookup):
+            return None
+        with run.database.read() as view:
+            unseen = view.query(_UNSEEN, [run.source, run.stream])
+        if lists_all or not isinstance(connector, Lookup):
+            return unseen
+        told: set[str] = set()
+        for keys in connector.gone(stream.name, [key for _, key in unseen]):
+            told.update(keys)
+            run.renew()
+        return [row for row in unseen if row[1] in told]
+
+    def remove(self, gone: list[Row], policy: Policy, *, confirmed: bool) -> int:
+        """Mark records as gone; return how many they were."""
         run = self.run
         with run.database.read() as view:
-            gone = view.query(_UNSEEN, [run.source, run.stream])
             ((seen,),) = view.query("SELECT count(*) FROM swept WHERE source = ? AND stream = ?", [run.source, run.stream])
         total = int(seen) + len(gone)
         # A source that lists nothing at all has more often lost our rights than its records.

@@ -6,6 +6,7 @@ The kit (`threadline.testing.conformance`) proves a connector against any stand-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -22,8 +23,12 @@ class Rig(ABC):
     A method that the system has no answer to raises `WaivedError` with the vendor's reason.
     """
 
+    all_streams: ClassVar[Mapping[str, Any]] = {}
+    """Settings under which the connector offers every stream and object that it has."""
     small_pages: ClassVar[Mapping[str, Any]] = {}
     """Settings under which a page has few records, so that a handful of them fills several pages."""
+    mappings: ClassVar[Path | None] = None
+    """Folder in which `mappings/` stands, while the package that ships them is not installed."""
     waivers: ClassVar[Mapping[str, str]] = {}
     """What else the vendor's system cannot pass: its reason, by "part" or "part: stream"."""
 

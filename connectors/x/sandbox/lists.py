@@ -3,87 +3,103 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import TypeAlias
 
+from connectors.x.sandbox.account import Listed
 from threadline.testing.sandbox import Document
 
-DEFAULT_FIELDS = {"tweet": {"id", "text", "edit_history_tweet_ids"}, "dm": {"id", "text", "event_type"}}
-FIELDS_PARAMETER = {"tweet": "tweet.fields", "dm": "dm_event.fields"}
-EXPANDED_USERS = {"author_id", "sender_id"}
+EXPANDED_USERS = {"author_id", "sender_id", "in_reply_to_user_id"}
 DEFAULT_USER_FIELDS = {"id", "name", "username"}
-PAGE_SIZES = {"tweet": (5, 10, 100), "dm": (1, 100, 100)}
-"""Least, default and most records of a page."""
-PARAMETERS = {
-    "tweet": {"since_id", "until_id", "tweet.fields", "exclude"},
-    "dm": {"event_types", "dm_event.fields"},
-}
-COMMON_PARAMETERS = {"max_results", "pagination_token", "expansions", "user.fields"}
+COMMON_PARAMETERS = {"max_results", "pagination_token", "expansions", "user.fields", "media.fields"}
+
+Find: TypeAlias = Callable[[str], Document | None]
+Walk: TypeAlias = Callable[[int | None], Iterable[Listed]]
+"""Yields the list's records from the newest one below a position on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What X takes and gives: least, usual and most records of a page, the fields without being asked, and the parameters."""
+
+    name: str
+    sizes: tuple[int, int, int]
+    fields_parameter: str
+    usual_fields: frozenset[str]
+    parameters: frozenset[str]
+
+
+POST_FIELDS = frozenset({"id", "text", "edit_history_tweet_ids"})
+POSTS = Shape("tweet", (5, 10, 100), "tweet.fields", POST_FIELDS, frozenset({"since_id", "until_id", "tweet.fields", "exclude"}))
+SEARCH = Shape("search", (10, 10, 100), "tweet.fields", POST_FIELDS, frozenset({"query", "since_id", "until_id", "tweet.fields"}))
+MESSAGES = Shape(
+    "dm", (1, 100, 100), "dm_event.fields", frozenset({"id", "text", "event_type"}), frozenset({"event_types", "dm_event.fields"})
+)
 
 
 class InvalidParameter(ValueError):  # noqa: N818 - X's own name for it
     """A query parameter that X refuses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A record and its place in the list: a number that grows with time, as ids do."""
-
-    position: int
-    record: Document
-
-
-def listing(kind: str, entries: Iterable[Listed], users: Mapping[str, Document], query: Mapping[str, str]) -> Document:
+def listing(shape: Shape, walk: Walk, user: Find, query: Mapping[str, str]) -> Document:
     """Return X's answer for one page; InvalidParameter for a parameter that it does not take."""
-    if unknown := set(query) - PARAMETERS[kind] - COMMON_PARAMETERS:
-        raise InvalidParameter(f"The query parameter [{min(unknown)}] is not one of {sorted(PARAMETERS[kind] | COMMON_PARAMETERS)}")
-    above, below = _number(query, "since_id") or 0, _number(query, "until_id")
+    known = shape.parameters | COMMON_PARAMETERS
+    if unknown := set(query) - known:
+        raise InvalidParameter(f"The query parameter [{min(unknown)}] is not one of {sorted(known)}")
+    above, below, size = number(query, "since_id") or 0, number(query, "until_id"), _page_size(shape, query)
     if query.get("pagination_token"):
-        below = _token_position(kind, query["pagination_token"])
-    newest_first = sorted(
-        (entry for entry in entries if entry.position > above and (below is None or entry.position < below)),
-        key=lambda entry: entry.position,
-        reverse=True,
-    )
-    size = _page_size(kind, query)
-    page = newest_first[:size]
+        below = _token_position(shape, query["pagination_token"])
+    found = list(islice(_above(above, walk(below)), size + 1))
+    page = found[:size]
     meta: Document = {"result_count": len(page)}
     if not page:
         return {"meta": meta}
-    if kind == "tweet":
+    if shape is not MESSAGES:
         meta |= {"newest_id": page[0].record["id"], "oldest_id": page[-1].record["id"]}
-    if len(newest_first) > size:
-        meta["next_token"] = _token(kind, page[-1].position)
-    asked = DEFAULT_FIELDS[kind] | _words(query, FIELDS_PARAMETER[kind]) | _words(query, "expansions")
-    data = [_only(entry.record, asked) for entry in page]
-    return {"data": data, **_includes([entry.record for entry in page], users, query), "meta": meta}
+    if len(found) > size:
+        meta["next_token"] = _token(shape, page[-1].position)
+    return {**shown(shape, [entry.record for entry in page], user, query), "meta": meta}
 
 
-def _includes(page: Iterable[Document], users: Mapping[str, Document], query: Mapping[str, str]) -> Document:
+def _above(position: int, entries: Iterable[Listed]) -> Iterator[Listed]:
+    return takewhile(lambda entry: entry.position > position, entries)
+
+
+def shown(shape: Shape, records: Sequence[Document], user: Find, query: Mapping[str, str]) -> Document:
+    """Return `data` with the fields that were asked for, and beside it the users."""
+    asked = shape.usual_fields | _words(query, shape.fields_parameter) | _words(query, "expansions")
+    return {"data": [_only(record, asked) for record in records], **_includes(records, user, query)}
+
+
+def _includes(page: Iterable[Document], user: Find, query: Mapping[str, str]) -> Document:
     expanded = _words(query, "expansions") & EXPANDED_USERS
     ids = {record[name]: name for record in page for name in sorted(expanded) if record.get(name)}
     if not ids:
         return {}
     fields = DEFAULT_USER_FIELDS | _words(query, "user.fields")
-    answer: Document = {"includes": {"users": [_only(users[identity], fields) for identity in sorted(ids) if identity in users]}}
+    found = {identity: user(identity) for identity in sorted(ids)}
+    answer: Document = {"includes": {"users": [_only(one, fields) for one in found.values() if one]}}
     # X answers 200 and says beside the data what it could not show.
-    errors = [_not_found(identity, name) for identity, name in sorted(ids.items()) if identity not in users]
+    errors = [not_found("user", identity, ids[identity]) for identity, one in found.items() if not one]
     return {**answer, "errors": errors} if errors else answer
 
 
-def _not_found(identity: str, parameter: str) -> Document:
+def not_found(resource: str, identity: str, parameter: str) -> Document:
+    """Say what X has no such thing of, as it does beside what it has."""
     return {
         "value": identity,
-        "detail": f"Could not find user with {parameter}: [{identity}].",
+        "detail": f"Could not find {resource} with {parameter}: [{identity}].",
         "title": "Not Found Error",
-        "resource_type": "user",
+        "resource_type": resource,
         "parameter": parameter,
         "resource_id": identity,
         "type": "https://api.x.com/2/problems/resource-not-found",
     }
 
 
-def _only(record: Document, fields: set[str]) -> Document:
+def _only(record: Document, fields: set[str] | frozenset[str]) -> Document:
     return {name: value for name, value in record.items() if name in fields}
 
 
@@ -91,7 +107,8 @@ def _words(query: Mapping[str, str], name: str) -> set[str]:
     return set(filter(None, query.get(name, "").split(",")))
 
 
-def _number(query: Mapping[str, str], name: str) -> int | None:
+def number(query: Mapping[str, str], name: str) -> int | None:
+    """Return a parameter that is an id; InvalidParameter when it is none."""
     text = query.get(name)
     if text is None:
         return None
@@ -100,24 +117,24 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _page_size(kind: str, query: Mapping[str, str]) -> int:
-    least, usual, most = PAGE_SIZES[kind]
-    size = _number(query, "max_results") or usual
+def _page_size(shape: Shape, query: Mapping[str, str]) -> int:
+    least, usual, most = shape.sizes
+    size = number(query, "max_results") or usual
     if not least <= size <= most:
         raise InvalidParameter(f"The `max_results` query parameter value [{size}] is not between {least} and {most}")
     return size
 
 
-def _token(kind: str, position: int) -> str:
-    return base64.b32encode(f"{kind}:{position}".encode()).decode().lower().rstrip("=")
+def _token(shape: Shape, position: int) -> str:
+    return base64.b32encode(f"{shape.name}:{position}".encode()).decode().lower().rstrip("=")
 
 
-def _token_position(kind: str, token: str) -> int:
+def _token_position(shape: Shape, token: str) -> int:
     try:
         text = base64.b32decode(token.upper() + "=" * (-len(token) % 8)).decode()
     except (binascii.Error, UnicodeDecodeError):
         text = ""
     issued_for, _, position = text.partition(":")
-    if issued_for != kind or not position.isdigit():
+    if issued_for != shape.name or not position.isdigit():
         raise InvalidParameter(f"The `pagination_token` query parameter value [{token}] is not valid")
     return int(position)

@@ -4,13 +4,14 @@ import hashlib
 import html
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
+from connectors.x.ids import SNOWFLAKE_EPOCH
 from threadline.testing.sandbox import Document
 from threadline.testing.story import Person
 
-EPOCH_MS = 1_672_531_200_000 - 1_288_834_974_657
-"""The milliseconds in the id of post 0, which make it an id of 2023-01-01."""
+FIRST_POST = datetime(2023, 1, 1, tzinfo=UTC)
+"""The moment that the id of post 0 says."""
 FIRST_USER_ID = 1_500_000_000_000_000_000
 OWN_USER: Document = {
     "id": str(FIRST_USER_ID),
@@ -25,7 +26,12 @@ OWN_USER: Document = {
 
 def post_position(number: int) -> int:
     """Return the id of the story's post of that number; ids between two of them are left for what comes through the API."""
-    return (EPOCH_MS + number) << 22
+    return position_at(FIRST_POST.timestamp()) + (number << 22)
+
+
+def position_at(epoch_seconds: float) -> int:
+    """Return the least id of a moment."""
+    return round((epoch_seconds - SNOWFLAKE_EPOCH) * 1000) << 22
 
 
 def user(person: Person, at: datetime, *, knows_name: bool) -> Document:

@@ -81,7 +81,7 @@ def cases_of(kind: type[Connector[Any]]) -> Iterator[Case]:
     if kind.sandbox is None:
         raise NonconformityError(f"{kind.__name__} names no stand-in (`sandbox`), so nothing can be proven of it")
     sandbox = load_object(kind.sandbox)()
-    connector = kind(kind.settings_type().model_validate({**sandbox.settings, **sandbox.secrets}))
+    connector = kind(kind.settings_type().model_validate({**sandbox.settings, **sandbox.rig().all_streams, **sandbox.secrets}))
     streams = connector.available_streams()
     objects = connector.available_objects() if isinstance(connector, Target) else ()
     for part in PARTS:

@@ -68,7 +68,7 @@ class Trial:
 
     def connect(self, other: Mapping[str, Any] | None = None, *, small: bool = False) -> Connector[Any]:
         """Make a connector, with `other` settings where given; it is closed when the check is over."""
-        settings = {**self.rig.settings_at(self._ports), **self.rig.sandbox.secrets}
+        settings = {**self.rig.settings_at(self._ports), **self.rig.all_streams, **self.rig.sandbox.secrets}
         settings |= {**(self.rig.small_pages if small else {}), **(other or {})}
         connector = self.kind(self.kind.settings_type().model_validate(settings))
         self._stack.callback(connector.close)
@@ -97,7 +97,7 @@ class Trial:
 
     def judge(self, connector: Connector[Any], stream: Stream) -> Judge:
         """Compile the mapping that is shipped for a stream."""
-        folder = Path(self.rig.sandbox.folder or ".")
+        folder = self.rig.mappings or Path(self.rig.sandbox.folder or ".")
         mapping = pull_mapping(stream.mapping, _SOURCE, folder=folder, region="DE", functions=connector.functions)
         return Judge(_SOURCE, stream.name, stream.key, mapping)
 
