@@ -40,7 +40,7 @@ class Rest(Connector[RestSettings], Target):
     """Any JSON API over HTTP, as a YAML file describes it."""
 
     name: ClassVar[str] = "rest"
-    about: ClassVar[str] = "Any JSON API over HTTP, described by a YAML file: WooCommerce, Roundup, Request Tracker, your own"
+    about: ClassVar[str] = "Any JSON API that a YAML file describes: WooCommerce, Roundup, Request Tracker, your own"
     objects: ClassVar[tuple[PushObject, ...]] = ()
     functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
         "dotted_time": dotted_time,

@@ -12,6 +12,7 @@ import requests
 
 from connectors.zendesk.settings import ZendeskSettings
 from threadline.sdk import ConfigError, RecordError, RetryableError
+from threadline.sdk.budget import UNLIMITED, Budget, metered
 from threadline.sdk.http import TIMEOUT, Http, network_error, raise_for_status, reroute, retrying
 
 SYSTEM = "Zendesk"
@@ -80,7 +81,7 @@ def _raise_refused_write(response: requests.Response, *_: Any, **__: Any) -> Non
 class Client:
     """One account, as one user."""
 
-    def __init__(self, settings: ZendeskSettings) -> None:
+    def __init__(self, settings: ZendeskSettings, budget: Budget = UNLIMITED) -> None:
         self._settings = settings
         # With a base_url zenpy still insists on calling a host under zendesk.com, which the session sends to the real one.
         self._subdomain = settings.subdomain or "rerouted"
@@ -88,6 +89,7 @@ class Client:
         auth = (f"{settings.email}/token", settings.token.get_secret_value())
         self.http = Http(SYSTEM, settings.base_url or vendor, auth=auth)
         self.http.session.hooks["response"].append(_raise_what_passes)
+        metered(self.http.session, budget)
         if settings.base_url:
             reroute(self.http.session, vendor, settings.base_url)
 

@@ -9,6 +9,7 @@ from connectors.zendesk import exports, push, push_tickets, ratings
 from connectors.zendesk.client import Client
 from connectors.zendesk.settings import ZendeskSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk.budget import Allowance
 
 
 class _User(Struct):
@@ -75,7 +76,15 @@ class Zendesk(Connector[ZendeskSettings], Target):
 
     @cached_property
     def _client(self) -> Client:
-        return Client(self.settings)
+        return Client(self.settings, self.budget)
+
+    def account(self) -> str | None:
+        """See `Connector`."""
+        return self.settings.subdomain
+
+    def allowances(self) -> Sequence[Allowance]:
+        """See `Connector`; what a proxy or a stand-in allows it says itself."""
+        return (exports.ALLOWED,) if self.settings.subdomain else ()
 
     def check(self) -> None:
         """Ask who we are; the exports need an administrator."""

@@ -3,8 +3,9 @@
 Zendesk allows 10 export calls a minute and keeps back what changed within the last minute.
 """
 
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from connectors.zendesk.client import Client, TooRecentError
 from connectors.zendesk.comments import CommentReader
 from threadline.sdk import JSON, Cursor, Opaque, Page, Rejected, split_records
+from threadline.sdk.budget import Allowance, Left
 from threadline.sdk.cursors import Following
 
 BY_CURSOR = Opaque("cursor")
@@ -21,6 +23,17 @@ KEPT_BACK = 61
 """Seconds: the youngest start time that Zendesk takes is a minute old."""
 
 Made: TypeAlias = Callable[[Sequence[bytes]], tuple[Sequence[bytes], Sequence[Rejected]]]
+
+
+def calls_left(headers: Mapping[str, str]) -> Left | None:
+    """Read how many exports are left from Zendesk's own header: "total=10; remaining=9; resets=60"."""
+    told = dict(re.findall(r"(\w+)=(\d{1,9})", headers.get("zendesk-ratelimit-incremental-exports", "")))
+    if "remaining" not in told:
+        return None
+    return Left(int(told["remaining"]), float(told["resets"]) if "resets" in told else None)
+
+
+ALLOWED = Allowance("exports", 10, 60, r"^/api/v2/incremental/", calls_left)
 
 
 class _CursorEnvelope(Struct):

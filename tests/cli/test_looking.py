@@ -16,11 +16,11 @@ def test_connectors_are_listed_with_what_they_read_and_write(shell: Shell) -> No
     assert all(set(item) == {"name", "about", "streams", "objects", "sandbox"} for item in ran.json)
     listed = {item["name"]: item for item in ran.json}
     assert set(SYSTEMS.values()) <= set(listed)
-    assert listed["zendesk"]["streams"] == STREAMS["helpdesk"]
-    assert listed["zendesk"]["objects"] == ["user", "ticket_comment"]
+    assert listed["zendesk"]["streams"] == [*STREAMS["helpdesk"], "organizations", "satisfaction_ratings"]
+    assert listed["zendesk"]["objects"] == ["user", "ticket", "ticket_comment"]
     shown = {row["connector"]: row for row in shell.run("connectors").table}
-    assert shown["zendesk"]["reads"] == "users, tickets, comments"
-    assert shown["zendesk"]["writes"] == "user, ticket_comment"
+    assert shown["zendesk"]["reads"] == "users, tickets, comments, organizations, satisfaction_ratings"
+    assert shown["zendesk"]["writes"] == "user, ticket, ticket_comment"
 
 
 def test_a_check_answers_for_every_source_and_target(nordlicht: Nordlicht, shell: Shell) -> None:

@@ -51,6 +51,11 @@ def test_good_settings_have_no_problem(load, tmp_path):
     assert config.target("desk").objects == ("user",)
 
 
+def test_an_optional_stream_is_read_where_it_is_named(load):
+    named = GOOD.replace("acme}", "acme}\n    streams: {users: {}, organizations: {}}", 1)
+    assert set(load(named).source("desk").streams) == {"users", "organizations"}
+
+
 ENTRIES = {
     "unknown connector": ("connector: zendesk", "connector: zendsk", r":4: no connector named 'zendsk'; installed: .*zendesk"),
     "no connector": ("    connector: zendesk\n", "", r":3: source desk needs `connector`"),

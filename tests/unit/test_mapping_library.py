@@ -118,7 +118,7 @@ class TestExamples:
     "name",
     [
         "email/messages", "salesforce/cases", "salesforce/contacts", "sql/customers", "sql/order_lines", "sql/orders", "x/direct_messages",
-        "x/mentions", "zendesk/comments", "zendesk/tickets", "zendesk/users",
+        "x/mentions", "zendesk/comments", "zendesk/organizations", "zendesk/satisfaction_ratings", "zendesk/tickets", "zendesk/users",
     ],
 )  # fmt: skip
 def test_shipped_pull_mappings_keep_their_examples(name):
