@@ -1,4 +1,4 @@
-"""The commands below `threadline map` and `threadline dead`."""
+"""The commands below `threadline map`, `threadline dead` and `threadline new`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,7 @@ from threadline.cli.context import JSON
 
 maps = typer.Typer(help="Check mapping files, and see what they make of real records.", no_args_is_help=True)
 dead = typer.Typer(help="Look at dead letters, and map them again.", no_args_is_help=True)
+new = typer.Typer(help="Begin something of your own.", no_args_is_help=True)
 
 REASON: TypeAlias = Annotated[
     str | None, typer.Option("--reason", "-r", help="Only letters with this text in the reason, path or line of the mapping")
@@ -110,3 +111,21 @@ def dead_replay(
     if letters and (source or reason):
         raise typer.BadParameter("give letters, or --source and --reason, not both", param_hint="LETTERS")
     replay_letters(letters or [], source, reason, json=json)
+
+
+@new.command("connector")
+def new_connector(
+    name: Annotated[str, typer.Argument(help="Name of the system, such as acme_desk")],
+    rest: Annotated[
+        bool, typer.Option("--rest/--python", help="Describe a JSON API in YAML, or write a package with a connector in Python")
+    ] = True,
+    folder: Annotated[Path | None, typer.Option("--folder", help="Where; a folder of that name when left out")] = None,
+    json: JSON = False,
+) -> None:
+    """Write a connector that works, with its stand-in, mappings and tests, to be made into yours.
+
+    Nothing is overwritten.
+    """
+    from threadline.cli.beginning import new_connector
+
+    new_connector(name, folder, rest=rest, json=json)

@@ -1,0 +1,93 @@
+"""`threadline new connector`: a project that works from the first minute, to be made into another one."""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from threadline.cli.output import plain, print_json
+from threadline.sdk.errors import ConfigError
+from threadline.sdk.registry import installed
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_REST = {
+    "README.md": "readme-rest.md",
+    "pyproject.toml": "pyproject-rest.toml",
+    "threadline.yaml": "threadline-rest.yaml",
+    "apis/${name}.yaml": "api.yaml",
+    "mappings/rest/${name}/contacts.yaml": "contacts.yaml",
+    "mappings/rest/${name}/push/contact.yaml": "push-contact.yaml",
+    "${name}_sandbox.py": "sandbox.py",
+    "tests/test_${name}.py": "test_rest.py",
+}
+_PYTHON = {
+    "README.md": "readme-python.md",
+    "pyproject.toml": "pyproject-python.toml",
+    "threadline.yaml": "threadline-python.yaml",
+    "threadline_${name}/__init__.py": "package.py",
+    "threadline_${name}/connector.py": "connector.py",
+    "threadline_${name}/sandbox.py": "sandbox.py",
+    "threadline_${name}/mappings/__init__.py": "mappings.py",
+    "threadline_${name}/mappings/${name}/contacts.yaml": "contacts.yaml",
+    "threadline_${name}/mappings/${name}/push/contact.yaml": "push-contact.yaml",
+    "tests/test_${name}.py": "test_python.py",
+}
+"""Files of a project, and the templates that they are made of."""
+
+
+def new_connector(name: str, folder: Path | None, *, rest: bool, json: bool) -> None:
+    """Write a project; ConfigError for a name that cannot be one, and where something is already."""
+    words = _words(name, rest=rest)
+    target = folder or Path(name if rest else f"threadline-connector-{words['dashed']}")
+    made = _made(_REST if rest else _PYTHON, words)
+    _write(target, made)
+    if json:
+        print_json({"folder": str(target), "files": sorted(made)})
+        return
+    print(plain(f"{target} has a connector, its stand-in, mappings and tests:"))
+    for path in sorted(made):
+        print(f"  {path}")
+    print(plain(f"\nnext: cd {target}, then: pytest -m 'not slow'; README.md says how to go on"))
+
+
+def _words(name: str, *, rest: bool) -> Mapping[str, str]:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is no name of a connector: small letters, digits and single _ between them, such as acme_desk")
+    if name in installed():
+        raise ConfigError(f"a connector {name!r} is installed already; take another name")
+    title = "".join(part.capitalize() for part in name.split("_"))
+    if re.search(rf"\b{title}\b", "".join(map(_template, {*_REST.values(), *_PYTHON.values()}))):
+        raise ConfigError(f"a class called {title} would hide another one; take a longer name, such as my_{name}")
+    settings = (
+        f'{{"api": str(Path(__file__).with_name("apis") / "{name}.yaml"), "base_url": self.url}}' if rest else '{"base_url": self.url}'
+    )
+    source = "rest" if rest else name
+    return {"name": name, "Name": title, "NAME": name.upper(), "dashed": name.replace("_", "-"), "source": source, "settings": settings}
+
+
+def _template(name: str) -> str:
+    return files("threadline.cli").joinpath("templates", f"{name}-tpl").read_text(encoding="utf-8")
+
+
+def _made(project: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    return {Template(path).substitute(words): Template(_template(template)).substitute(words) for path, template in project.items()}
+
+
+def _write(target: Path, made: Mapping[str, str]) -> None:
+    """Write all of it, or nothing: the folder appears when it is whole."""
+    if target.exists() or target.is_symlink():
+        raise ConfigError(f"{target} is there already, and nothing is overwritten: name another folder with --folder")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".threadline-new-", dir=target.parent) as folder:
+            draft = Path(folder) / "draft"
+            for name, text in made.items():
+                path = draft / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            # Not replaced where another process was faster: a folder with something in it cannot be.
+            draft.rename(target)
+    except OSError as error:
+        raise ConfigError(f"{target} cannot be written: {error.strerror}") from None
