@@ -27,6 +27,8 @@ class Rig(ABC):
     """Settings under which the connector offers every stream and object that it has."""
     small_pages: ClassVar[Mapping[str, Any]] = {}
     """Settings under which a page has few records, so that a handful of them fills several pages."""
+    many: ClassVar[int] = 100_000
+    """How many records shall pass without memory growing; fewer than these only where a stand-in takes long for each."""
     mappings: ClassVar[Path | None] = None
     """Folder in which `mappings/` stands, while the package that ships them is not installed."""
     waivers: ClassVar[Mapping[str, str]] = {}

@@ -12,7 +12,6 @@ from threadline.testing.conformance.trial import ONE_THREAD, Trial, contents, ke
 
 _SOME = 11
 """Records that fill several small pages."""
-_MANY = 100_000
 _WITHIN = 3_000
 """Seconds that their times are spread over: none is of a time to come."""
 _ROOM = 8_000_000
@@ -144,19 +143,20 @@ def sets_poison_aside(trial: Trial, stream: Stream) -> None:
 
 def keeps_memory_flat(trial: Trial, stream: Stream) -> None:
     """Many records pass through without memory growing with their number."""
-    for number in range(1, _MANY + 1):
-        trial.rig.put(stream.name, number, trial.at(number * _WITHIN // _MANY))
+    many = trial.rig.many
+    for number in range(1, many + 1):
+        trial.rig.put(stream.name, number, trial.at(number * _WITHIN // many))
     read, peak = 0, 0
     tracemalloc.start()
     try:
         for page in trial.connect().pull(stream.name, None):
             read += len(page.records)
-            if read < _MANY // 4:
+            if read < many // 4:
                 gc.collect()
                 peak = tracemalloc.get_traced_memory()[1]
         highest = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    require(read >= _MANY, f"of {_MANY:,} records {read:,} were read")
+    require(read >= many, f"of {many:,} records {read:,} were read")
     grown = highest - peak
-    require(grown < _ROOM, f"after a quarter of {_MANY:,} records memory grew by another {grown / 1e6:.0f} MB")
+    require(grown < _ROOM, f"after a quarter of {many:,} records memory grew by another {grown / 1e6:.0f} MB")
