@@ -11,14 +11,15 @@ from starlette.responses import JSONResponse, Response
 from connectors.x import X
 from connectors.x.sandbox import XSandbox
 from connectors.x.settings import XSettings
-from connectors.x.text import LIMIT, same_text, shorten, weight
-from threadline.mapping.library import push_mapping
+from connectors.x.text import LIMIT, MESSAGE_LIMIT, same_text, shorten, weight
+from threadline.mapping.library import describe, pull_mapping, push_mapping
 from threadline.sdk import ConfigError, Intent, Receipt, RetryableError
 from threadline.testing.story import Person, Posted
 
 AT = datetime(2026, 3, 2, 8, 15, tzinfo=UTC)
 MARA = Person(7, "Mara", "Lindqvist", "mara@example.org", "+46 70 174 06 05", "mara_lq")
 REFERENCE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+CONVERSATION = "1500000000000000000-1500000000000000008"
 
 
 @pytest.fixture
@@ -222,3 +223,79 @@ def test_text_that_fits_stays_as_it_is() -> None:
 def test_different_texts_are_told_apart() -> None:
     assert same_text("@mara_lq a &amp; b https://t.co/1234567890", "a & b https://shop.example.org/x")
     assert not same_text("Please write to us (ref 11111111)", "Please write to us (ref 22222222)")
+
+
+def message(attempt: int = 1, **changes: Any) -> Intent:
+    payload = {"text": "It leaves today", "dm_conversation_id": CONVERSATION, "reference": REFERENCE}
+    return Intent("i1", "direct_message", payload | changes, attempt)
+
+
+def send(x: X, *intents: Intent) -> list[Receipt]:
+    return list(x.push("direct_message", intents))
+
+
+def test_a_message_arrives_in_its_conversation(sandbox: XSandbox, x: X) -> None:
+    (receipt,) = send(x, message())
+    (sent,) = sandbox.pushed("direct_message")
+    assert receipt == Receipt("i1", "done", sent["id"])
+    assert sent["text"] == f"It leaves today (ref {REFERENCE[-8:]})"
+    assert sent["dm_conversation_id"] == CONVERSATION
+
+
+def test_a_repeated_message_is_found_behind_many_others(sandbox: XSandbox, x: X) -> None:
+    (first,) = send(x, message(text="It leaves & arrives: https://shop.example.org/orders/4711"))
+    for number in range(110):
+        sandbox.tell(Posted(AT, "x", MARA, "outbound", 10_000 + number, f"news {number}", direct=True))
+    (second,) = send(x, message(2, text="It leaves & arrives: https://shop.example.org/orders/4711"))
+    assert first == second
+    assert posts_sent(sandbox) == 1
+
+
+def test_the_same_words_for_another_reason_are_another_message(sandbox: XSandbox, x: X) -> None:
+    send(x, message())
+    (receipt,) = send(x, message(2, reference="01ARZ3NDEKTSV4RRFFQOTHERREF"))
+    assert receipt.status == "done"
+    assert len(sandbox.pushed("direct_message")) == 2
+
+
+def test_what_a_customer_repeats_is_not_our_message(sandbox: XSandbox, x: X) -> None:
+    sandbox.tell(Posted(AT, "x", MARA, "inbound", 9, f"It leaves today (ref {REFERENCE[-8:]})", direct=True))
+    send(x, message(2))
+    assert len(sandbox.pushed("direct_message")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"text": " "}, r"\$.text: there must be a text"),
+        ({"reference": None}, r"\$.reference: a direct message needs a reference"),
+        ({"dm_conversation_id": None}, r"\$.dm_conversation_id: the conversation must be one of two"),
+        ({"dm_conversation_id": "1600000000000000000"}, r"\$.dm_conversation_id: .* who reads those of a group"),
+        ({"dm_conversation_id": "42/../1-2"}, r"\$.dm_conversation_id: the conversation must be one of two"),
+        ({"dm_conversation_id": "404-1500000000000000000"}, "403 .* cannot send messages to this user"),
+    ],
+)
+def test_a_message_that_cannot_be_sent_is_dead(sandbox: XSandbox, x: X, changes: dict[str, Any], reason: str) -> None:
+    dead, done = send(x, message(**changes), message())
+    assert (dead.status, done.status) == ("dead", "done")
+    assert re.search(reason, str(dead.reason))
+
+
+def test_a_long_message_is_shortened_to_its_characters(sandbox: XSandbox, x: X) -> None:
+    send(x, message(text="語 " * 9_000))
+    (sent,) = sandbox.pushed("direct_message")
+    assert MESSAGE_LIMIT - 10 < len(sent["text"]) <= MESSAGE_LIMIT
+    assert sent["text"].endswith(f"… (ref {REFERENCE[-8:]})")
+
+
+def test_the_shipped_mapping_sends_the_answer_where_it_was_asked_and_is_not_read_back(sandbox: XSandbox, x: X) -> None:
+    document = {
+        "id": REFERENCE, "direction": "outbound", "elsewhere": True, "visibility": "private", "content": "It leaves today",
+        "thread": {"answers_here": True, "here": {"last_inbound": {"conversation_ref": CONVERSATION, "visibility": "private"}}},
+    }  # fmt: skip
+    payload = push_mapping("x/push/direct_message", functions=X.functions)(document)
+    assert payload
+    assert [receipt.status for receipt in send(x, Intent("i1", "direct_message", payload))] == ["done"]
+    pulled = pull_mapping("x/direct_messages", "x", functions={})
+    (record,) = [record for page in x.pull("direct_messages", None) for record in page.records]
+    assert describe(pulled, record, "1") is None
