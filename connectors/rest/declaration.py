@@ -87,18 +87,20 @@ class Link(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", ta
 
 
 class NextUrl(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="next_url"):
-    """The next page's address stands in the body."""
+    """The next page's address stands in the body, or in a header of the vendor's own."""
 
-    at: Annotated[Path, Meta(description="where")]
+    at: Annotated[Path | None, Meta(description="where it stands in the body")] = None
+    header: Annotated[str | None, Meta(description="the header that has it, where the body has not")] = None
     more: Annotated[Path | None, Meta(description="where the body says whether there is more")] = None
     done: Annotated[Path | None, Meta(description="where the body says whether that was all")] = None
     size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None
 
 
 class CursorPaging(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="cursor"):
-    """The body has a cursor, which a parameter takes back as `{cursor}`."""
+    """The answer has a cursor, which a parameter takes back as `{cursor}`."""
 
-    at: Annotated[Path, Meta(description="where")]
+    at: Annotated[Path | None, Meta(description="where it stands in the body")] = None
+    header: Annotated[str | None, Meta(description="the header that has it, where the body has not")] = None
     more: Annotated[Path | None, Meta(description="where the body says whether there is more")] = None
     done: Annotated[Path | None, Meta(description="where the body says whether that was all")] = None
     size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None

@@ -75,6 +75,7 @@ class Chain(Pager[Link | NextUrl | CursorPaging]):
         self._key = "cursor" if isinstance(declared, CursorPaging) else "url"
         self.keys = {self._key}
         self._at = None if isinstance(declared, Link) else declared.at
+        self._header = None if isinstance(declared, Link) else declared.header
         self._more = None if isinstance(declared, Link) else declared.more
         self._done = None if isinstance(declared, Link) else declared.done
         # A position that is kept for the next read never runs out: an empty page is then the last one.
@@ -85,11 +86,11 @@ class Chain(Pager[Link | NextUrl | CursorPaging]):
         """Read a page; the list ends where there is no link or cursor, or where the body says so."""
         position = at or {}
         answer = ask({"cursor": position.get("cursor"), "size": self.declared.size}, url=position.get("url"))
-        found = answer.around.get(self._at) if self._at else _next_link(answer.headers.get("link", ""))
+        found = self._next(answer)
         # Some languages write [] for an object that is empty.
         if found is None or found is False or found in ("", [], {}):
             if self._more and answer.around.get(self._more):
-                raise RetryableError(f"{self.name} says that there is more, but not where ({self._at} is missing)")
+                raise RetryableError(f"{self.name} says that there is more, but not where ({self._at or self._header} is missing)")
             return Found(answer.records, None, more=False)
         if isinstance(found, bool) or is_list(found) or is_mapping(found):
             raise ConfigError(f"{self.name}: {self._at} of the answer is no {self._key}")
@@ -100,6 +101,13 @@ class Chain(Pager[Link | NextUrl | CursorPaging]):
                 raise RetryableError(f"{self.name} says that there is more, but leads to the same page again")
             more = False
         return Found(answer.records, following, more)
+
+    def _next(self, answer: Answer) -> Any:
+        if self._at:
+            return answer.around.get(self._at)
+        if self._header:
+            return answer.headers.get(self._header.lower())
+        return _next_link(answer.headers.get("link", ""))
 
     def _goes_on(self, answer: Answer) -> bool:
         if self._more:

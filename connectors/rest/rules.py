@@ -61,6 +61,8 @@ def _check_stream(document: Document, api: ApiFile, name: str, stream: StreamFil
     for place in ("path", "parameters", "headers"):
         given = document.value["streams"][name].get(place)
         _check_names(document, (*at, place), given, known, open_ended=["parent"] if stream.parent else [])
+    if isinstance(stream.paging, NextUrl | CursorPaging) and (stream.paging.at is None) == (stream.paging.header is None):
+        raise document.error((*at, "paging"), "`paging` needs either `at`, a place in the body, or `header`")
     if paged and paged not in used:
         raise document.error((*at, "paging"), f"no parameter of {name} has {{{paged}}}, so that each page would be the first")
     if isinstance(stream.paging, PageNumber) and "size" not in used:

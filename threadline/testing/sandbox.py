@@ -52,9 +52,14 @@ class Shelf:
 
     def get(self, kind: str, identity: str) -> Document | None:
         """Return a document, or None."""
+        body = self.raw(kind, identity)
+        return msgspec.json.decode(body) if body else None
+
+    def raw(self, kind: str, identity: str) -> bytes | None:
+        """Return a document as the JSON that is kept of it, or None."""
         with self._lock:
             row = self._db.execute("SELECT body FROM shelf WHERE kind = ? AND id = ?", (kind, identity)).fetchone()
-        return msgspec.json.decode(row[0]) if row else None
+        return row[0] if row else None
 
     def drop(self, kind: str, identity: str) -> None:
         """Remove a document, if there is one."""

@@ -181,8 +181,12 @@ class RestSandbox(HttpSandbox):
         if not 1 <= size <= 100 or page < 1 or offset < 0:
             return _error(400, "rest_invalid_param", "Invalid parameter(s): per_page")
         ids = self._lists[kind].ids(wanted)
-        held = [document for each in ids[offset : offset + size] if (document := self.shelf.get(kind, str(each)))]
-        return JSONResponse(held, headers={"X-WP-Total": str(len(ids)), "X-WP-TotalPages": str(-(-len(ids) // size))})
+        held = [body for each in ids[offset : offset + size] if (body := self.shelf.raw(kind, str(each)))]
+        return Response(
+            b"[%b]" % b",".join(held),
+            media_type="application/json",
+            headers={"X-WP-Total": str(len(ids)), "X-WP-TotalPages": str(-(-len(ids) // size))},
+        )
 
     async def _notes(self, request: Request) -> Response:
         order = int(request.path_params["id"])
