@@ -110,7 +110,7 @@ class Mailbox:
 
     def changed(self, modseq: int, last: int) -> list[int]:
         """Return the UIDs up to `last` whose flags have changed since a modification sequence, ascending."""
-        return self._search(["UID", f"1:{last}", "MODSEQ", str(modseq + 1)])
+        return self._search(["UID", f"1:{last}", "MODSEQ", str(modseq + 1)]) if last else []
 
     def _search(self, criteria: Sequence[str]) -> list[int]:
         try:

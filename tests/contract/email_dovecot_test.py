@@ -132,9 +132,12 @@ def test_a_new_uidvalidity_rereads_the_folder(dovecot: Dovecot) -> None:
     while time.time() < records(first)[0]["uidvalidity"] + 1:
         time.sleep(0.1)
     dovecot.run("uidvalidity", "Moved")
-    again = dovecot.pull(first[-1].cursor, folders=["Moved"])
-    assert [record["message_id"] for record in records(again)] == [f"d{number}@mail.example" for number in range(3)]
-    assert {record["uidvalidity"] for record in records(first)}.isdisjoint({record["uidvalidity"] for record in records(again)})
+    again = records(dovecot.pull(first[-1].cursor, folders=["Moved"]))
+    gone, back = again[:3], again[3:]
+    assert [record["_deleted"] for record in gone] == [True] * 3
+    assert [record["message_id"] for record in back] == [f"d{number}@mail.example" for number in range(3)]
+    assert {record["uidvalidity"] for record in gone} == {record["uidvalidity"] for record in records(first)}
+    assert {record["uidvalidity"] for record in gone}.isdisjoint({record["uidvalidity"] for record in back})
 
 
 def test_expunged_mails_leave_gaps_and_new_ones_follow(dovecot: Dovecot) -> None:
@@ -148,10 +151,40 @@ def test_expunged_mails_leave_gaps_and_new_ones_follow(dovecot: Dovecot) -> None
         imap.select_folder("Gaps")
         imap.delete_messages([60])
         imap.expunge()
-    assert dovecot.pull(pages[-1].cursor, folders=["Gaps"]) == []
+    after = dovecot.pull(pages[-1].cursor, folders=["Gaps"])
+    assert [(record["uid"], record["_deleted"]) for record in records(after)] == [(60, True)]
     with dovecot.client() as imap:
         imap.append("Gaps", plain(61))
-    assert [record["uid"] for record in records(dovecot.pull(pages[-1].cursor, folders=["Gaps"]))] == [61]
+    assert [record["uid"] for record in records(dovecot.pull(after[-1].cursor, folders=["Gaps"]))] == [61]
+
+
+def test_what_becomes_of_a_mail_is_told(dovecot: Dovecot) -> None:
+    with dovecot.client() as imap:
+        for folder in ("Desk", "Desk done"):
+            imap.create_folder(folder)
+        for number in range(5):
+            imap.append("Desk", plain(number))
+    folders = {"folders": ["Desk*"]}
+    first = dovecot.pull(**folders)
+    assert {name: place["modseq"] > 0 for name, place in dict(first[-1].cursor or {})["folders"].items()} == {
+        "Desk": True,
+        "Desk done": True,
+    }
+    with dovecot.client() as imap:
+        imap.select_folder("Desk")
+        imap.add_flags([1, 5], [rb"\Answered", b"Urgent"])
+        imap.add_flags([2], [rb"\Seen"])
+        imap.move([3], "Desk done")
+        imap.delete_messages([4])
+        imap.expunge([4])
+    second = dovecot.pull(first[-1].cursor, **folders)
+    told = {(record["mailbox"], record["uid"]): record.get("flags") for record in records(second)}
+    marked = ["Urgent", "\\Answered"]
+    assert told == {("Desk", 3): None, ("Desk", 4): None, ("Desk", 1): marked, ("Desk", 5): marked, ("Desk", 2): [], ("Desk done", 1): []}
+    assert dovecot.pull(second[-1].cursor, **folders) == []
+    assert [(record["mailbox"], record["uid"]) for record in records(dovecot.pull(**folders))] == [
+        ("Desk", 1), ("Desk", 2), ("Desk", 5), ("Desk done", 1),
+    ]  # fmt: skip
 
 
 def test_a_glob_leaves_out_junk_unless_it_is_named(dovecot: Dovecot) -> None:

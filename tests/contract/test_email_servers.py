@@ -14,6 +14,11 @@ MAIL = b"From: ana@mail.example\r\nMessage-ID: <m%d@mail.example>\r\n\r\nhello %
 OPENED = b"* 3 EXISTS\r\n* 0 RECENT\r\n* FLAGS (\\Answered)\r\n* OK [UIDVALIDITY 7] yes\r\n* OK [UIDNEXT 4] next\r\n"
 
 
+def search_in_empty_folder(command: bytes) -> bytes:
+    """0 is no UID (RFC 9051, 9: nz-number)."""
+    return b"BAD no such UID" if b":0" in command else b"* SEARCH\r\nOK done"
+
+
 def uids_of(command: bytes) -> list[int]:
     return [int(uid) for uid in command.split()[2].split(b",")]
 
@@ -136,6 +141,15 @@ def test_a_folder_may_count_no_modifications_though_the_server_does(line: bytes)
         first = pull(server)
         assert pull(server, first[-1].cursor) == []
     assert first[-1].cursor == {"folders": {"INBOX": {"uidvalidity": 7, "uid": 3, "present": "1:3"}}}
+
+
+def test_a_folder_that_is_empty_may_count_modifications_too() -> None:
+    empty = {"UID SEARCH": search_in_empty_folder}
+    with ScriptedImap({**counting(10, b""), **empty}, capabilities=b"IMAP4rev1 CONDSTORE ENABLE") as server:
+        first = pull(server)
+        server.answers.update({**counting(12, b""), **empty})
+        (page,) = pull(server, first[-1].cursor)
+    assert page.cursor == {"folders": {"INBOX": {"uidvalidity": 7, "uid": 0, "present": "", "modseq": 12}}}
 
 
 def test_what_was_expunged_is_searched_for_only_when_the_numbers_say_so() -> None:
