@@ -40,6 +40,8 @@ def sandbox() -> Iterator[ZendeskSandbox]:
         running.tell(Opened(NOON, "zendesk", ANA, 35, "Where is my order?", "It has not come.", channel="email", order="A-1"))
         running.tell(Commented(NOON, "zendesk", TOM, 35, 1, "It left today."))
         running.tell(Moved(NOON, "zendesk", "case", "35", "open"))
+        running.account.touch(running.account.ticket(35), "2026-03-02T12:00:00Z", external_id="T1")
+        running.rig().put("organizations", 1, NOON)
         yield running
 
 
@@ -106,6 +108,9 @@ CASES: list[tuple[str, str, Any, str, int]] = [
     ("PUT", "users/404.json", {"user": {"phone": "+49 30 2"}}, r"PUT .*/users/\d+\.json", 404),
     ("PUT", "tickets/404.json", {"ticket": {"comment": {"body": "x"}}}, r"PUT .*/tickets/\d+\.json", 404),
     ("POST", "users/create_or_update_many.json", {"users": [{"name": "Cy"}]}, r"POST .*/users/create_many\.json", 200),
+    ("GET", "tickets.json?external_id=T1", None, r"GET .*/tickets\.json", 200),
+    ("POST", "tickets.json", {"ticket": {"subject": "Late", "comment": {"body": "Where?"}}}, r"POST .*/tickets\.json", 201),
+    ("PUT", "tickets/35.json", {"ticket": {"priority": "high"}}, r"PUT .*/tickets/\d+\.json", 200),
     ("GET", "tickets/35/comments.json", None, r"GET .*/tickets/\d+/comments\.json", 200),
     ("GET", "tickets/35/audits.json", None, r"GET .*/ticket_audits\.json", 200),
 ]
@@ -159,6 +164,7 @@ def test_limits_stand_in_recorded_headers(sandbox: ZendeskSandbox) -> None:
         ("incremental/users/cursor.json", "CursorBasedExportIncrementalUsersResponse"),
         ("incremental/tickets/cursor.json", "CursorBasedExportIncrementalTicketsResponse"),
         ("incremental/ticket_events.json", "ExportIncrementalTicketEventsResponse"),
+        ("incremental/organizations.json", "ExportIncrementalOrganizationsResponse"),
     ],
 )
 def test_exports_have_the_documented_keys(sandbox: ZendeskSandbox, path: str, schema: str) -> None:
@@ -180,6 +186,24 @@ def test_exported_rows_are_recorded_rows(sandbox: ZendeskSandbox, stream: str) -
     assert [differences(row, samples) for row in rows] == [[]] * len(rows)
 
 
+@recorded_only
+def test_exported_organizations_are_recorded_rows(sandbox: ZendeskSandbox) -> None:
+    (row,) = call(sandbox, "GET", "incremental/organizations.json?start_time=0").json()["organizations"]
+    # Only exports tell of deleted ones, and no export was recorded.
+    assert row.pop("deleted_at") is None
+    assert differences(row, [one for body in recorded(r"GET .*/organizations\.json") for one in body["organizations"]]) == []
+
+
+@pytest.mark.skipif(not SPEC.is_file(), reason="Zendesk's OpenAPI document (../shared/contracts) is not here")
+def test_ratings_and_metrics_have_documented_keys(sandbox: ZendeskSandbox) -> None:
+    sandbox.rig().put("satisfaction_ratings", 1, NOON)
+    schemas = json.loads(SPEC.read_text())["components"]["schemas"]
+    (rating,) = call(sandbox, "GET", "satisfaction_ratings.json?score=received").json()["satisfaction_ratings"]
+    assert set(rating) <= set(schemas["SatisfactionRatingObject"]["properties"])
+    tickets = call(sandbox, "GET", "incremental/tickets/cursor.json?start_time=0&include=metric_sets").json()["tickets"]
+    assert set(tickets[0]["metric_set"]) <= set(schemas["TicketMetricObject"]["properties"])
+
+
 # Recorded records, read by the connector and its mappings
 
 
@@ -190,12 +214,12 @@ def mapped(zendesk: Zendesk, stream: str) -> list[Any]:
 
 
 @recorded_only
-@pytest.mark.parametrize("stream", ["users", "tickets"])
-def test_recorded_rows_are_read_and_mapped(zendesk: Zendesk, sandbox: ZendeskSandbox, stream: str) -> None:
+@pytest.mark.parametrize(("stream", "most"), [("users", 100), ("tickets", 100), ("organizations", 50)])
+def test_recorded_rows_are_read_and_mapped(zendesk: Zendesk, sandbox: ZendeskSandbox, stream: str, most: int) -> None:
     rows = [row for body in recorded(rf"GET .*/{stream}\.json") for row in body[stream]]
-    sandbox.fail_next.append(JSONResponse({stream: rows, "after_cursor": "c", "end_of_stream": True}))
+    sandbox.fail_next.append(JSONResponse({stream: rows, "after_cursor": "c", "end_time": 7, "end_of_stream": True}))
     results = mapped(zendesk, stream)
-    assert len(results) == len(rows) > 100
+    assert len(results) == len(rows) > most
     assert all(results)
 
 

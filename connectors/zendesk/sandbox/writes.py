@@ -84,7 +84,8 @@ def update_ticket(account: Account, held: Record, given: Record) -> tuple[Record
     _check(given)
     now, comment = stamp(datetime.now(UTC)), given.get("comment")
     changed = _set_fields(given, held)
-    events = [change(name, changed[name], held[name]) for name in changed if changed[name] != held[name]]
+    changes = {name: value for name, value in changed.items() if value != held[name]}
+    events = [{**change(name, value), "type": "Change", "previous_value": held[name]} for name, value in changes.items()]
     if comment:
         events.insert(0, said(int(comment.get("author_id") or API_USER), comment["body"], comment.get("public", True)))
     account.touch(held, now, **changed)
