@@ -1,0 +1,32 @@
+"""Whether each erratum is still borne out."""
+
+from collections.abc import Iterator, Sequence
+
+from threadline.testing.faithfulness.document import OpenApi
+from threadline.testing.faithfulness.errata import Erratum
+from threadline.testing.faithfulness.exchange import Exchange
+from threadline.testing.faithfulness.subject import Subject
+
+
+def review(subject: Subject, made: Sequence[Exchange] = ()) -> Iterator[str]:
+    """Yield what is wrong with errata: what is cited is not there, or is as valid without the erratum.
+
+    What stands on a vendor's page must be needed by the traffic that was `made`, where there is any.
+    """
+    for erratum in subject.file.errata:
+        if erratum.page is not None:
+            if made and not _needed(subject, erratum, made):
+                yield f"{erratum.name} is not needed by anything that the stand-in or its connector say"
+            continue
+        cited = [exchange for exchange in subject.recorded if exchange.source == erratum.recording]
+        if not cited:
+            yield f"{erratum.name} cites {erratum.recording!r}, which is no recording"
+        elif not _needed(subject, erratum, cited):
+            yield f"{erratum.name} is not needed by {erratum.recording}"
+
+
+def _needed(subject: Subject, erratum: Erratum, exchanges: Sequence[Exchange]) -> bool:
+    if subject.published is None or subject.corrected is None:
+        return False
+    without = OpenApi(subject.published, [other for other in subject.file.errata if other is not erratum])
+    return any(without.problems(exchange) != subject.corrected.problems(exchange) for exchange in exchanges)
