@@ -83,7 +83,9 @@ def failure(response: requests.Response) -> ConnectorError:
     if code == "JSON_PARSER_ERROR" or response.status_code == 300:
         return RecordError(f"{where}: a value has the wrong type or form" if code else f"{where}: several records match")
     if code == "NOT_FOUND":
-        return ConfigError(f"{where}: check api_version, and that the user may use this object")
+        return RefusedError(f"{where}: check api_version, and that the user may use this object", code)
+    if response.status_code in (414, 431):
+        return ConfigError(f"{where}: the statement is too long; read fewer fields (contact_fields, case_fields, custom_fields)")
     if code and response.status_code < 500:
         return RefusedError(f"{where}: check what the user may do, and the settings", code)
     return _unnamed(response)

@@ -148,6 +148,13 @@ class TestLogin:
         with pytest.raises(ConfigError, match="needs username"):
             connect(**{**sandbox.jwt_credentials, "username": None}).check()
 
+    def test_a_session_that_several_saw_end_is_renewed_once(self, salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+        sessions = salesforce._client._sessions
+        ended = sessions.current()
+        assert sessions.renewed(ended) is sessions.renewed(ended) is sessions.current() is not ended
+        assert sum("/Soap/" in path for _, path in sandbox.calls) == 2
+        assert ended.token not in repr(ended)
+
     def test_a_rotated_refresh_token_is_used_the_next_time(self, sandbox: SalesforceSandbox, connect: Any) -> None:
         session = {"access_token": "once", "instance_url": "https://threadline.my.salesforce.com", "refresh_token": "the-next-one"}
         sandbox.fail_next.append(JSONResponse(session))

@@ -104,6 +104,13 @@ class TestDeletes:
         (row,) = rows(scan(connect(), cursor))
         assert (row["Id"], row["IsDeleted"], row["LastName"]) == (ident(2), True, "Family2")
 
+    def test_what_is_brought_back_is_a_change_again(self, connect: Any, sandbox: SalesforceSandbox) -> None:
+        register(sandbox, 1)
+        sandbox.org.delete("Contact", ident(1), LONG_AGO)
+        cursor = scan(connect())[-1].cursor
+        sandbox.org.save("Contact", ident(1), {"IsDeleted": False}, LONG_AGO, "005")
+        assert [row["IsDeleted"] for row in rows(scan(connect(), cursor))] == [False]
+
     def test_what_left_the_recycle_bin_is_told_by_the_log_alone(self, connect: Any, sandbox: SalesforceSandbox) -> None:
         register(sandbox, 1, 2, 3)
         cursor = earlier(scan(connect())[-1].cursor, minutes=5)
@@ -282,6 +289,25 @@ class TestJobs:
             org.expire_sessions()
         assert sorted(found) == sorted(map(ident, range(30)))
 
+    def test_the_reserve_stops_a_job_between_two_parts_and_the_job_goes_on_later(
+        self, connect: Any, org: SalesforceSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("connectors.salesforce.jobs._PART", 4)
+        org.limit_per_minute = 50
+        settings = {"page_size": 3, "bulk_above": 5, "overlap": 0}
+        pages: list[Page] = []
+
+        def pull() -> None:
+            for page in connect(**settings, api_reserve=38).pull("contacts", None):
+                pages.append(page)  # noqa: PERF402 - the pages before the error count
+
+        with pytest.raises(RetryableError, match="38 of the org's daily API requests are left"):
+            pull()
+        assert 3 < len(ids(pages)) < 30
+        found = ids(pages) + ids(scan(connect(**settings), pages[-1].cursor))
+        assert sorted(found) == sorted(map(ident, range(30)))
+        assert org.shelf.count("query_job") == 1
+
     @pytest.mark.parametrize("answer", [PlainTextResponse('"Id"\n"003'), PlainTextResponse("Id\n003\n"), PlainTextResponse("<html>")])
     def test_results_that_are_cut_off_are_read_again(self, connect: Any, org: SalesforceSandbox, answer: Response) -> None:
         answer.headers["Sforce-NumberOfRecords"] = "27"
@@ -344,6 +370,13 @@ class TestFields:
         (plain,) = rows(scan(connect()))
         (row,) = rows(scan(connect(custom_fields=True)))
         assert set(row) - set(plain) == {"Vip__c", "Lifetime_Value__c", "Last_Survey__c", "Loyalty_Tier__c"}
+
+    def test_a_statement_that_is_too_long_says_what_to_do(self, connect: Any, sandbox: SalesforceSandbox) -> None:
+        connector = connect()
+        connector.check()
+        sandbox.refuse_next.append(PlainTextResponse("URI Too Long", status_code=414))
+        with pytest.raises(ConfigError, match="too long; read fewer fields"):
+            scan(connector)
 
     def test_a_field_that_is_named_twice_is_read_once(self, connect: Any, sandbox: SalesforceSandbox) -> None:
         register(sandbox, 1)
