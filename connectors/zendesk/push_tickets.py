@@ -9,10 +9,11 @@ from typing import Any, cast
 from msgspec import Struct
 
 from connectors.zendesk.client import Client, RefusalError
+from connectors.zendesk.push import MARKER
 from threadline.sdk import Intent, Receipt, RecordError
 from threadline.sdk.http import retrying
 
-OPENING = ("comment", "requester", "requester_id", "via_followup_source_id")
+OPENING = ("comment", "requester", "requester_id", "metadata", "via_followup_source_id")
 """What only a new ticket takes from a payload: the rest is a state that each push brings about again."""
 TRIES = 3
 """Looks at a ticket that others change at the same time, in one push."""
@@ -80,7 +81,8 @@ def _create(client: Client, key: str, payload: Mapping[str, Any]) -> str:
     requester = cast("Mapping[str, Any]", payload.get("requester") or {})
     if not payload.get("requester_id") and not requester.get("email"):
         raise RecordError("requester: expected an e-mail address, or requester_id; a ticket would be the integration user's own")
-    given = dict(payload)
+    # Read back, the opening comment must not be taken for news.
+    given = {**payload, "metadata": {**cast("Mapping[str, Any]", payload.get("metadata") or {}), MARKER: key}}
     if payload.get("requester_id"):
         given.pop("requester", None)
     elif not requester.get("name"):
