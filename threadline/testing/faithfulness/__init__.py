@@ -5,3 +5,8 @@ the keys and JSON types of answers are those of recorded ones (`structure`). Eac
 the traffic between a connector and its stand-in while the conformance kit works them. `python -m threadline.testing.faithfulness`
 prints the report.
 """
+
+from threadline.testing.faithfulness.exchange import Exchange, read_recording
+from threadline.testing.faithfulness.subject import Subject, load_subject, subjects
+
+__all__ = ["Exchange", "Subject", "load_subject", "read_recording", "subjects"]

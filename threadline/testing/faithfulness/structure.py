@@ -102,7 +102,7 @@ def compare(made: Shape, recorded: Shape, open_keys: Collection[str] = (), path:
             yield Finding(path, "another type", "/".join(sorted(surplus or {"null"})), "/".join(sorted(recorded.types)))
         else:
             yield Finding(path, "same")
-    if made.keys and recorded.keys:
+    if (made.objects and recorded.objects) or (made.keys and recorded.keys):
         yield from _compare_keys(made, recorded, open_keys, path)
     if made.items and made.items.seen and recorded.items:
         yield from compare(made.items, recorded.items, open_keys, f"{path}[]")

@@ -1,0 +1,86 @@
+"""An errata file says what it means, and each erratum is borne out by what it cites."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.tasks import Tasks
+from tests.faithfulness.shop import contracts, exchange
+from threadline.sdk import ConfigError
+from threadline.testing.faithfulness import Exchange, Subject, read_recording
+from threadline.testing.faithfulness.errata import read_errata
+from threadline.testing.faithfulness.review import review
+
+GENERAL = "general: [{{rule: {}, reason: it is so, {}: {}}}]\n"
+ODD = exchange("GET /orders/7", {"id": 7, "note": "red", "made": None})
+EVEN = exchange("GET /orders/7", {"id": 7, "note": "red"})
+
+
+def reviewed(folder: Path, errata: str, *recorded: Exchange, made: tuple[Exchange, ...] = ()) -> list[str]:
+    return list(review(Subject(Tasks, folder, read_errata(contracts(folder, errata, *recorded))), made))
+
+
+def test_a_needed_erratum_is_borne_out(tmp_path: Path) -> None:
+    assert reviewed(tmp_path, GENERAL.format("null properties", "recording", "0.json"), ODD) == []
+
+
+def test_an_erratum_that_is_not_needed_is_found(tmp_path: Path) -> None:
+    (fault,) = reviewed(tmp_path, GENERAL.format("null properties", "recording", "1.json"), ODD, EVEN)
+    assert fault == "null properties is not needed by 1.json"
+
+
+def test_an_erratum_without_its_recording_is_found(tmp_path: Path) -> None:
+    (fault,) = reviewed(tmp_path, GENERAL.format("null properties", "recording", "9.json"), ODD)
+    assert fault == "null properties cites '9.json', which is no recording"
+
+
+def test_what_stands_on_a_page_must_be_needed_by_the_traffic(tmp_path: Path) -> None:
+    errata = GENERAL.format("null properties", "page", "https://shop.example/nulls")
+    (fault,) = reviewed(tmp_path, errata, EVEN, made=(EVEN,))
+    assert fault == "null properties is not needed by anything that the stand-in or its connector say"
+
+
+def test_what_stands_on_a_page_and_is_needed_is_borne_out(tmp_path: Path) -> None:
+    assert reviewed(tmp_path, GENERAL.format("null properties", "page", "https://shop.example/nulls"), EVEN, made=(EVEN, ODD)) == []
+
+
+@pytest.mark.parametrize(
+    ("errata", "said"),
+    [
+        ("genral: []", r"errata.yaml:3: an errata file knows no key 'genral'; did you mean 'general'\?"),
+        ("general: 3", "errata.yaml:3: general must be a list"),
+        ("general: [{rule: null property, reason: x, recording: y}]", r"no general rule 'null property'; did you mean 'null properties'\?"),
+        ("general: [{rule: any of, recording: y}]", "errata.yaml:3: an entry of general needs reason"),
+        ("general: [{rule: any of, reason: x}]", "needs the recording that shows it or, where none does, the vendor's page"),
+        ("general: [{rule: any of, reason: x, recording: y, page: z}]", "one of the two"),
+        ("general: [{rule: old words, reason: x, recording: y}]", "'old words' needs says"),
+        ("single: [{at: components, says: 1, reason: x, recording: y}]", "at must be a JSON pointer"),
+        ("paths: [1]", "paths must be a list of texts"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_line(tmp_path: Path, errata: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_errata(contracts(tmp_path, errata))
+
+
+def test_recordings_are_read_whole(tmp_path: Path) -> None:
+    contracts(tmp_path, "", ODD)
+    (one,) = read_recording(tmp_path / "recorded/0.json")
+    assert (one.method, one.url, one.status, one.received, one.source) == ("GET", ODD.url, 200, ODD.received, "0.json")
+
+
+def test_cassettes_in_yaml_are_read_without_what_they_include(tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text(
+        "interactions:\n- include_file: other.yaml\n- request: {method: GET, uri: 'https://shop.example/orders/7', body: null}\n"
+        "  response: {status: {code: 200, code: 200}, headers: {}, body: {string: '{}'}}\n"
+    )
+    (one,) = read_recording(file)
+    assert (one.path, one.answer) == ("/orders/7", {})
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.json", "[]"), ("b.json", "{"), ("c.yaml", "a: 1"), ("d.json", '{"x": 1}')])
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=name):
+        list(read_recording(tmp_path / name))
