@@ -14,6 +14,8 @@ _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
 _BARE_ID = re.compile(r"[^<>\s,;]{1,900}@[^<>\s,;]{1,900}")
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\ufffd]{1,254}(?:@[^\s@<>\x00-\x1f\ufffd]{1,254})+")
 _DELIVERY_AGENTS = ("mailer-daemon", "postmaster", "mail-daemon")
+_UNREAD = re.compile(r"(mailer-daemon|mail-daemon|(no|do-?not)[-_.]?reply)\b", re.IGNORECASE)
+_AUTOMATIC = ("X-Autoreply", "X-Autorespond")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,16 @@ def is_delivery_report(fields: Fields, sender: Address | None) -> bool:
     return sender is not None and sender.address.casefold().partition("@")[0] in _DELIVERY_AGENTS
 
 
+def is_unread(address: str) -> bool:
+    """Say whether nobody reads what is sent to an address: a mail system's, or one that says so itself."""
+    return _UNREAD.match(address) is not None
+
+
 def is_auto_submitted(fields: Fields) -> bool:
     """Say whether no person wrote it: Auto-Submitted (RFC 3834), or the older marks that mailers still set."""
     submitted = str(fields.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
     precedence = str(fields.get("Precedence", "")).strip().lower()
-    return submitted not in ("", "no") or precedence in ("bulk", "junk", "auto_reply") or "X-Autoreply" in fields
+    # Mail without a return path is mail that must not be answered (RFC 5321, 4.5.5).
+    without_return = str(fields.get("Return-Path", "")).strip() == "<>"
+    marked = submitted not in ("", "no") or precedence in ("bulk", "junk", "auto_reply") or without_return
+    return marked or any(name in fields for name in _AUTOMATIC)

@@ -17,6 +17,10 @@ from threadline.sdk import RecordError
 
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
+MAX_SEARCHED = 800_000_000
+"""Bytes, counted once for each boundary that may stand among them: a mail of 50 MB may be nested 16 deep."""
+MAX_ENCODED_LINES = 2_000_000
+"""Lines of uuencode that are decoded: the standard library takes a step for each, and they may be a few bytes long."""
 MAX_HEADER = 500_000
 """Bytes of header fields, those of all parts together."""
 MAX_FIELD = 64_000
@@ -26,6 +30,7 @@ MAX_MIME_FIELD = 4_000
 Fields = Message
 """Header fields of a part; the values are text, also where the mail holds undeclared 8-bit bytes."""
 
+_UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
 _NO_FIELD = re.compile(rb"^(?!From |[!-9;-~]*:|[ \t])", re.MULTILINE)
 _BLANK_LINE = re.compile(rb"\r?\n")
 _FOLD = re.compile(r"[\r\n]+")
@@ -43,6 +48,8 @@ class Part:
         """Undo the transfer encoding, as far as it is sound."""
         holder = Message()
         encoding = (self.fields.get("Content-Transfer-Encoding") or "").strip()
+        if encoding.lower() in _UUENCODE and self.body.count(b"\n") > MAX_ENCODED_LINES:
+            return self.body
         if encoding:
             holder["Content-Transfer-Encoding"] = encoding
         # The standard library makes an object of each line of base64, and lines may be short.
@@ -104,7 +111,8 @@ def _line_end(raw: bytes, start: int) -> int:
     return raw.find(b"\n", start) + 1
 
 
-def _fields(block: bytes) -> Fields:
+def header_fields(block: bytes) -> Fields:
+    """Read a block of header fields, each as far as it is not too long."""
     fields = Message()
     for name, value in _PARSER.parsebytes(block).raw_items():
         longest = MAX_MIME_FIELD if name.lower().startswith("content-") else MAX_FIELD
@@ -176,11 +184,13 @@ class _Splitter:
         if self.header_bytes > MAX_HEADER:
             raise RecordError(f"its header fields take more than {MAX_HEADER} bytes")
         blank = None if cut else _BLANK_LINE.match(self.raw, end)
-        return _fields(self.raw[start:end]), blank.end() if blank else end
+        return header_fields(self.raw[start:end]), blank.end() if blank else end
 
     def _open(self, boundary: str) -> None:
         if len(self.boundaries) >= MAX_DEPTH:
             raise RecordError(f"its parts are nested more than {MAX_DEPTH} deep")
+        if (len(self.boundaries) + 1) * len(self.raw) > MAX_SEARCHED:
+            raise RecordError(f"its parts are nested more than {len(self.boundaries)} deep, which is too much for {len(self.raw)} bytes")
         self.boundaries.append(_Boundary(boundary))
 
     def _next(self, delimiter: _Delimiter | None) -> int | None:

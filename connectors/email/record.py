@@ -10,6 +10,7 @@ from xxhash import xxh3_128_hexdigest
 
 from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
 from connectors.email.mime import Fields, Mail, Part, filename_of, split
+from connectors.email.report import delivery_report
 from connectors.email.settings import EmailSettings
 from connectors.email.text import clean, decode, decode_words, unflow
 from threadline.sdk.markup import html_to_text
@@ -61,13 +62,14 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
     fields = parsed.fields
     senders, answers_to, to, cc = (addresses(fields, name) for name in ("From", "Reply-To", "To", "Cc"))
     sender = senders[0] if senders else None
-    report = is_delivery_report(fields, sender)
+    about = delivery_report(parsed)
+    report = about is not None or is_delivery_report(fields, sender)
     sides = _sides(sender, to + cc, answers_to, settings)
     return {
         "mailbox": mail.mailbox,
         "uidvalidity": mail.uidvalidity,
         "uid": mail.uid,
-        **_identity(mail.raw, fields),
+        **_identity(mail.raw, fields, about),
         **_times(fields, mail.received_at),
         "from": _person(sender),
         "reply_to": [_person(each) for each in answers_to],
@@ -79,6 +81,7 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
         "audience": sides.audience,
         "customer": None if report else _person(sides.customer),
         "auto_submitted": report or is_auto_submitted(fields),
+        "report": about,
         "threadline_id": _marker(fields, sender, settings),
         "flags": list(mail.flags),
         "size": len(mail.raw),
@@ -108,11 +111,13 @@ def _sides(sender: Address | None, receivers: list[Address], answers_to: list[Ad
     return _Sides("outbound", "internal", None)
 
 
-def _identity(raw: bytes, fields: Fields) -> Document:
+def _identity(raw: bytes, fields: Fields, report: Document | None) -> Document:
     own = message_ids(fields, "Message-ID")
+    # A report seldom says so in its own fields, but it belongs to the thread of the mail that it is about.
+    about = [report["message_id"]] if report and report["message_id"] else []
     return {
         "message_id": own[0] if own else f"missing-{xxh3_128_hexdigest(raw)}@threadline",
-        "in_reply_to": message_ids(fields, "In-Reply-To"),
+        "in_reply_to": message_ids(fields, "In-Reply-To") or about,
         "references": message_ids(fields, "References"),
     }
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 from typing_extensions import override
 from xxhash import xxh3_128_hexdigest
 
+from connectors.email.fields import is_unread
 from connectors.email.oauth import Tokens, xoauth2
 from connectors.email.record import MARKER
 from connectors.email.session import CONNECT_SECONDS, READ_SECONDS, tls_context
@@ -99,6 +100,8 @@ def _receiver(payload: Mapping[str, Any], settings: EmailSettings) -> str:
     address = to.strip()
     if not ADDRESS.fullmatch(address):
         raise RecordError("this is not one e-mail address", path="$.to")
+    if is_unread(address):
+        raise RecordError("nobody reads what is sent to a mail system or a no-reply address, and an answer may come by itself", path="$.to")
     if settings.is_own(address):
         raise RecordError("the reply would go to one of own_addresses; check that setting and the push mapping", path="$.to")
     return address

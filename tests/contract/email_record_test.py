@@ -182,6 +182,9 @@ def test_a_whole_domain_can_be_the_companys(sandbox: EmailSandbox) -> None:
         (b"Precedence: Bulk", True),
         (b"Precedence: first-class", False),
         (b"X-Autoreply: yes", True),
+        (b"X-Autorespond: yes", True),
+        (b"Return-Path: <>", True),
+        (b"Return-Path: <ana@mail.example>", False),
         (b"Content-Type: multipart/report; report-type=delivery-status; boundary=b", True),
         (b"X-Other: 1", False),
     ],
@@ -192,6 +195,35 @@ def test_what_a_machine_wrote_is_marked(sandbox: EmailSandbox, line: bytes, mach
     mapped = describe(pull_mapping("email/messages", "email", functions={}), json.dumps(record).encode(), "key")
     assert mapped is not None
     assert mapped.get("reason") == ("auto_reply" if machine else None)
+
+
+REPORT = (
+    b"From: Mail Delivery System <mailer-daemon@mx.example>\r\nTo: support@shop.example\r\nReturn-Path: <>\r\n"
+    b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+    b"--b\r\n\r\nIt did not work.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+    b"Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; ana@mail.example\r\nAction: Failed\r\nStatus: 5.1.1 (gone)\r\n\r\n"
+    b"Original-Recipient: rfc822;b@mail.example\r\nFinal-Recipient: rfc822;\r\n bea@mail.example\r\n\r\n"
+    b"--b\r\nContent-Type: %s\r\n\r\nSubject: Re: Pedido\r\nMessage-ID: <01J@shop.example>\r\n\r\nMessage-ID: <other@x>\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize("returned", [b"message/rfc822", b"text/rfc822-headers"])
+def test_a_delivery_report_says_what_did_not_arrive_and_joins_its_thread(sandbox: EmailSandbox, returned: bytes) -> None:
+    record = read(sandbox, REPORT % returned)
+    assert record["report"] == {
+        "message_id": "01J@shop.example",
+        "recipients": [
+            {"address": "ana@mail.example", "action": "failed", "status": "5.1.1"},
+            {"address": "bea@mail.example", "action": None, "status": None},
+        ],
+    }
+    assert (record["in_reply_to"], record["auto_submitted"], record["customer"]) == (["01J@shop.example"], True, None)
+
+
+def test_a_report_without_the_mail_that_it_is_about_is_one_all_the_same(sandbox: EmailSandbox) -> None:
+    record = read(sandbox, FROM + b"Content-Type: message/delivery-status\r\n\r\n")
+    assert (record["report"], record["in_reply_to"], record["customer"]) == ({"message_id": None, "recipients": []}, [], None)
+    assert read(sandbox, FROM + b"\r\nhello\r\n")["report"] is None
 
 
 def multipart(kind: bytes, *parts: bytes) -> bytes:

@@ -108,6 +108,17 @@ def test_a_copy_that_the_provider_filed_is_not_filed_twice(sandbox: EmailSandbox
     assert len(sandbox.store.mails("Sent")) == 1
 
 
+@pytest.mark.parametrize(
+    "address", ["MAILER-DAEMON@mx.example", "no-reply@shop.example", "noreply@x.example", "do.not@x.example", "donotreply+1@x.example"]
+)
+def test_nothing_is_sent_to_where_nobody_reads(sandbox: EmailSandbox, address: str) -> None:
+    (receipt,) = push(sandbox, intent(to=address))
+    dead = not address.startswith("do.not")
+    assert receipt.status == ("dead" if dead else "done")
+    assert len(sandbox.pushed("reply")) == (not dead)
+    assert not dead or "nobody reads" in str(receipt.reason)
+
+
 def test_the_sent_folder_is_made_where_it_is_missing(sandbox: EmailSandbox) -> None:
     (receipt,) = push(sandbox, intent(), sent_folder="Gesendet/Ö")
     assert receipt.status == "done"

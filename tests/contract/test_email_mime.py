@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.email import mime
-from connectors.email.mime import MAX_PARTS, split
+from connectors.email.mime import MAX_ENCODED_LINES, MAX_PARTS, split
 from threadline.sdk import RecordError
 
 FROM = b"From: Ana <ana@mail.example>\r\n"
@@ -57,12 +57,26 @@ def test_every_boundary_on_the_way_is_looked_for_once():
         (FROM + b"X: y\r\n" + b" y\r\n" * 200_000, "header fields take more than"),
         (FROM + b"X: " + b"x" * SIZE, "header fields take more than"),
         (MIXED + b"--b\r\n\r\n" * 100_000, "more than 1000 parts"),
+        (nested(30, b"x" * 45_000_000), "nested more than 17 deep, which is too much for 4"),
     ],
-    ids=["depth", "fields", "folds", "long field", "parts"],
+    ids=["depth", "fields", "folds", "long field", "parts", "depth of a large mail"],
 )
 def test_what_is_beyond_all_bounds_is_refused(mail, why):
     with pytest.raises(RecordError, match=why):
         split(mail)
+
+
+def test_the_nesting_of_a_large_mail_is_bounded_exactly():
+    body = b"x" * 40_000_000
+    assert [part.body for part in split(nested(19, body)).parts] == [body]
+
+
+@pytest.mark.parametrize("encoding", ["x-uuencode", "UUE"])
+def test_uuencode_of_very_many_lines_stays_as_it_is(encoding):
+    head = FROM + f"Content-Type: application/pdf\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    few, many = (b"begin 644 x\r\n" + b"#86)C\r\n" * number + b"`\r\nend\r\n" for number in (1_000, MAX_ENCODED_LINES))
+    assert split(head + few).parts[0].content() == b"abc" * 1_000
+    assert split(head + many).parts[0].content() == many
 
 
 def by_line(raw: bytes, start: int, end: int, boundaries: list[mime._Boundary]) -> mime._Delimiter | None:

@@ -20,7 +20,7 @@ class EmailRig(Rig):
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_messages": 3}
     # pymap parses every mail that it is given.
-    many: ClassVar[int] = 10_000
+    many: ClassVar[int] = 5_000
     sandbox: "EmailSandbox"
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -45,7 +45,7 @@ class EmailRig(Rig):
             "Date": format_datetime(at), "Message-ID": f"<m{number}@example.org>",
         }  # fmt: skip
         fields = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-        return self._delivered(number, f"{fields}\r\nIt has not come.\r\n".encode(), at)
+        return self._delivered(number, f"{fields}\r\n{'It has not come. ' * 200}\r\n".encode(), at)
 
     def _delivered(self, number: int, raw: bytes, at: datetime) -> str:
         uid = self._uids[number] = self.sandbox.deliver(raw, folder=_FOLDER, at=at)
