@@ -1,7 +1,6 @@
-"""Calls to one API: its address, its credentials, and how often it may be called."""
+"""Calls to one API: its address, its credentials, and what its answers mean."""
 
 import time
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -13,12 +12,13 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from connectors.rest.auth import OAuth, make_auth
-from connectors.rest.declaration import ApiFile, Rate
+from connectors.rest.declaration import ApiFile
 from connectors.rest.documents import Body, decoded
 from connectors.rest.errors import Judgement, NotTakenError
 from connectors.rest.paging import Answer
 from connectors.rest.template import Values, fill, fill_path, look_up, plain
 from threadline.sdk import ConnectorError, RetryableError
+from threadline.sdk.budget import UNLIMITED, Budget, metered
 from threadline.sdk.http import Http, retrying
 
 
@@ -26,32 +26,18 @@ class _ExpiredError(Exception):
     """The API does not accept a token that has not run out yet."""
 
 
-class Budget:
-    """Waits until another call fits into the declared rate."""
-
-    def __init__(self, rate: Rate | None) -> None:
-        self._rate = rate
-        self._calls: deque[float] = deque()
-
-    def spend(self) -> None:
-        """Count one call, as soon as it may be made."""
-        if not self._rate:
-            return
-        if len(self._calls) >= self._rate.requests:
-            time.sleep(max(0.0, self._calls.popleft() + self._rate.seconds - time.monotonic()))
-        self._calls.append(time.monotonic())
-
-
 class Client:
     """One API, by its file; `variables` are the values that threadline.yaml gives."""
 
-    def __init__(self, name: str, api: ApiFile, base_url: str | None, variables: Values, secrets: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str, api: ApiFile, base_url: str | None, variables: Values, secrets: Mapping[str, Any], budget: Budget = UNLIMITED
+    ) -> None:
         self.name = name
         self._variables = {key: each.default for key, each in api.variables.items()} | dict(variables)
         address = base_url or fill_path(api.base_url or "", self._variables)
         self._auth = make_auth(api, name, address, secrets)
         self._http = Http(name, address, auth=self._auth, headers={"Accept": "application/json", **self._headers(api.headers, {})})
-        self._budget = Budget(api.rate)
+        metered(self._http.session, budget)
         self._told: tuple[datetime, float] | None = None
         self._judgement = Judgement(name, api.errors)
         self.code = api.errors.code
@@ -146,11 +132,9 @@ class Client:
 
     def _once(self, method: str, url: str, shown: str, **options: Any) -> requests.Response:
         hook = partial(self._judge, method, shown)
-        self._budget.spend()
         try:
             return self._http.once(method, url, hooks={"response": partial(hook, renew=True)}, **options)
         except _ExpiredError:
-            self._budget.spend()
             return self._http.once(method, url, hooks={"response": hook}, **options)
 
     def _judge(self, method: str, shown: str, response: requests.Response, *, renew: bool = False, **_: Any) -> None:

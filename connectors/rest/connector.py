@@ -9,6 +9,7 @@ from connectors.rest.declaration import ApiFile
 from connectors.rest.kinds import kind_of
 from connectors.rest.settings import CREDENTIALS, RestSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk.budget import Allowance
 
 if TYPE_CHECKING:
     from connectors.rest.client import Client
@@ -62,7 +63,12 @@ class Rest(Connector[RestSettings], Target):
         settings = self.settings
         needed = CREDENTIALS.get(type(self._api.auth), ())
         secrets = {name: getattr(settings, name) for name in needed}
-        return Client(short_name(settings.api), self._api, settings.base_url, settings.variables, secrets)
+        return Client(short_name(settings.api), self._api, settings.base_url, settings.variables, secrets, self.budget)
+
+    def allowances(self) -> Sequence[Allowance]:
+        """Return the API file's rate."""
+        rate = self._api.rate
+        return (Allowance("requests", rate.requests, rate.seconds),) if rate else ()
 
     def available_streams(self) -> Sequence[Stream]:
         """Return the streams that the API file declares."""

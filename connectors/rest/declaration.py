@@ -58,7 +58,7 @@ Auth: TypeAlias = NoAuth | Basic | Bearer | Header | ClientCredentials | Refresh
 
 
 class Rate(Struct, frozen=True, forbid_unknown_fields=True):
-    """How often the API may be called; Retry-After is obeyed besides."""
+    """How often the API may be called, by all processes together; Retry-After is obeyed besides."""
 
     requests: Annotated[int, Meta(description="calls", ge=1)]
     seconds: Annotated[float, Meta(description="within so many seconds", gt=0)] = 60

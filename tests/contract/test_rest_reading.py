@@ -2,7 +2,6 @@
 
 import gzip
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from connectors.rest.documents import Body, with_fields
 from connectors.rest.settings import RestSettings
 from connectors.rest.template import fill_path
 from threadline.sdk import ConfigError, Intent, RecordError, RetryableError, split_records
+from threadline.sdk.budget import Budget
 from threadline.sdk.yamlfile import parse_yaml
 
 BENCH = Path(__file__).parents[2] / "../shared/bench/gen_data.py"
@@ -445,21 +445,31 @@ def test_a_list_that_is_not_there_is_not_taken_for_an_empty_one(server: Server, 
         read(connect('errors: {then: {"404": skip}}\n' + stream("about: x")))
 
 
-def test_calls_stay_within_the_rate(server: Server, connect) -> None:
-    calls: list[float] = []
+class Counted(Budget):
+    def __init__(self) -> None:
+        self.calls: list[str] = []
 
-    def answer(asked):
-        calls.append(time.monotonic())
-        number = int(asked.query.get("c", 0))
-        return {"rows": [{"id": number}], "next": number + 1 if number < 8 else None}
+    def spend(self, path: str) -> None:
+        self.calls.append(path)
+        if len(self.calls) > 3:
+            raise RetryableError("all calls are used up", retry_after=4000)
 
-    server.answer = answer
+    def heard(self, path: str, headers: object) -> None:
+        pass
+
+
+def test_calls_are_taken_from_the_account_of_all_processes(server: Server, connect) -> None:
+    server.answer = lambda asked: {"rows": [{"id": 1}], "next": int(asked.query.get("c", 0)) + 1}
     rest = connect(
-        "rate: {requests: 3, seconds: 0.2}\n" + stream('records: rows, parameters: {c: "{cursor}"}, paging: {kind: cursor, at: next}')
+        "rate: {requests: 3, seconds: 20}\n" + stream('records: rows, parameters: {c: "{cursor}"}, paging: {kind: cursor, at: next}')
     )
-    assert len(read(rest)[0]) == 9
-    # What the server sees may be a little later or earlier than what was counted here.
-    assert all(later - earlier > 0.15 for earlier, later in zip(calls, calls[3:], strict=False))
+    assert [(one.name, one.calls, one.seconds) for one in rest.allowances()] == [("requests", 3, 20)]
+    rest.budget = counted = Counted()
+    with pytest.raises(RetryableError, match="all calls are used up") as caught:
+        read(rest)
+    assert (caught.value.retry_after, len(server.asked)) == (4000, 3)
+    assert counted.calls[:2] == ["/things", "/things?c=1"]
+    assert connect(stream("about: x")).allowances() == ()
 
 
 # Credentials
