@@ -134,18 +134,22 @@ class Email(Connector[EmailSettings], Target):
 
     def _send(self, intent: Intent, mailbox: Mailbox, outbox: "_Outbox") -> Receipt:
         identity = message_id(intent.id, self.settings)
-        if intent.attempt > 1 and mailbox.has(self.settings.sent_folder, identity):
+        if intent.attempt > 1 and any(mailbox.has(folder, identity) for folder in self._copies()):
             return Receipt(intent.id, "done", remote_id=identity.strip("<>"), reason="an earlier attempt has sent it")
         try:
             letter = compose(intent, self.settings)
         except RecordError as error:
             return Receipt(intent.id, "dead", reason=f"{error} ({error.path})")
-        receipt = submit(outbox.server(), letter, intent)
+        receipt = submit(outbox.server(), letter, intent, copy=self.settings.blind_copy)
         if receipt.status == "unknown":
             outbox.forget()
         if receipt.status == "done":
             self._file(mailbox, identity, letter.raw)
         return receipt
+
+    def _copies(self) -> list[str]:
+        """Where an answer that was taken may be found."""
+        return [self.settings.sent_folder, "INBOX"] if self.settings.blind_copy else [self.settings.sent_folder]
 
     def _file(self, mailbox: Mailbox, identity: str, raw: bytes) -> None:
         """A copy that cannot be filed must not make the mail look unsent, which would send it twice."""

@@ -33,6 +33,7 @@ class EmailSettings(Settings):
     smtp_host: str | None = Field(None, description="host name of the submission server; None: the IMAP host")
     smtp_port: int = Field(0, ge=0, le=65535, description="0: 465 with tls, 587 with starttls, else 25")
     smtp_tls: Tls | None = Field(None, description="None: as for IMAP")
+    blind_copy: bool = Field(False, description="send each answer to its sender too, to find it again where the server files nothing")
     sent_folder: str = Field("Sent", min_length=1, description="where a copy of each answer is filed")
 
     oauth_token_url: str | None = Field(None, description="OAuth 2.0 token endpoint, for a login with a token instead of a password")

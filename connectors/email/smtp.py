@@ -1,10 +1,11 @@
 """The SMTP side (RFC 5321, 6409): write an answer, submit it, and say what became of it."""
 
+import logging
 import re
 import smtplib
 import ssl
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -33,6 +34,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _REPLY = re.compile(r"re\s*(\[\d+\])?\s*:", re.IGNORECASE)
 _ID_FIELDS = ("Message-ID", "In-Reply-To", "References", MARKER)
 _AUTHENTICATION = (530, 534, 535, 538)
+_TAKEN, _FORWARDED, _CLOSING = 250, 251, 421
+
+logger = logging.getLogger(__name__)
 
 
 class WirePolicy(EmailPolicy):
@@ -135,22 +139,52 @@ def _shortened(references: list[str]) -> list[str]:
     return references if len(references) <= MAX_REFERENCES else [references[0], *references[1 - MAX_REFERENCES :]]
 
 
-def submit(server: smtplib.SMTP, letter: Letter, intent: Intent) -> Receipt:
-    """Hand a mail over and say what became of it; reasons hold the server's code, never its text or an address."""
-    options = ["SMTPUTF8", "BODY=8BITMIME"] if letter.international else []
+def submit(server: smtplib.SMTP, letter: Letter, intent: Intent, *, copy: bool) -> Receipt:
+    """Hand a mail over and say what became of it; reasons hold the server's code, never its text or an address.
+
+    With `copy` the sender gets it too, in the same transaction: either both are delivered to or nobody is.
+    """
     try:
-        server.sendmail(letter.sender, [letter.receiver], letter.raw, mail_options=options)
-    except smtplib.SMTPRecipientsRefused as refusal:
-        return _verdict(intent, next(iter(refusal.recipients.values()))[0], "the recipient")
-    except smtplib.SMTPSenderRefused as refusal:
-        return _verdict(intent, refusal.smtp_code, "the sender")
+        refused = _addressed(server, letter, copy=copy) or _given(server, letter)
     except smtplib.SMTPNotSupportedError:
         return Receipt(intent.id, "dead", reason="the address is not ASCII, and the SMTP server does not have SMTPUTF8")
-    except smtplib.SMTPResponseException as refusal:
-        return _verdict(intent, refusal.smtp_code, "the mail")
-    except (smtplib.SMTPServerDisconnected, OSError):
-        return Receipt(intent.id, "unknown", reason="the connection broke while the mail was handed over")
+    except (smtplib.SMTPServerDisconnected, smtplib.SMTPResponseException, OSError):
+        return Receipt(intent.id, "unknown", reason="the connection broke, or made no sense, while the mail was handed over")
+    if refused:
+        _start_over(server, refused[0])
+        return _verdict(intent, *refused)
     return Receipt(intent.id, "done", remote_id=letter.message_id.strip("<>"))
+
+
+def _addressed(server: smtplib.SMTP, letter: Letter, *, copy: bool) -> tuple[int, str] | None:
+    """Name sender and receivers; return the code of a refusal, and what was refused."""
+    server.ehlo_or_helo_if_needed()
+    options = ["SMTPUTF8", "BODY=8BITMIME"] if letter.international else []
+    code, _ = server.mail(letter.sender, [*options, f"size={len(letter.raw)}"] if server.has_extn("size") else options)
+    if code != _TAKEN:
+        return code, "the sender"
+    code, _ = server.rcpt(letter.receiver)
+    if code not in (_TAKEN, _FORWARDED):
+        return code, "the recipient"
+    if copy and server.rcpt(letter.sender)[0] != _TAKEN:
+        logger.warning("the SMTP server takes no blind copy to the sender: an answer whose acceptance is not heard may be sent twice")
+    return None
+
+
+def _given(server: smtplib.SMTP, letter: Letter) -> tuple[int, str] | None:
+    try:
+        code, _ = server.data(letter.raw)
+    except smtplib.SMTPDataError as refusal:
+        code = refusal.smtp_code
+    return None if code == _TAKEN else (code, "the mail")
+
+
+def _start_over(server: smtplib.SMTP, code: int) -> None:
+    if code == _CLOSING:
+        server.close()
+        return
+    with suppress(smtplib.SMTPException, OSError):
+        server.rset()
 
 
 def _verdict(intent: Intent, code: int, what: str) -> Receipt:

@@ -100,6 +100,36 @@ def test_a_lost_reply_leaves_the_intent_unknown_and_a_resend_carries_the_same_me
     assert [mail["message_id"].partition("@")[0] for mail in sandbox.pushed("reply")] == [intent().id, "second", intent().id]
 
 
+def test_with_a_blind_copy_a_lost_reply_sends_nothing_twice(sandbox: EmailSandbox) -> None:
+    sandbox.lose_next = 1
+    (first,) = push(sandbox, intent(), blind_copy=True)
+    assert (first.status, sent_copies(sandbox)) == ("unknown", [])
+    (again,) = push(sandbox, intent(attempt=2), blind_copy=True)
+    assert (again.status, again.reason) == ("done", "an earlier attempt has sent it")
+    (mail,) = sandbox.pushed("reply")
+    assert "support@shop.example" not in mail["headers"]["To"]
+    assert "Bcc" not in mail["headers"]
+    (copy,) = [json.loads(record) for page in connector(sandbox, folders=["INBOX"]).pull("messages", None) for record in page.records]
+    assert copy["threadline_id"] == intent().id
+
+
+def test_who_is_refused_leaves_no_copy_that_could_pass_for_a_sent_mail(sandbox: EmailSandbox) -> None:
+    sandbox.refuse["ana@mail.example"] = "450 4.2.0 later"
+    (first,) = push(sandbox, intent(), blind_copy=True)
+    assert first.status == "retry"
+    sandbox.refuse.clear()
+    (again,) = push(sandbox, intent(attempt=2), blind_copy=True)
+    assert (again.status, len(sandbox.pushed("reply"))) == ("done", 1)
+    assert again.reason is None
+
+
+def test_a_copy_that_is_refused_keeps_no_answer_back(sandbox: EmailSandbox, caplog: pytest.LogCaptureFixture) -> None:
+    sandbox.refuse["to support@shop.example"] = "550 5.7.1 not to yourself"
+    (receipt,) = push(sandbox, intent(), blind_copy=True)
+    assert (receipt.status, len(sandbox.pushed("reply"))) == ("done", 1)
+    assert "may be sent twice" in caplog.text
+
+
 def test_a_copy_that_the_provider_filed_is_not_filed_twice(sandbox: EmailSandbox) -> None:
     sandbox.deliver(b"Message-ID: <01ARZ3NDEKTSV4RRFFQ69G5FAV@shop.example>\r\n\r\nas submitted\r\n", folder="Sent")
     (receipt,) = push(sandbox, intent())

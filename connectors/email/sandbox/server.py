@@ -36,7 +36,7 @@ class EmailSandbox(Sandbox):
 
     What is submitted goes to INBOX where it is addressed to the mailbox itself, and counts as pushed where it is not.
     `fail_next` queues replies to DATA ("451 4.3.0 later") that are sent instead of taking the mail, `lose_next` is how many
-    mails are taken without a reply, and `refuse` maps an address to the reply that refuses it.
+    mails are taken without a reply, and `refuse` maps an address (or "to" and an address: as a receiver) to the reply that refuses it.
     `smtputf8` says whether addresses beyond ASCII are taken (RFC 6531), `files_sent` whether what is submitted is filed in Sent.
     SMTP listens on the port after IMAP's, or on any free one.
     """
@@ -219,8 +219,9 @@ class _Submission:
         return "250 2.1.0 OK"
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
-        if address in self._sandbox.refuse:
-            return self._sandbox.refuse[address]
+        for refused in (address, f"to {address}"):
+            if refused in self._sandbox.refuse:
+                return self._sandbox.refuse[refused]
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
