@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, false, func, insert, null, or_, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 
 from connectors.sql.settings import WriteTable
 from connectors.sql.values import database_value
 from threadline.sdk import Intent, Receipt, RecordError
+
+
+class _OvertakenError(Exception):
+    """Another writer was there between the look at a row and its update."""
 
 
 class Writer:
@@ -32,6 +36,8 @@ class Writer:
                 self._update(values, key)
         except RecordError as error:
             return Receipt(intent.id, "dead", reason=str(error))
+        except _OvertakenError:
+            return Receipt(intent.id, "retry", reason="the row changed while it was being updated")
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error, ProgrammingError | InterfaceError):
                 raise
@@ -51,14 +57,31 @@ class Writer:
                     raise
 
     def _update(self, values: Mapping[str, Any], key: Mapping[str, Any]) -> None:
+        version = self._declared.version
+        new = {name: value for name, value in values.items() if name not in key and name != version}
+        differs = or_(false(), *[self._table.c[name].is_distinct_from(value) for name, value in new.items()])
         with self._connection.begin():
-            if (found := self._count(key)) != 1:
-                raise RecordError(f"{self._table.name} has {found or 'no'} rows with this {', '.join(key)}")
-            new = {name: value for name, value in values.items() if name not in key}
+            held, changes = self._held(key, differs)
             # A write that changes nothing would still move changed_at, and the row would come back as changed.
-            differs = or_(false(), *[self._table.c[name].is_distinct_from(value) for name, value in new.items()])
-            if new:
-                self._connection.execute(update(self._table).where(self._matches(key), differs).values(new))
+            if not changes:
+                return
+            condition = self._matches(key)
+            if version:
+                if values.get(version, held) != held:
+                    raise RecordError(f"the row of {self._table.name} is no longer the one that was read: its {version} is another")
+                condition = and_(condition, self._table.c[version].is_not_distinct_from(held))
+                new[version] = (held or 0) + 1
+            if self._connection.execute(update(self._table).where(condition).values(new)).rowcount != 1:
+                raise _OvertakenError
+
+    def _held(self, key: Mapping[str, Any], differs: ColumnElement[bool]) -> tuple[Any, bool]:
+        """Return the version of the row (None: it has none), and whether it differs; RecordError unless there is just one."""
+        version: ColumnElement[Any] = self._table.c[self._declared.version] if self._declared.version else null()
+        rows = self._connection.execute(select(version, case((differs, 1), else_=0)).where(self._matches(key)).limit(2)).all()
+        if len(rows) != 1:
+            raise RecordError(f"{self._table.name} has {'several' if rows else 'no'} rows with this {', '.join(key)}")
+        ((held, changes),) = rows
+        return held, bool(changes)
 
     def _count(self, key: Mapping[str, Any]) -> int:
         return self._connection.execute(select(func.count()).select_from(self._table).where(self._matches(key))).scalar_one()
@@ -67,7 +90,7 @@ class Writer:
         return and_(*[self._table.c[name] == value for name, value in key.items()])
 
     def _values(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        allowed = {*self._declared.key, *self._declared.columns}
+        allowed = {*self._declared.key, *self._declared.columns, *filter(None, [self._declared.version])}
         if unknown := sorted(set(payload) - allowed):
             raise RecordError(
                 f"the settings allow no write to {', '.join(unknown)}; allowed: {', '.join(sorted(allowed))}", path=f"$.{unknown[0]}"

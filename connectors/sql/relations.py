@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     MetaData,
     Table,
     bindparam,
@@ -77,7 +78,9 @@ def readable(connection: Connection, setting: str, stream: ReadStream, schema: s
 def writable(connection: Connection, setting: str, write: WriteTable, schema: str | None) -> Table:
     """Look a write's table up; an insert's key must be unique there, or a repeated push could write a row twice."""
     table = reflect(connection, setting, write.table, schema)
-    _require(setting, [*write.key, *write.columns], table.columns.keys())
+    _require(setting, [*write.key, *write.columns, *([write.version] if write.version else [])], table.columns.keys())
+    if write.version and not isinstance(table.columns[write.version].type, Integer):
+        raise ConfigError(f"{setting}: the version {write.version!r} is no column of whole numbers, which could be raised by one")
     if write.mode == "insert" and not any(set(unique) == set(write.key) for unique in _unique_keys(inspect(connection), table)):
         raise ConfigError(
             f"{setting}: {write.table} has no unique constraint on {', '.join(write.key)}; "

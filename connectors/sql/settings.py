@@ -34,6 +34,15 @@ class WriteTable(Settings):
     mode: Literal["insert", "update"] = Field(description="insert a row once, or update the row that is there")
     key: Names = Field(description="columns of the record that identify the row; for insert they need a unique constraint")
     columns: Names = Field(description="the only other columns that a push may write")
+    version: str | None = Field(
+        None, description="for update: integer column that every writer raises by one; a row that changed meanwhile is not overwritten"
+    )
+
+    @model_validator(mode="after")
+    def _versions_of_updates(self) -> Self:
+        if self.version and self.mode == "insert":
+            raise ValueError("a version is of rows that are updated; leave it out where they are inserted")
+        return self
 
 
 class SqlSettings(Settings):

@@ -213,6 +213,7 @@ def test_a_shops_tables_become_records(place: Place) -> None:
     assert customer == {
         "customer_no": 100007, "first_name": "Ana", "last_name": "Lima", "email": "ana@example.org", "phone": "030 901820",
         "preferred_channel": "TEL", "preferred_by": "shop", "preferred_since": "2026-01-02T03:04:05Z", "entered_on": "2026-01-02T03:04:05Z",
+        "row_version": 1,
     }  # fmt: skip
     (order,) = records(sql.pull("orders", None))
     assert (order["total"], order["currency"], order["placed_at"], order["status_code"]) == ("59.85", "EUR", "2026-01-02T03:04:05Z", "OPN")
@@ -755,6 +756,80 @@ def test_rows_that_are_not_there_are_dead_with_a_reason(place: Place, shop: SqlS
     assert (gone.status, gone.reason) == ("dead", "customers has no rows with this customer_no")
     assert (wrong.status, wrong.reason) == ("dead", "column customer_no takes a int, which this is not")
     assert good.status == "done"
+
+
+VERSION = "SELECT row_version FROM customers WHERE customer_no = 100001"
+RAISED = "UPDATE customers SET last_name = 'Weber', row_version = row_version + 1 WHERE customer_no = 100001"
+
+
+def prefer(channel: str, **more: Any) -> dict[str, Any]:
+    return {"customer_no": 100001, "preferred_channel": channel, **more}
+
+
+def test_an_update_raises_the_version_that_others_go_by(place: Place, shop: SqlSandbox) -> None:
+    before = place.scalar(VERSION)
+    for attempt in (1, 2):
+        assert [receipt.status for receipt in push(place, shop, "preference", prefer("SMS"), attempt=attempt)] == ["done"]
+        assert place.scalar(VERSION) == before + 1
+
+
+def test_a_row_that_changed_since_it_was_read_is_not_overwritten(place: Place, shop: SqlSandbox) -> None:
+    seen = place.scalar(VERSION)
+    place.run(RAISED)
+    late, current = push(place, shop, "preference", prefer("SMS", row_version=seen), prefer("WEB", row_version=str(seen + 1)))
+    assert (late.status, late.reason) == ("dead", "the row of customers is no longer the one that was read: its row_version is another")
+    assert current.status == "done"
+    # Its answer was lost: what it says stands there.
+    (again,) = push(place, shop, "preference", prefer("WEB", row_version=seen + 1), attempt=2)
+    assert again.status == "done"
+    assert place.scalar(VERSION) == seen + 2
+
+
+def test_a_row_that_changes_while_it_is_updated_is_tried_again(place: Place, shop: SqlSandbox) -> None:
+    interrupted: list[str] = []
+
+    def interrupt(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE customers SET preferred_channel") and not interrupted:
+            interrupted.append(statement)
+            place.run(RAISED)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", interrupt)
+    try:
+        (overtaken,) = push(place, shop, "preference", prefer("SMS"))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", interrupt)
+    assert (overtaken.status, overtaken.reason) == ("retry", "the row changed while it was being updated")
+    assert place.scalar("SELECT last_name FROM customers WHERE customer_no = 100001") == "Weber"
+    assert [receipt.status for receipt in push(place, shop, "preference", prefer("SMS"), attempt=2)] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": "row_vers"}, "writes.preference: no column named 'row_vers'; did you mean row_version"),
+        ({"version": "email"}, "writes.preference: the version 'email' is no column of whole numbers"),
+    ],
+)
+def test_a_version_is_a_column_of_whole_numbers(place: Place, shop: SqlSandbox, changes: dict[str, Any], message: str) -> None:
+    write = {**shop.settings["writes"]["preference"], **changes}
+    with pytest.raises(ConfigError, match=message):
+        place.sql(writes={"preference": write}).check()
+
+
+def test_a_version_is_of_updates_alone() -> None:
+    write = {"table": "notes", "mode": "insert", "key": ["marker"], "columns": ["text"], "version": "row_version"}
+    with pytest.raises(ValueError, match="a version is of rows that are updated"):
+        SqlSettings.model_validate({"url": "sqlite:///shop.db", "writes": {"note": write}})
+
+
+def test_a_row_without_a_version_gets_one(place: Place) -> None:
+    place.run(
+        "CREATE TABLE legacy (id INTEGER PRIMARY KEY, name VARCHAR(20), lock_version INTEGER)", "INSERT INTO legacy VALUES (1, 'a', NULL)"
+    )
+    write = {"table": "legacy", "mode": "update", "key": ["id"], "columns": ["name"], "version": "lock_version"}
+    (receipt,) = place.sql(writes={"name": write}).push("name", [Intent("i", "name", {"id": 1, "name": "b"})])
+    assert receipt.status == "done"
+    assert place.scalar("SELECT lock_version FROM legacy") == 1
 
 
 def test_values_are_written_as_their_columns_hold_them(place: Place, shop: SqlSandbox) -> None:

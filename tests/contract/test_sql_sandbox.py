@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from connectors.sql import Sql
 from connectors.sql.sandbox import SqlSandbox
+from connectors.sql.sandbox.tables import CHANNEL_CODES, STATUS_CODES, metadata
 from connectors.sql.settings import SqlSettings
-from connectors.sql.shop import CHANNEL_CODES, STATUS_CODES, metadata
 from threadline.mapping.compiled import PullMapping
 from threadline.mapping.library import describe, pull_mapping, push_mapping
 from threadline.sdk import Intent, RecordError
@@ -189,3 +189,14 @@ def test_what_the_push_mappings_make_is_taken_and_comes_back(shop: SqlSandbox) -
 def test_unknown_pushed_objects_are_named(shop: SqlSandbox) -> None:
     with pytest.raises(ValueError, match="nothing is pushed here as 'user'; known: note, preference"):
         shop.pushed("user")
+
+
+def test_an_order_that_is_only_marked_as_deleted_is_left_out(shop: SqlSandbox) -> None:
+    for event in STORY[:2]:
+        shop.tell(event)
+    (kept,) = pulled(shop, "orders").values()
+    assert describe(mapping("orders"), kept, "A-1")
+    with shop.writing() as connection:
+        connection.exec_driver_sql("UPDATE orders SET deleted_at = '2026-01-04 08:00:00.000000'")
+    (marked,) = pulled(shop, "orders").values()
+    assert describe(mapping("orders"), marked, "A-1") is None

@@ -54,6 +54,8 @@ class _Way:
 
 @contextmanager
 def _proxied(trial: Trial) -> Generator[_Way]:
+    if not trial.rig.addresses:
+        raise WaivedError("the system is not reached over a network")
     with ExitStack() as stack:
         fronts = {
             port: stack.enter_context(

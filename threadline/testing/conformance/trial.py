@@ -68,7 +68,7 @@ class Trial:
 
     def connect(self, other: Mapping[str, Any] | None = None, *, small: bool = False) -> Connector[Any]:
         """Make a connector, with `other` settings where given; it is closed when the check is over."""
-        settings = {**self.rig.settings_at(self._ports), **self.rig.all_streams, **self.rig.sandbox.secrets}
+        settings = {**self.rig.sandbox.secrets, **self.rig.settings_at(self._ports), **self.rig.all_streams}
         settings |= {**(self.rig.small_pages if small else {}), **(other or {})}
         connector = self.kind(self.kind.settings_type().model_validate(settings))
         self._stack.callback(connector.close)

@@ -1,7 +1,8 @@
 """The ordering system of the demo: a shop's database of the kind that has run for twenty years.
 
-Status and channel codes, phone numbers as they were typed, times without a zone (they are UTC), and triggers that move
-changed_at. The same tables can be made in SQLite, PostgreSQL, MariaDB and MySQL.
+Status and channel codes, phone numbers as they were typed, times without a zone (they are UTC), orders that are only marked
+as deleted, a count of each customer's changes, and triggers that move changed_at where a statement does not. The same tables
+can be made in SQLite, PostgreSQL, MariaDB and MySQL.
 """
 
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ customers = Table(
     Column("preferred_by", String(20)),
     Column("preferred_since", _MOMENT),
     Column("entered_on", _MOMENT, nullable=False),
+    Column("row_version", Integer, nullable=False, server_default="1"),
     Column("changed_at", _MOMENT),
     Index("customers_by_change", "changed_at", "customer_no"),
 )
@@ -56,6 +58,7 @@ orders = Table(
     Column("status_date", _MOMENT),
     Column("total", Numeric(10, 2)),
     Column("currency", String(3)),
+    Column("deleted_at", _MOMENT),
     Column("changed_at", _MOMENT),
     Index("orders_by_change", "changed_at", "order_no"),
 )
@@ -86,8 +89,14 @@ customer_notes = Table(
 _SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'"
 """SQLite's clock counts milliseconds; the column has microseconds, as in the other databases."""
 _SQLITE = (
-    "CREATE TRIGGER {table}_inserted AFTER INSERT ON {table} BEGIN UPDATE {table} SET changed_at = {now} WHERE rowid = NEW.rowid; END",
-    "CREATE TRIGGER {table}_updated AFTER UPDATE ON {table} BEGIN UPDATE {table} SET changed_at = {now} WHERE rowid = NEW.rowid; END",
+    (
+        "CREATE TRIGGER {table}_inserted AFTER INSERT ON {table} WHEN NEW.changed_at IS NULL "
+        "BEGIN UPDATE {table} SET changed_at = {now} WHERE rowid = NEW.rowid; END"
+    ),
+    (
+        "CREATE TRIGGER {table}_updated AFTER UPDATE ON {table} WHEN NEW.changed_at IS OLD.changed_at "
+        "BEGIN UPDATE {table} SET changed_at = {now} WHERE rowid = NEW.rowid; END"
+    ),
 )
 _SQLITE_PREFERENCE = (
     "CREATE TRIGGER customers_preferred AFTER UPDATE OF preferred_channel ON customers "
@@ -97,7 +106,8 @@ _SQLITE_PREFERENCE = (
 _POSTGRESQL = (
     (
         "CREATE OR REPLACE FUNCTION {table}_changed() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN NEW.changed_at := clock_timestamp() AT TIME ZONE ''UTC''; RETURN NEW; END'"
+        "'BEGIN IF NEW.changed_at IS NOT DISTINCT FROM (CASE WHEN TG_OP = ''UPDATE'' THEN OLD.changed_at END) "
+        "THEN NEW.changed_at := clock_timestamp() AT TIME ZONE ''UTC''; END IF; RETURN NEW; END'"
     ),
     "CREATE TRIGGER {table}_changed BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_changed()",
 )
@@ -114,8 +124,11 @@ _POSTGRESQL_PREFERENCE = (
     ),
 )
 _MYSQL = (
-    "CREATE TRIGGER {table}_inserted BEFORE INSERT ON {table} FOR EACH ROW SET NEW.changed_at = utc_timestamp(6)",
-    "CREATE TRIGGER {table}_updated BEFORE UPDATE ON {table} FOR EACH ROW SET NEW.changed_at = utc_timestamp(6)",
+    "CREATE TRIGGER {table}_inserted BEFORE INSERT ON {table} FOR EACH ROW SET NEW.changed_at = ifnull(NEW.changed_at, utc_timestamp(6))",
+    (
+        "CREATE TRIGGER {table}_updated BEFORE UPDATE ON {table} FOR EACH ROW "
+        "SET NEW.changed_at = IF(NEW.changed_at <=> OLD.changed_at, utc_timestamp(6), NEW.changed_at)"
+    ),
 )
 _MYSQL_PREFERENCE = (
     "CREATE TRIGGER customers_preferred BEFORE UPDATE ON customers FOR EACH ROW SET NEW.preferred_since = "

@@ -2,12 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from sqlalchemy import (
     Connection,
@@ -23,9 +24,12 @@ from sqlalchemy import (
     update,
 )
 
-from connectors.sql.shop import CHANNEL_CODES, STATUS_CODES, create, customer_notes, customers, order_lines, orders
+from connectors.sql.sandbox.tables import CHANNEL_CODES, STATUS_CODES, create, customer_notes, customers, order_lines, orders
 from threadline.testing.sandbox import Document, Sandbox
 from threadline.testing.story import Event, Garbled, Moved, Ordered, Person, Registered
+
+if TYPE_CHECKING:
+    from connectors.sql.sandbox.rig import SqlRig
 
 FIRST_CUSTOMER = 100_000
 PUSHED_BY = "threadline"
@@ -92,6 +96,7 @@ class SqlSandbox(Sandbox):
                     "mode": "update",
                     "key": ["customer_no"],
                     "columns": ["preferred_channel", "preferred_by"],
+                    "version": "row_version",
                 },
             },
         }
@@ -101,12 +106,24 @@ class SqlSandbox(Sandbox):
         """The database's address."""
         return {"url": self._url}
 
+    def rig(self) -> "SqlRig":
+        """Return what the conformance kit works it with."""
+        from connectors.sql.sandbox.rig import SqlRig
+
+        return SqlRig(self)
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """Begin a transaction, as the shop's own programs do."""
+        with self._engine.begin() as connection:
+            yield connection
+
     def tell(self, event: Event) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Write the event down; an event that is told again changes nothing."""
         write = cast("Callable[[Connection, Event], None] | None", _WRITERS.get(type(event)))
         if not write:
             raise ValueError(f"the shop's database has no place for {type(event).__name__}")
-        with self._engine.begin() as connection:
+        with self.writing() as connection:
             write(connection, event)
 
     def pushed(self, object: str) -> list[Document]:  # noqa: A002 - the connector contract's word
@@ -161,7 +178,9 @@ def _register(connection: Connection, told: Registered) -> None:
     if entered is None:
         connection.execute(insert(customers).values(customer_no=number, **values))
     elif entered < _moment(told.at):
-        connection.execute(update(customers).where(customers.c.customer_no == number).values(values))
+        connection.execute(
+            update(customers).where(customers.c.customer_no == number).values(row_version=customers.c.row_version + 1, **values)
+        )
 
 
 def _order(connection: Connection, told: Ordered) -> None:
