@@ -20,8 +20,10 @@ class LargeOrg(SalesforceSandbox):
 
 
 class SalesforceByJobs(Salesforce):
-    """Salesforce, with a large org."""
+    """Salesforce, with a large org; both objects are read the same way, and none is written otherwise."""
 
+    streams = Salesforce.streams[:1]
+    objects = ()
     sandbox = f"{__name__}:LargeOrg"
 
 

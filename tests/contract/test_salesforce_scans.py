@@ -201,7 +201,7 @@ class TestJobs:
             "Birthdate": "1984-03-07",
         }  # fmt: skip
         sandbox.org.recompute("Contact", ident(17), values)
-        sandbox.org.delete("Contact", ident(9), LONG_AGO)
+        sandbox.org.delete("Contact", ident(9), LONG_AGO + timedelta(seconds=20))
         return sandbox
 
     def test_much_is_read_by_a_job_and_every_record_is_as_a_query_answers_it(self, connect: Any, org: SalesforceSandbox) -> None:
@@ -246,6 +246,7 @@ class TestJobs:
 
         with pytest.raises(RetryableError, match="still at work: the next run goes on with it"):
             pull()
+        assert waits[:6] == [1, 2, 4, 8, 16, 30]
         assert 1_700 < sum(waits) < 1_900
         (held,) = org.shelf.all("query_job")
         org.shelf.put("query_job", held["job"]["id"], held | {"left": 0})
@@ -389,7 +390,9 @@ class TestFields:
         cursor = scan(connect(**settings))[-1].cursor or {}
         sandbox.org.recompute("Contact", ident(2), {"Loyalty_Tier__c": "gold"})
         assert ids(scan(connect(**settings), cursor)) == []
-        day = {"whole": (datetime.fromisoformat(cursor["whole"]) - timedelta(hours=24)).isoformat()}
+        hour, day = ({"whole": (datetime.fromisoformat(cursor["whole"]) - timedelta(hours=hours)).isoformat()} for hours in (1, 24))
+        since_then = scan(connect(**settings), cursor | hour)[-1].cursor or {}
+        assert datetime.fromisoformat(since_then["whole"]) == datetime.fromisoformat(hour["whole"])
         pages = scan(connect(**settings), cursor | day)
         assert [row["Loyalty_Tier__c"] for row in rows(pages)] == [None, "gold"]
         assert ids(scan(connect(**settings), pages[-1].cursor)) == []
