@@ -35,6 +35,11 @@ class Additions:
         return {DELETED: True, **made} if deleted else made
 
 
+def is_deleted(record: Any, stream: StreamFile) -> bool:
+    """Whether a record has the mark of a deleted one."""
+    return any(_fits(look_up(record, path), wanted) for path, wanted in (stream.deleted or {}).items())
+
+
 def _fits(value: Any, wanted: Any) -> bool:
     if wanted == "*":
         return value is not None

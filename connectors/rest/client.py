@@ -57,12 +57,14 @@ class Client:
         sent = self._headers(headers, values)
         return retrying(lambda: self._page(body, self._once("GET", url, shown, headers=sent, stream=True), shown))
 
-    def probe(self, path: str, parameters: Mapping[str, Any]) -> None:
-        """GET something, whatever it is, to see that address and credentials are right."""
-        query = {name: plain(value, name) for name, value in fill(dict(parameters), self._variables).items()}
-        address = fill_path(path, self._variables)
+    def ask(self, path: str, parameters: Mapping[str, Any], values: Values) -> Any:
+        """GET something with retries, and return its JSON; None where it is none. Errors are as those of `get`."""
+        values = {**self._variables, **values}
+        query = {name: plain(value, name) for name, value in fill(dict(parameters), values).items()}
+        address = fill_path(path, values)
         response = retrying(lambda: self._once("GET", address, path, params=query))
         self._judge_code(response.content, response, path)
+        return decoded(response.content)
 
     def _page(self, body: Body, response: requests.Response, shown: str) -> Answer:
         content = self._whole(response, shown)

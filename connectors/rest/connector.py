@@ -8,7 +8,7 @@ from connectors.rest.apifile import load_api, short_name, smaller_pages
 from connectors.rest.declaration import ApiFile
 from connectors.rest.kinds import kind_of
 from connectors.rest.settings import CREDENTIALS, RestSettings
-from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, Stream, Target
 from threadline.sdk.budget import Allowance
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def milliseconds(value: Any) -> float:
     return value / 1000
 
 
-class Rest(Connector[RestSettings], Target):
+class Rest(Connector[RestSettings], Target, Lookup):
     """Any JSON API over HTTP, as a YAML file describes it."""
 
     name: ClassVar[str] = "rest"
@@ -89,7 +89,7 @@ class Rest(Connector[RestSettings], Target):
         from connectors.rest.pull import Reader
 
         if self._api.check:
-            self._client.probe(self._api.check.path, self._api.check.parameters)
+            self._client.ask(self._api.check.path, self._api.check.parameters, {})
         elif self._api.streams:
             Reader(self._client, self._api.streams, next(iter(self._api.streams))).first()
         else:
@@ -102,6 +102,19 @@ class Rest(Connector[RestSettings], Target):
         if stream not in self._api.streams:
             raise ConfigError(f"{self._client.name} has no stream {stream!r}; it has {', '.join(self._api.streams) or 'none'}")
         return Reader(self._client, self._api.streams, stream).pages(since)
+
+    def looks_up(self, stream: str) -> bool:
+        """Whether the API file says how."""
+        return stream in self._api.streams and self._api.streams[stream].recheck is not None
+
+    def gone(self, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Ask for the records as the stream's `recheck` says; where there is none, nothing is known."""
+        from connectors.rest.recheck import Asker
+
+        declared = self._api.streams.get(stream)
+        if declared is None or declared.recheck is None:
+            return iter(())
+        return Asker(self._client, declared, declared.recheck).gone(keys)
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
         """Write records as the object's calls say."""

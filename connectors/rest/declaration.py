@@ -173,6 +173,19 @@ class Pairs(Struct, frozen=True, forbid_unknown_fields=True):
     value: Annotated[str, Meta(description="the field of an element that has the value")] = "value"
 
 
+class Recheck(Struct, frozen=True, forbid_unknown_fields=True):
+    """How records are asked for again by their keys, so that a sweep finds those that are gone, where no list tells of it."""
+
+    path: Annotated[
+        str, Meta(description="relative to base_url; with {key}, a call for each record, whose error `skip` says that it is gone")
+    ]
+    parameters: Annotated[Parameters, Meta(description="of the query; with {keys}, joined by commas, a call for many")] = msgspec.field(
+        default_factory=dict[str, Scalar]
+    )
+    size: Annotated[int, Meta(description="how many are asked for with {keys} at once", ge=1)] = 50
+    records: Annotated[Path | None, Meta(description="where the array of records stands; without it the body is the array")] = None
+
+
 class StreamFile(Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of record that is read."""
 
@@ -198,6 +211,7 @@ class StreamFile(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="top-level fields that differ with each read, such as an age: left out, so that nothing looks changed"),
     ] = ()
     parent: Annotated[Parent | None, Meta(description="whose records these stand below")] = None
+    recheck: Annotated[Recheck | None, Meta(description="how a sweep asks for records that no list tells of")] = None
 
     @property
     def keys(self) -> tuple[str, ...]:

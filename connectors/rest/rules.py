@@ -14,6 +14,7 @@ from connectors.rest.declaration import (
     Offset,
     PageNumber,
     Position,
+    Recheck,
     StreamFile,
     Window,
 )
@@ -22,7 +23,7 @@ from threadline.sdk.yamlfile import Document, Location, nearest
 
 OUTCOMES = ("stop", "retry", "record", "skip")
 _PAGED: dict[type[Any], str] = {CursorPaging: "cursor", PageNumber: "page", Offset: "offset", Keyset: "last"}
-_OWN = ("after", "before", "size", *_PAGED.values(), "parent", "intent", "found")
+_OWN = ("after", "before", "size", *_PAGED.values(), "parent", "intent", "found", "key", "keys")
 
 
 def check(document: Document, api: ApiFile) -> None:
@@ -69,6 +70,8 @@ def _check_stream(document: Document, api: ApiFile, name: str, stream: StreamFil
         raise document.error((*at, "paging"), f"no parameter of {name} has {{size}}: pages overlap by having different sizes")
     if stream.parent:
         _check_parent(document, api, at, stream)
+    if stream.recheck:
+        _check_recheck(document, api, at, stream, stream.recheck)
     _check_cursor(document, at, stream, used)
 
 
@@ -113,6 +116,18 @@ def _check_parent(document: Document, api: ApiFile, at: Location, stream: Stream
             raise document.error(place, "the parents lead round in a circle")
         seen.add(above.parent.stream)
         above = api.streams.get(above.parent.stream)
+
+
+def _check_recheck(document: Document, api: ApiFile, at: Location, stream: StreamFile, recheck: Recheck) -> None:
+    place = (*at, "recheck")
+    if len(stream.keys) > 1:
+        raise document.error(place, "records whose key has several fields cannot be asked for again")
+    _check_names(document, (*place, "path"), recheck.path, [*api.variables, "key"])
+    _check_names(document, (*place, "parameters"), recheck.parameters, [*api.variables, "key", "keys"])
+    if len({"key", "keys"}.intersection(placeholders([recheck.path, recheck.parameters]))) != 1:
+        raise document.error(place, "`recheck` needs {key} in its path or a parameter, or {keys} in a parameter")
+    if "key" in placeholders([recheck.path, recheck.parameters]) and "skip" not in api.errors.then.values():
+        raise document.error(place, 'no error says that a record is gone: errors: {then: {"404": skip}}')
 
 
 def _check_object(document: Document, api: ApiFile, name: str, item: ObjectFile) -> None:

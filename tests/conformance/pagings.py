@@ -70,6 +70,7 @@ class ThingsSandbox(HttpSandbox):
             Route("/wrapped", self._wrapped),
             Route("/feed", self._feed),
             Route("/things", self._create, methods=["POST"]),
+            Route("/things/{id:int}", self._one),
             Route("/things/{id:int}", self._update, methods=["PUT"]),
             Route("/batch", self._batch, methods=["POST"]),
         ]
@@ -97,6 +98,12 @@ class ThingsSandbox(HttpSandbox):
         insort(self.by_time, _time(thing))
         return thing
 
+    def erase(self, number: int) -> None:
+        thing = self.things.pop(number)
+        self.by_time.remove(_time(thing))
+        self.by_id.remove((number, number))
+        self.feed.remove(self.places.pop(number))
+
     async def _token(self, request: Request) -> Response:
         form = parse_qs((await request.body()).decode())
         if form.get("grant_type") != ["client_credentials"] or form.get("scope") != ["read write"]:
@@ -106,10 +113,16 @@ class ThingsSandbox(HttpSandbox):
         return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
 
     async def _things(self, request: Request) -> Response:
+        if ids := request.query_params.get("ids"):
+            return JSONResponse([thing for number in ids.split(",") if (thing := self.things.get(int(number)))])
         if mail := request.query_params.get("mail"):
             return JSONResponse([thing for thing in self.pushed("upserted") if thing["email"] == mail])
         found, headers, _ = self._page(request)
         return JSONResponse(found, headers=headers)
+
+    async def _one(self, request: Request) -> Response:
+        thing = self.things.get(request.path_params["id"])
+        return JSONResponse(thing) if thing else _error(404, "unknown_thing")
 
     async def _wrapped(self, request: Request) -> Response:
         found, headers, address = self._page(request)
@@ -177,7 +190,6 @@ class ThingsRig(HttpRig):
         "reads each once: by_time": "a page begins with the second that the page before ended with",
         "resumes: by_time": "a page begins with the second that the page before ended with",
         "reads changes: by_id": "who follows ids sees what is new, not what changes",
-        "tells of deletes: by_id": "who follows ids sees what is new, not what changes",
     }
     sandbox: ThingsSandbox
 
@@ -189,7 +201,10 @@ class ThingsRig(HttpRig):
         self.sandbox.save(at, number, name="Ana Maria Lima")
 
     def delete(self, stream: str, number: int, at: datetime) -> None:
-        self.sandbox.save(at, number, deleted=True)
+        if stream in ("by_id", "by_position"):
+            self.sandbox.erase(number)
+        else:
+            self.sandbox.save(at, number, deleted=True)
 
     def spoil(self, stream: str, number: int, at: datetime) -> str:
         self.sandbox.save(at, number, name="Nobody", email="no address")

@@ -113,6 +113,33 @@ def test_what_is_wrong_is_said_where_it_stands(old: str, new: str, message: str)
         read_api(parse_yaml(GOOD.replace(old, new, 1), "shop.yaml"))
 
 
+ONE = """\
+errors: {then: {"404": skip}}
+streams:
+  things: {path: things, key: id, parameters: {c: "{cursor}"}, cursor: {kind: position}, PAGING, RECHECK}
+"""
+PAGING, RECHECK = "paging: {kind: cursor, at: next}", 'recheck: {path: "things/{key}"}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (", at: next", "", "api.yaml:3: `paging` needs either `at`, a place in the body, or `header`"),
+        ("at: next", "at: next, header: X-Next", "api.yaml:3: `paging` needs either `at`"),
+        ("{key}", "all", "api.yaml:3: `recheck` needs {key} in its path or a parameter, or {keys} in a parameter"),
+        ("{key}", "{kye}", "api.yaml:3: nothing is called {kye} here; did you mean 'key'?"),
+        ("{key}", "{keys}", "api.yaml:3: nothing is called {keys} here"),
+        ("key: id", "key: [id, no]", "api.yaml:3: records whose key has several fields cannot be asked for again"),
+        ("skip", "record", 'api.yaml:3: no error says that a record is gone: errors: {then: {"404": skip}}'),
+    ],
+)
+def test_what_a_recheck_and_a_cursor_need_is_said(old: str, new: str, message: str) -> None:
+    good = ONE.replace("PAGING", PAGING).replace("RECHECK", RECHECK)
+    read_api(parse_yaml(good, "api.yaml"))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        read_api(parse_yaml(good.replace(old, new), "api.yaml"))
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "about: x", "streams: []", "streams: {a: 1}", "push: {a: {update: 1}}", "auth: null"])
 def test_what_is_no_api_file_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^x\.yaml"):

@@ -472,6 +472,41 @@ def test_calls_are_taken_from_the_account_of_all_processes(server: Server, conne
     assert connect(stream("about: x")).allowances() == ()
 
 
+# Records that are asked for again
+
+ALONE = 'errors: {then: {"410": skip, "423": record}}\n' + stream('deleted: {state: gone}, recheck: {path: "things/{key}"}')
+MANY = stream('deleted: {state: gone}, recheck: {path: things, parameters: {ids: "{keys}"}, records: rows, size: 3}')
+
+
+def test_a_record_is_gone_when_the_api_says_so_and_not_when_it_refuses(server: Server, connect) -> None:
+    answers = {"1": {"id": 1}, "2": (410, {}, {}), "3": (423, {}, {}), "4": {"id": 4, "state": "gone"}}
+    server.answer = lambda asked: answers[asked.path.rpartition("/")[2]]
+    rest = connect(ALONE)
+    assert rest.looks_up("things")
+    assert [key for keys in rest.gone("things", ["1", "2", "3", "4"]) for key in keys] == ["2", "4"]
+
+
+def test_many_are_asked_for_at_once(server: Server, connect) -> None:
+    server.answer = lambda asked: {
+        "rows": [{"id": int(one), "state": "gone" if one == "5" else "open"} for one in asked.query["ids"].split(",") if one != "2"]
+    }
+    assert list(connect(MANY).gone("things", ["1", "2", "3", "4", "5"])) == [["2"], ["5"]]
+    assert [asked.query["ids"] for asked in server.asked] == ["1,2,3", "4,5"]
+
+
+def test_an_answer_that_is_none_says_nothing_of_records(server: Server, connect) -> None:
+    server.answer = lambda _: (200, {}, b"<html>Back soon</html>")
+    with pytest.raises(RetryableError, match="something else than a record"):
+        list(connect(ALONE).gone("things", ["1"]))
+    with pytest.raises(RetryableError, match="something else than an array of records"):
+        list(connect(MANY).gone("things", ["1"]))
+    server.answer = lambda _: (404, {}, {})
+    with pytest.raises(ConfigError, match="it concerns one record, and this call asks for many"):
+        list(connect('errors: {then: {"404": skip}}\n' + MANY).gone("things", ["1"]))
+    silent = connect(stream("about: x"))
+    assert (silent.looks_up("things"), list(silent.gone("things", ["1"]))) == (False, [])
+
+
 # Credentials
 
 

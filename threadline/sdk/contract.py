@@ -188,6 +188,10 @@ class Connector(ABC, Generic[SettingsT]):
 class Lookup(ABC):
     """What a connector also is when its source can be asked for single records: so a sweep finds deletes that no listing tells of."""
 
+    def looks_up(self, stream: str) -> bool:
+        """Whether this stream's records can be asked for; a connector whose streams come from the settings overrides it."""
+        return True
+
     @abstractmethod
     def gone(self, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
         """Yield, request by request, those of the keys whose records the source says it has no longer; of others it says nothing."""

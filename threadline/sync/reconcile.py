@@ -111,7 +111,8 @@ class _Sweep(Batches):
         """Return (record's id, key) of what the source has no longer; None where that cannot be known."""
         run = self.run
         lists_all = stream.cursor is not None and stream.cursor.lists_all
-        if not lists_all and not isinstance(connector, Lookup):
+        asked = not lists_all and isinstance(connector, Lookup) and connector.looks_up(stream.name)
+        if not lists_all and not asked:
             return None
         with run.database.read() as view:
             unseen = view.query(_UNSEEN, [run.source, run.stream])
