@@ -1,17 +1,21 @@
 """Comments, taken out of the ticket events and completed with who wrote them on whose ticket."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct, field
 
-from connectors.zendesk.client import Client
+from connectors.zendesk.client import Client, RefusalError
 from threadline.sdk import JSON, Rejected, encode_record
 
 COMMENTS = ("Comment", "VoiceComment")
 """Types of events that carry what somebody said."""
+CHANGES = ("CommentPrivacyChange", "CommentRedactionEvent", "AttachmentRedactionEvent")
+"""Types of events that say that a comment is no longer as it was; not all of them name it."""
+SAID = ("id", "type", "via", "author_id", "body", "html_body", "public", "attachments", "audit_id", "created_at")
+"""Fields of a comment that its event and the list of a ticket's comments have alike."""
 AT_ONCE = 100
 """Ids that show_many takes in one call."""
 REMEMBERED = 10_000
@@ -64,6 +68,16 @@ class _Tickets(_Shown[_Ticket]):
     found: list[_Ticket] = field(name="tickets")
 
 
+class _Meta(Struct):
+    has_more: bool = False
+    after_cursor: str | None = None
+
+
+class _Said(Struct):
+    comments: list[dict[str, Any]]
+    meta: _Meta
+
+
 class CommentReader:
     """Makes records of comments; remembers the users and tickets that it met last for as long as it lives, which is one pull."""
 
@@ -73,16 +87,42 @@ class CommentReader:
         self._tickets: dict[int, _Ticket | None] = {}
 
     def read(self, events: Iterable[bytes]) -> tuple[list[bytes], list[Rejected]]:
-        """Return a record for each comment in the events, and what could not be read."""
+        """Return a record for each comment in the events, and what could not be read.
+
+        Where a comment was made private, or redacted, the ticket's comments follow as they are now.
+        """
         comments: list[dict[str, Any]] = []
         rejected: list[Rejected] = []
+        changed: list[int] = []
         for raw in events:
             try:
-                comments += _comments_of(msgspec.json.decode(raw, type=_Event))
+                event = msgspec.json.decode(raw, type=_Event)
+                children = [(_kind(child), child) for child in event.child_events]
+                comments += [_comment(child, event) for kind, child in children if kind in COMMENTS]
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 rejected.append(Rejected(_key_of(raw), raw, f"not a ticket event: {error}"))
+            else:
+                changed += [event.ticket_id for kind, _ in children if kind in CHANGES]
+        comments += [comment for ticket_id in dict.fromkeys(changed) for comment in self._said_now(ticket_id)]
         self._look_up(comments)
         return [encode_record(self._complete(comment)) for comment in comments], rejected
+
+    def _said_now(self, ticket_id: int) -> Iterator[dict[str, Any]]:
+        """Yield the comments of a ticket; none of one that is deleted."""
+        page: dict[str, Any] = {"page[size]": AT_ONCE}
+        while True:
+            try:
+                answer, _ = self._client.read(f"/api/v2/tickets/{ticket_id}/comments.json", _Said, about_one=True, **page)
+            except RefusalError as refused:
+                if refused.status != 404:
+                    raise
+                return
+            for comment in answer.comments:
+                said: dict[str, Any] = {"author_id": None, **{name: comment[name] for name in SAID if name in comment}}
+                yield {**said, "ticket_id": ticket_id, "event_id": comment.get("audit_id"), "metadata": comment.get("metadata")}
+            if not answer.meta.has_more or not answer.meta.after_cursor:
+                return
+            page["page[after]"] = answer.meta.after_cursor
 
     def _look_up(self, comments: Sequence[Mapping[str, Any]]) -> None:
         tickets = {comment["ticket_id"] for comment in comments}
@@ -126,26 +166,23 @@ def _gone(comment: Mapping[str, Any]) -> _User:
     return _User(id=author_id, role="end-user" if comment.get("public", True) else "agent")
 
 
-def _comments_of(event: _Event) -> list[dict[str, Any]]:
-    comments: list[dict[str, Any]] = []
-    for raw in event.child_events:
-        child = msgspec.json.decode(raw, type=_Child)
-        if (child.event_type or child.type) not in COMMENTS:
-            continue
-        msgspec.json.decode(raw, type=_Identified)
-        fields: dict[str, Any] = msgspec.json.decode(raw)
-        comments.append(
-            {
-                **fields,
-                "author_id": fields.get("author_id") or event.updater_id,
-                "created_at": fields.get("created_at") or event.created_at,
-                "ticket_id": event.ticket_id,
-                "event_id": event.id,
-                "timestamp": event.timestamp,
-                "metadata": _metadata(fields, event),
-            }
-        )
-    return comments
+def _kind(raw: Raw) -> str | None:
+    child = msgspec.json.decode(raw, type=_Child)
+    return child.event_type or child.type
+
+
+def _comment(raw: Raw, event: _Event) -> dict[str, Any]:
+    msgspec.json.decode(raw, type=_Identified)
+    fields: dict[str, Any] = msgspec.json.decode(raw)
+    return {
+        **fields,
+        "author_id": fields.get("author_id") or event.updater_id,
+        "created_at": fields.get("created_at") or event.created_at,
+        "ticket_id": event.ticket_id,
+        "event_id": event.id,
+        "timestamp": event.timestamp,
+        "metadata": _metadata(fields, event),
+    }
 
 
 def _metadata(child: Mapping[str, Any], event: _Event) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from connectors.zendesk import Zendesk, comments
 from connectors.zendesk.exports import ALLOWED, calls_left
 from connectors.zendesk.sandbox import ZendeskSandbox
+from connectors.zendesk.sandbox.account import comment_id
 from connectors.zendesk.sandbox.records import rating, stamp
 from connectors.zendesk.settings import ZendeskSettings
 from threadline.mapping.library import describe, pull_mapping
@@ -119,6 +120,46 @@ def test_zendesks_own_clock_bounds_what_is_read(sandbox: ZendeskSandbox, told: s
             with pytest.raises(RetryableError, match="does not say what time it is"):
                 list(connector.pull("satisfaction_ratings", None))
         connector.close()
+
+
+# comments that change
+
+
+def change(sandbox: ZendeskSandbox, comment: int, kind: str, **changed: Any) -> None:
+    sandbox.account.change_comment(comment, stamp(NOON + timedelta(hours=1)), {"type": kind}, **changed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "shown"),
+    [
+        ("CommentPrivacyChange", {"public": False}, ("internal", "Mine neither.")),
+        ("CommentRedactionEvent", {"body": "▇ neither."}, ("private", "▇ neither.")),
+        ("AttachmentRedactionEvent", {}, ("private", "Mine neither.")),
+    ],
+)
+def test_a_comment_comes_again_when_it_is_made_private_or_redacted(
+    zendesk: Zendesk, sandbox: ZendeskSandbox, kind: str, changed: dict[str, Any], shown: tuple[str, str]
+) -> None:
+    sandbox.tell(Commented(NOON + timedelta(seconds=1), "zendesk", BEN, 35, 1, "Mine neither."))
+    (page,) = zendesk.pull("comments", None)
+    before = records([page])
+    change(sandbox, comment_id(1), kind, **changed)
+    *_, after = records(list(zendesk.pull("comments", page.cursor)))
+    assert after.keys() <= before[-1].keys()
+    assert (after["id"], after["author"]) == (comment_id(1), before[-1]["author"])
+    said = mapped(zendesk, "comments")[-1]
+    assert (said["visibility"], said["message"]["content"]) == shown
+
+
+def test_a_change_is_found_among_many_comments_and_none_on_a_deleted_ticket(zendesk: Zendesk, sandbox: ZendeskSandbox) -> None:
+    for number in range(1, 121):
+        sandbox.tell(Commented(NOON + timedelta(seconds=number), "zendesk", BEN, 35, number, f"Comment {number}"))
+    (page,) = zendesk.pull("comments", None)
+    change(sandbox, comment_id(120), "CommentPrivacyChange", public=False)
+    again = {one["id"]: one["public"] for one in records(list(zendesk.pull("comments", page.cursor)))}
+    assert (len(again), again[comment_id(120)]) == (121, False)
+    sandbox.tell(Moved(NOON + timedelta(hours=1), "zendesk", "case", "35", "deleted"))
+    assert {one["id"] for one in records(list(zendesk.pull("comments", page.cursor)))} == {comment_id(120)}
 
 
 # calls

@@ -11,7 +11,7 @@ from threadline.testing.story import Commented, Event, Garbled, Moved, Opened, P
 API_USER = 6_110_000_000_001
 API_EMAIL = "integration@acme.example"
 _CUSTOMERS, _AGENTS = 6_130_000_000_000, 6_120_000_000_000
-_OPENED, _COMMENTED, _GARBLED, _MOVED = (base * 10**12 for base in (7, 8, 10, 20))
+_OPENED, _COMMENTED, _GARBLED, _CHANGED, _MOVED = (base * 10**12 for base in (7, 8, 10, 11, 20))
 AUDIT_IDS = 4096
 """Ids that an audit and its events may use."""
 STATES = ("new", "open", "pending", "hold", "solved", "closed", "deleted")
@@ -148,6 +148,22 @@ class Account:
     def save_audit(self, document: Record) -> None:
         """Write an audit."""
         self.export("audit", document, document["created_at"])
+
+    def change_comment(self, comment: int, at: str, event: Record, **changed: Any) -> None:
+        """Make a comment private, or redact it: its own event shows that, too, wherever it stands."""
+        audit_id = comment - SPACING
+        held = self.shelf.get("audit", str(audit_id))
+        if not held:
+            raise ValueError(f"there is no comment {comment} here; tell it first")
+        earlier = self.shelf.get("changed_comment", str(comment)) or {}
+        self.shelf.put("changed_comment", str(comment), {**earlier, **changed})
+        identity = _CHANGED + self.shelf.count("audit") * AUDIT_IDS
+        self.save_audit(audit(identity, held["ticket_id"], at, API_USER, [{**event, "comment_id": comment}], channel=via("web")))
+
+    def shown(self, audit: Record) -> Record:
+        """Return an audit as the API shows it, with its comments as they are now."""
+        now = [{**event, **(self.shelf.get("changed_comment", str(event["id"])) or {})} for event in audit["events"]]
+        return {**audit, "events": now}
 
     def export(self, kind: str, document: Record, at: str) -> None:
         """Write a document that is exported by time: one that is told late is exported late, under a later time."""

@@ -67,7 +67,7 @@ class Exports:
     def ticket_events(self, request: Request) -> Response:
         """Ticket events by time."""
         comments = "comment_events" in request.query_params.get("include", "")
-        return self._by_time(request, "ticket_events", "audit", lambda audit: ticket_event(audit, comments))
+        return self._by_time(request, "ticket_events", "audit", lambda audit: ticket_event(self._sandbox.account.shown(audit), comments))
 
     def _by_cursor(self, request: Request, kind: str, changed: Callable[[Record], int], shown: Callable[[Record], Record]) -> Response:
         query = request.query_params

@@ -248,8 +248,10 @@ def ticket_event(audit: Record, comment_events: bool) -> Record:
     children: list[Record] = []
     for event in audit["events"]:
         shared = {"id": event["id"], "via": audit["via"], "via_reference_id": None}
-        if event["type"] != "Comment":
+        if "field_name" in event:
             children.append({**shared, event["field_name"]: event["value"], "event_type": event["type"]})
+        elif event["type"] != "Comment":
+            children.append({**shared, **event, "event_type": event["type"]})
         elif comment_events:
             children.append({**shared, **event, "created_at": audit["created_at"], "event_type": "Comment"})
         else:

@@ -62,7 +62,8 @@ class ZendeskRig(HttpRig):
             case "tickets":
                 self.sandbox.tell(Moved(at, "zendesk", "case", str(number), "pending"))
             case "comments":
-                raise WaivedError("a comment does not change: Zendesk lets nobody edit it")
+                private = {"type": "CommentPrivacyChange", "public": False}
+                self.sandbox.account.change_comment(comment_id(number), stamp(at), private, public=False)
             case "organizations":
                 self._export({**self._organization(number), "name": f"Acme {number} Limited", "updated_at": stamp(at)}, at)
             case _:
@@ -77,7 +78,8 @@ class ZendeskRig(HttpRig):
             case "tickets":
                 self.sandbox.tell(Moved(at, "zendesk", "case", str(number), "deleted"))
             case "comments":
-                raise WaivedError("a comment cannot be deleted in Zendesk, only its text redacted")
+                redacted = {"body": "▇", "plain_body": "▇", "html_body": "<p>▇</p>"}
+                self.sandbox.account.change_comment(comment_id(number), stamp(at), {"type": "CommentRedactionEvent"}, **redacted)
             case "organizations":
                 self._export({**self._organization(number), "deleted_at": stamp(at), "updated_at": stamp(at)}, at)
             case _:

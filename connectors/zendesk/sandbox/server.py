@@ -253,7 +253,8 @@ class ZendeskSandbox(HttpSandbox):
 
     def _of_ticket(self, request: Request, name: str, rows_of: Callable[[Record], list[Record]]) -> Response:
         number = request.path_params["id"]
-        if not self.shelf.get("ticket", str(number)):
+        held = self.shelf.get("ticket", str(number))
+        if not held or held["status"] == "deleted":
             return _not_found()
-        rows = [row for audit in self.shelf.all("audit") if audit["ticket_id"] == number for row in rows_of(audit)]
+        rows = [row for audit in self.shelf.all("audit") if audit["ticket_id"] == number for row in rows_of(self.account.shown(audit))]
         return lists.page_of_rows(request, self.url, name, rows)
