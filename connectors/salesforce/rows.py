@@ -20,7 +20,8 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 def read_rows(body: bytes, sobject: str, types: Mapping[str, str], version: str) -> list[bytes]:
     """Return the rows of a CSV with a heading; `types` are the fields' types by lower-case name."""
     try:
-        lines = csv.reader(StringIO(body.decode(), newline=""), strict=True)
+        # Jobs have been seen to put NUL bytes between values, which are in no record.
+        lines = csv.reader(StringIO(body.replace(b"\0", b"").decode(), newline=""), strict=True)
         names = next(lines, None) or []
         columns = [(name, types[name.lower()]) for name in names]
         records = [_record(columns, row, sobject, version) for row in lines]

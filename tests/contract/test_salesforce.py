@@ -155,12 +155,18 @@ class TestLogin:
         assert sum("/Soap/" in path for _, path in sandbox.calls) == 2
         assert ended.token not in repr(ended)
 
-    def test_a_rotated_refresh_token_is_used_the_next_time(self, sandbox: SalesforceSandbox, connect: Any) -> None:
-        session = {"access_token": "once", "instance_url": "https://threadline.my.salesforce.com", "refresh_token": "the-next-one"}
-        sandbox.fail_next.append(JSONResponse(session))
-        # The session is unknown, so that the connector comes back with the token that it was given.
-        with pytest.raises(ConfigError, match="check refresh_token"):
-            connect(**{**NO_PASSWORD, **sandbox.refresh_credentials}).check()
+    def test_a_rotated_refresh_token_lasts_as_long_as_the_process(
+        self, sandbox: SalesforceSandbox, connect: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sandbox, "app", ConnectedApp())
+        sandbox.app.rotates = True
+        given = NO_PASSWORD | sandbox.refresh_credentials
+        connector = connect(**given)
+        for _ in range(3):
+            connector.check()
+            sandbox.expire_sessions()
+        with pytest.raises(ConfigError, match="neither rotate refresh tokens nor end them"):
+            connect(**given).check()
 
     @pytest.mark.parametrize(
         ("changes", "advice"),

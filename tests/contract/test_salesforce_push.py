@@ -133,6 +133,16 @@ def test_several_contacts_under_one_external_id_are_for_a_person(salesforce: Sal
     assert "several contacts have this external id: merge them" in (receipt.reason or "")
 
 
+def test_a_deleted_contact_is_not_written_and_its_profile_id_is_free(salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+    first = push(salesforce, intent(1))["i1"]
+    sandbox.org.delete("Contact", str(first.remote_id), datetime.now(UTC))
+    known = push(salesforce, Intent("i2", "contact", {"Id": first.remote_id, "Threadline_Id__c": PROFILE}))["i2"]
+    assert (known.status, known.reason) == ("dead", "Salesforce answered ENTITY_IS_DELETED: the contact has been deleted in Salesforce")
+    again = push(salesforce, intent(1))["i1"]
+    assert again.status == "done"
+    assert again.remote_id != first.remote_id
+
+
 def test_a_profile_id_that_another_contact_holds_is_for_a_person(salesforce: Salesforce) -> None:
     push(salesforce, intent(1))
     taken = Intent("i2", "contact", {"Id": contact_id(ANA), "Threadline_Id__c": intent(1).payload["Threadline_Id__c"]})

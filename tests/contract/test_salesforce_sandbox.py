@@ -1,9 +1,11 @@
 """The stand-in org: a faithful wire format, errors in Salesforce's form, and stories told once."""
 
+import csv
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 from simple_salesforce import Salesforce as Library
-from simple_salesforce.exceptions import SalesforceMalformedRequest
+from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceOperationError
 
 from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
@@ -78,6 +80,56 @@ class TestAgainstTheLibrary:
         assert len(library.query_all("SELECT Id FROM Contact")["records"]) == 5
         assert library.api_usage["api-usage"].used > 0
 
+    def test_a_job_reads_all_in_parts(self, library: Any, sandbox: SalesforceSandbox) -> None:
+        for number in range(7):
+            sandbox.tell(Registered(AT, "salesforce", person(number), ("name", "email")))
+        sandbox.org.delete("Contact", record_id("003", 3), AT)
+        statement = "SELECT Id, Email, SystemModstamp, Birthdate FROM Contact"
+        parts = [list(csv.DictReader(StringIO(part))) for part in library.bulk2.Contact.query(statement, max_records=4, wait=0)]
+        assert [len(part) for part in parts] == [4, 2]
+        assert parts[0][0] == {
+            "Id": record_id("003", 6), "Email": "ana6@example.org", "SystemModstamp": "2026-01-02T03:04:05.000Z", "Birthdate": "",
+        }  # fmt: skip
+        (whole,) = library.bulk2.Contact.query_all(statement, wait=0)
+        assert len(whole.splitlines()) == 8
+
+    def test_a_job_fails_or_is_refused_in_salesforce_s_words(self, library: Any, sandbox: SalesforceSandbox) -> None:
+        sandbox.jobs.failures.append("InternalServerError: again")
+        with pytest.raises(SalesforceOperationError, match="InternalServerError: again"):
+            list(library.bulk2.Contact.query("SELECT Id FROM Contact", wait=0))
+        for statement in ("SELECT MailingAddress FROM Contact", "SELECT COUNT() FROM Contact", "SELECT Id FROM Lead"):
+            with pytest.raises(SalesforceMalformedRequest, match="API_ERROR"):
+                list(library.bulk2.Contact.query(statement, wait=0))
+
+    def test_the_log_of_deletes_keeps_its_limits(self, library: Any, sandbox: SalesforceSandbox) -> None:
+        sandbox.tell(Registered(AT, "salesforce", person(1), ("name",)))
+        library.query("SELECT Id FROM Contact")
+        sandbox.org.delete("Contact", record_id("003", 1), AT)
+        sandbox.org.purge("Contact", record_id("003", 1))
+        now = datetime.now(UTC)
+        found = library.Contact.deleted(now - timedelta(minutes=2), now + timedelta(minutes=2))
+        assert [record["id"] for record in found["deletedRecords"]] == [record_id("003", 1)]
+        assert set(found) == {"deletedRecords", "earliestDateAvailable", "latestDateCovered"}
+        assert library.query_all("SELECT Id FROM Contact", include_deleted=True)["totalSize"] == 0
+        for start, end in ((now, now), (now - timedelta(days=31), now)):
+            with pytest.raises(SalesforceMalformedRequest, match="INVALID_REPLICATION_DATE"):
+                library.Contact.deleted(start, end)
+
+    def test_the_recycle_bin_is_seen_by_those_who_ask_for_it(self, library: Any, sandbox: SalesforceSandbox) -> None:
+        sandbox.tell(Registered(AT, "salesforce", person(1), ("name",)))
+        sandbox.org.delete("Contact", record_id("003", 1), AT)
+        assert library.query_all("SELECT Id FROM Contact")["totalSize"] == 0
+        assert library.query_all("SELECT Id FROM Contact", include_deleted=True)["totalSize"] == 1
+
+    @pytest.mark.parametrize("flow", ["client_credentials", "jwt_credentials"])
+    def test_the_library_gets_in_by_oauth(self, sandbox: SalesforceSandbox, flow: str) -> None:
+        given = {{"private_key": "privatekey"}.get(name, name): value for name, value in getattr(sandbox, flow).items()}
+        with requests.Session() as session:
+            reroute(session, "https://", sandbox.url)
+            # It names the login server that a My Domain's JWTs are for after the domain.
+            domain = "login" if flow == "jwt_credentials" else "threadline.my"
+            assert Library(**given, domain=domain, version="62.0", session=session).query("SELECT COUNT() FROM Contact")["totalSize"] == 0
+
     @pytest.mark.parametrize(
         ("statement", "code", "says"),
         [
@@ -113,6 +165,9 @@ class TestAgainstTheLibrary:
         assert names(r"LastName = 'O\'Hara \\ Sons'") == ["Mary"]
         assert names("Email = null") == ["Ana"]
         assert names("Email != null OR (IsDeleted = false AND LastName >= 'L')") == ["Mary", "Ana"]
+        assert names("FirstName IN ('Ana', 'Bo')") == ["Ana"]
+        assert names("SystemModstamp > 2027-01-01T00:00:00Z OR LastName = 'Lima'") == ["Ana"]
+        assert library.query("SELECT COUNT() FROM Contact LIMIT 1")["totalSize"] == 1
         assert names("SystemModstamp > 2026-01-02T04:04:05+01:00") == ["Ana"]
 
     def test_a_locator_that_never_was_is_refused(self, library: Any) -> None:

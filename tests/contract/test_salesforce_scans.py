@@ -15,7 +15,8 @@ from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError
 from threadline.sdk import http as sdk_http
-from threadline.testing.conformance.trial import no_waiting
+from threadline.sync.pull import pull
+from threadline.testing.conformance.trial import contents, no_waiting, trial
 from threadline.testing.story import Opened, Person, Registered
 
 LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -335,6 +336,20 @@ def describing(sandbox: SalesforceSandbox) -> list[Response]:
     return [JSONResponse(SOBJECTS["contact"].describe("62.0"))]
 
 
+def test_a_store_that_queries_have_filled_finds_nothing_new_in_a_job() -> None:
+    with trial(Salesforce) as surroundings:
+        stream = surroundings.connect().available_streams()[0]
+        for number in range(1, 12):
+            surroundings.rig.put(stream.name, number, surroundings.at(number))
+        store = surroundings.store()
+        surroundings.pull(store, stream, small=True)
+        before = contents(store, stream)
+        connector = surroundings.connect({"page_size": 3, "bulk_above": 1})
+        ledger = pull(store, connector, surroundings.judge(connector, stream), full=True)
+        assert (ledger.read, ledger.unchanged) == (11, 11)
+        assert contents(store, stream) == before
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
@@ -351,6 +366,7 @@ def describing(sandbox: SalesforceSandbox) -> list[Response]:
         ("string", "true", "true"),
         ("textarea", 'say ""hi"",\r\nthen\n', 'say "hi",\r\nthen\n'),
         ("string", "", None),
+        ("string", "a\0b", "ab"),
     ],
 )
 def test_a_cell_becomes_what_a_query_answers(kind: str, text: str, value: Any) -> None:

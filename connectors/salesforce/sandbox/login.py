@@ -7,6 +7,7 @@ https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm
 import base64
 import re
 import secrets
+from collections.abc import Mapping
 from functools import cached_property
 from html import unescape
 from urllib.parse import parse_qs
@@ -56,7 +57,14 @@ def soap_login(body: str, version: str, session: str) -> Response:
 
 
 class ConnectedApp:
-    """The app that OAuth knows: it lets every flow in, JWTs that are signed with its key."""
+    """The app that OAuth knows: it lets every flow in, JWTs that are signed with its key.
+
+    With `rotates`, each refresh token is good for one use, and brings the next one.
+    """
+
+    def __init__(self) -> None:
+        self.rotates = False
+        self.refresh_token = REFRESH_TOKEN
 
     @cached_property
     def private_key(self) -> str:
@@ -81,7 +89,13 @@ class ConnectedApp:
                 refused = self._refuses_jwt(form.get("assertion", ""))
             case _:
                 refused = "unsupported_grant_type", "grant type not supported"
-        return _oauth_error(*refused) if refused else _granted(session)
+        return _oauth_error(*refused) if refused else JSONResponse(_granted(session) | self._rotated(form))
+
+    def _rotated(self, form: Mapping[str, str]) -> dict[str, str]:
+        if not self.rotates or "refresh_token" not in form:
+            return {}
+        self.refresh_token = f"{REFRESH_TOKEN}.{secrets.token_hex(8)}"
+        return {"refresh_token": self.refresh_token}
 
     def _refuses_client(self, key: str | None, secret: str | None) -> tuple[str, str] | None:
         if key != CONSUMER_KEY:
@@ -89,7 +103,7 @@ class ConnectedApp:
         return None if secret == CONSUMER_SECRET else ("invalid_client", "invalid client credentials")
 
     def _refuses_token(self, token: str | None) -> tuple[str, str] | None:
-        return None if token == REFRESH_TOKEN else ("invalid_grant", "expired access/refresh token")
+        return None if token == self.refresh_token else ("invalid_grant", "expired access/refresh token")
 
     def _refuses_jwt(self, assertion: str) -> tuple[str, str] | None:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -111,18 +125,16 @@ def _basic(authorization: str) -> tuple[str, str]:
     return key, secret
 
 
-def _granted(session: str) -> Response:
-    return JSONResponse(
-        {
-            "access_token": session,
-            "signature": "c2FuZGJveA==",
-            "scope": "api",
-            "instance_url": f"https://{HOST}",
-            "id": f"https://login.salesforce.com/id/{ORGANIZATION}/{INTEGRATION_USER}",
-            "token_type": "Bearer",
-            "issued_at": "1767225600000",
-        }
-    )
+def _granted(session: str) -> dict[str, str]:
+    return {
+        "access_token": session,
+        "signature": "c2FuZGJveA==",
+        "scope": "api",
+        "instance_url": f"https://{HOST}",
+        "id": f"https://login.salesforce.com/id/{ORGANIZATION}/{INTEGRATION_USER}",
+        "token_type": "Bearer",
+        "issued_at": "1767225600000",
+    }
 
 
 def _element(body: str, name: str) -> str | None:
