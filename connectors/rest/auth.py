@@ -97,9 +97,9 @@ def _oauth(auth: ClientCredentials | RefreshToken, system: str, base_url: str, g
     url = auth.token_url
     if not url.lower().startswith(("http://", "https://")):
         url = f"{base_url.rstrip('/')}/{url.lstrip('/')}"
-    form = {"grant_type": "client_credentials"}
+    form = {**auth.form, "grant_type": "client_credentials"}
     if isinstance(auth, RefreshToken):
-        form = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+        form = {**auth.form, "grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
     if auth.scope:
         form["scope"] = auth.scope
     client = {name: given[name] for name in ("client_id", "client_secret")}

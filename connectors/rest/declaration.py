@@ -44,6 +44,9 @@ class ClientCredentials(Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     token_url: Annotated[str, Meta(description="the token endpoint: a path, or an address, which may be of another host")]
     scope: Annotated[str | None, Meta(description="scopes, separated by blanks")] = None
     client: Annotated[Literal["basic", "body"], Meta(description="client_id and client_secret go in a header, or in the body")] = "basic"
+    form: Annotated[dict[str, str], Meta(description="what the token endpoint wants besides, such as an audience")] = msgspec.field(
+        default_factory=dict[str, str]
+    )
 
 
 class RefreshToken(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="refresh_token"):
@@ -52,6 +55,9 @@ class RefreshToken(Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     token_url: Annotated[str, Meta(description="the token endpoint: a path, or an address, which may be of another host")]
     scope: Annotated[str | None, Meta(description="scopes, separated by blanks")] = None
     client: Annotated[Literal["basic", "body"], Meta(description="client_id and client_secret go in a header, or in the body")] = "basic"
+    form: Annotated[dict[str, str], Meta(description="what the token endpoint wants besides, such as an audience")] = msgspec.field(
+        default_factory=dict[str, str]
+    )
 
 
 Auth: TypeAlias = NoAuth | Basic | Bearer | Header | ClientCredentials | RefreshToken
@@ -129,6 +135,10 @@ class Keyset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
     field: Annotated[Path, Meta(description="the field that the records are in order of: an id, or the time of the last change")]
     size: Annotated[int, Meta(description="records in a full page: {size}", ge=1)]
     start: Annotated[Scalar | None, Meta(description="what {last} is at first; without it, its parameter is left out")] = None
+    tie: Annotated[
+        Path | None, Meta(description="what records with the same value are in order of, such as an id: {tie} of the last one")
+    ] = None
+    tie_start: Annotated[Scalar, Meta(description="what {tie} is at first")] = ""
 
 
 Paging: TypeAlias = Link | NextUrl | CursorPaging | PageNumber | Offset | Keyset

@@ -132,13 +132,14 @@ class Slices(Pager[PageNumber | Offset]):
         super().__init__(name, declared)
         self.around = (declared.total,) if declared.total else ()
         self._key = Fields(key)
+        self._ids: list[str] = []
         self._offsets = Offsets(declared.size, numbered=isinstance(declared, PageNumber))
 
     def read(self, ask: Ask, at: At | None) -> Found:
         """Read a page, and before it those that another one has slipped into."""
         page = next(self._offsets.scan(at, lambda asked: self._slice(ask, asked)))
-        before = at["ids"] if at else ()
-        records = [record for record in page.records if self._id(record) not in before]
+        before = set(at["ids"]) if at else ()
+        records = [record for record, identity in zip(page.records, self._ids, strict=True) if identity not in before]
         return Found(records, page.cursor or None, more=bool(page.cursor))
 
     def _slice(self, ask: Ask, asked: Slice) -> Sliced:
@@ -149,7 +150,8 @@ class Slices(Pager[PageNumber | Offset]):
         more = asked.offset + count < total if total is not None else count == asked.size or bool(count and self._behind(ask, asked, count))
         if more and count < asked.size and isinstance(self.declared, PageNumber):
             raise ConfigError(f"{self.name}: of {asked.size} records on a page {count} came, and there are more: lower paging.size")
-        return Sliced(answer.records, [self._id(record) for record in answer.records], more)
+        self._ids = [self._id(record) for record in answer.records]
+        return Sliced(answer.records, self._ids, more)
 
     def _behind(self, ask: Ask, asked: Slice, count: int) -> Sequence[bytes]:
         offset = asked.offset + (asked.size if isinstance(self.declared, PageNumber) else count)
@@ -180,29 +182,36 @@ class Slices(Pager[PageNumber | Offset]):
 class Keysets(Pager[Keyset]):
     """Each page begins at the last record of the one before; where the API includes that record, it comes twice."""
 
-    keys = frozenset({"last"})
-
     def __init__(self, name: str, declared: Keyset) -> None:
         super().__init__(name, declared)
-        self._field = Fields((declared.field,))
+        self.keys = frozenset({"last", "tie"} if declared.tie else {"last"})
+        self._field = Fields((declared.field, *([declared.tie] if declared.tie else [])))
 
     def read(self, ask: Ask, at: At | None) -> Found:
         """Read a page; the list ends with one that brings nothing beyond its beginning."""
-        records = ask({"last": at["last"] if at else self.declared.start, "size": self.declared.size}).records
+        place = {"last": self.declared.start, "tie": self.declared.tie_start, **(at or {})}
+        records = ask({**place, "size": self.declared.size}).records
         if not records:
             return Found(records, at, more=False)
-        first, last = (self._field.read(record)[0] for record in (records[0], records[-1]))
+        first, last = (self._field.read(record) for record in (records[0], records[-1]))
+        self._require_order(first[0], last[0])
+        following: dict[str, Any] = dict(zip(("last", "tie"), last, strict=False))
+        if following.get("tie", "") is None:
+            raise ConfigError(f"{self.name}: paging.tie {self.declared.tie!r} is missing in a record")
+        more = following != at
+        if not more and len(records) >= self.declared.size:
+            raise ConfigError(
+                f"{self.name}: more than a page of records have the same {self.declared.field}; ask for larger pages, page by another "
+                "field, or say with `tie` what those are in order of"
+            )
+        return Found(records, following, more)
+
+    def _require_order(self, first: Any, last: Any) -> None:
         by = self.declared.field
         if not isinstance(last, str | int | float) or type(first) is not type(last):
             raise ConfigError(f"{self.name}: paging.field {by!r} is missing in a record, or not of one kind in all")
         if not _ascending(first, last):
             raise ConfigError(f"{self.name}: the records are not in ascending order of {by}; add the parameter that sorts them")
-        more = not at or last != at["last"]
-        if not more and len(records) >= self.declared.size:
-            raise ConfigError(
-                f"{self.name}: more than a page of records have the same {by}; ask for larger pages, or page by another field"
-            )
-        return Found(records, {"last": last}, more)
 
 
 def _ascending(first: Any, last: Any) -> bool:

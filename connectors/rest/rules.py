@@ -23,7 +23,7 @@ from threadline.sdk.yamlfile import Document, Location, nearest
 
 OUTCOMES = ("stop", "retry", "record", "skip")
 _PAGED: dict[type[Any], str] = {CursorPaging: "cursor", PageNumber: "page", Offset: "offset", Keyset: "last"}
-_OWN = ("after", "before", "size", *_PAGED.values(), "parent", "intent", "found", "key", "keys")
+_OWN = ("after", "before", "size", *_PAGED.values(), "tie", "parent", "intent", "found", "key", "keys")
 
 
 def check(document: Document, api: ApiFile) -> None:
@@ -58,6 +58,10 @@ def _check_stream(document: Document, api: ApiFile, name: str, stream: StreamFil
     used = set(placeholders([stream.path, stream.parameters, stream.headers]))
     paged = _PAGED.get(type(stream.paging))
     known = [*api.variables, *(["after", "before"] if isinstance(stream.cursor, Window) else []), *([paged] if paged else [])]
+    tied = isinstance(stream.paging, Keyset) and stream.paging.tie is not None
+    if tied and "tie" not in used:
+        raise document.error((*at, "paging"), f"no parameter of {name} has {{tie}}")
+    known += ["tie"] if tied else []
     known += ["size"] if stream.paging and stream.paging.size else []
     for place in ("path", "parameters", "headers"):
         given = document.value["streams"][name].get(place)

@@ -106,7 +106,7 @@ class ThingsSandbox(HttpSandbox):
 
     async def _token(self, request: Request) -> Response:
         form = parse_qs((await request.body()).decode())
-        if form.get("grant_type") != ["client_credentials"] or form.get("scope") != ["read write"]:
+        if form.get("grant_type") != ["client_credentials"] or form.get("scope") != ["read write"] or form.get("audience") != ["things"]:
             return _error(400, "invalid_request")
         token = f"token-{next(self._numbers)}-7f1c"
         self.tokens.add(token)
@@ -138,6 +138,8 @@ class ThingsSandbox(HttpSandbox):
         order = [place for place in self.by_id if first <= _time(self.things[place[1]])[0] <= last] if by_id and "to" in wanted else None
         order = order if order is not None else self.by_id if by_id else self.by_time
         start = int(wanted.get("offset", 0)) if by_id else bisect_left(order, (first, 0))
+        if "beyond" in wanted:
+            start = bisect_right(order, (first, int(wanted["beyond"])))
         if "above" in wanted:
             start = bisect_right(order, (int(wanted["above"]), 10**12))
         if "cursor" in wanted:

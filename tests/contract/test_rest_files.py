@@ -113,6 +113,13 @@ def test_what_is_wrong_is_said_where_it_stands(old: str, new: str, message: str)
         read_api(parse_yaml(GOOD.replace(old, new, 1), "shop.yaml"))
 
 
+def test_a_tie_that_is_not_asked_for_is_told() -> None:
+    text = "streams:\n  things: {path: t, key: id, parameters: {c: '{last}'}, paging: {kind: keyset, field: at, size: 9, tie: id}}\n"
+    with pytest.raises(ConfigError, match=re.escape("api.yaml:2: no parameter of things has {tie}")):
+        read_api(parse_yaml(text, "api.yaml"))
+    read_api(parse_yaml(text.replace("'{last}'", "'{last},{tie}'"), "api.yaml"))
+
+
 ONE = """\
 errors: {then: {"404": skip}}
 streams:

@@ -234,6 +234,13 @@ def test_a_keyset_that_is_none_is_refused(server: Server, connect, rows, message
         list(connect(stream('parameters: {s: "{last}"}, paging: {kind: keyset, field: id, size: 2}')).pull("things", None))
 
 
+def test_a_tie_that_is_missing_in_a_record_is_no_gap(server: Server, connect) -> None:
+    server.answer = lambda _: [{"id": 1, "at": 5}, {"at": 5}]
+    rest = connect(stream("parameters: {from: '{last}', beyond: '{tie}'}, paging: {kind: keyset, field: at, tie: id, size: 2}"))
+    with pytest.raises(ConfigError, match=r"paging.tie 'id' is missing in a record"):
+        read(rest)
+
+
 def test_ids_of_digits_are_in_the_order_of_numbers(server: Server, connect) -> None:
     server.answer = lambda asked: [{"id": str(n)} for n in range(8, 12) if n > int(asked.query.get("s", 0))]
     assert read(connect(stream('parameters: {s: "{last}"}, paging: {kind: keyset, field: id, size: 4}')))[0] == ["8", "9", "10", "11"]
