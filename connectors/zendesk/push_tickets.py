@@ -21,7 +21,6 @@ TRIES = 3
 
 class _Ticket(Struct):
     id: int
-    updated_at: str | None = None
 
 
 class _Written(Struct):
@@ -46,15 +45,19 @@ def tickets(client: Client, intents: Sequence[Intent]) -> Iterator[Receipt]:
 def _write(client: Client, intent: Intent) -> str:
     """Bring a ticket about; return its id. Where another write came in between, what is there now decides."""
     payload = _checked(intent.payload)
-    for tries in range(1, TRIES + 1):
+    for _ in range(TRIES - 1):
         try:
-            held = _find(client, payload["external_id"])
-            return _create(client, intent.id, payload) if held is None else _update(client, held, payload)
+            return _upsert(client, intent.id, payload)
         except RefusalError as refused:
             # A key that was used with another body has opened a ticket, which is found by now.
-            if tries == TRIES or (refused.status != 409 and refused.error != "IdempotentRequestError"):
+            if refused.status != 409 and refused.error != "IdempotentRequestError":
                 raise
-    raise AssertionError("the last try returns or raises")
+    return _upsert(client, intent.id, payload)
+
+
+def _upsert(client: Client, key: str, payload: Mapping[str, Any]) -> str:
+    held = _find(client, payload["external_id"])
+    return _create(client, key, payload) if held is None else _update(client, held, payload)
 
 
 def _checked(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,9 +73,9 @@ def _find(client: Client, external_id: str) -> dict[str, Any] | None:
     """Return the ticket of an external id; RecordError where Zendesk, which does not keep them unique, has several."""
     answer, _ = client.read("/api/v2/tickets.json", _Found, about_one=True, external_id=external_id)
     # Zendesk compares external ids without regard to case.
-    found = [ticket for ticket in answer.tickets if str(ticket.get("external_id")).lower() == external_id.lower()]
+    found = [ticket for ticket in answer.tickets if "id" in ticket and str(ticket.get("external_id")).lower() == external_id.lower()]
     if len(found) > 1:
-        numbers = ", ".join(str(ticket.get("id")) for ticket in found[:5])
+        numbers = ", ".join(str(ticket["id"]) for ticket in found[:5])
         raise RecordError(f"{len(found)} tickets have this external_id ({numbers}): leave it to one of them", path="$.external_id")
     return found[0] if found else None
 
@@ -97,7 +100,7 @@ def _update(client: Client, held: Mapping[str, Any], payload: Mapping[str, Any])
     changed = {name: value for name, value in payload.items() if name not in OPENING and not _holds(held.get(name), value)}
     if not changed:
         return str(held["id"])
-    given = {**changed, "safe_update": True, "updated_stamp": held["updated_at"]}
+    given = {**changed, "safe_update": True, "updated_stamp": held.get("updated_at")}
     path = f"/api/v2/tickets/{held['id']}.json"
     return str(retrying(lambda: client.send("PUT", path, {"ticket": given}, _Written)).ticket.id)
 
