@@ -34,7 +34,7 @@ class _Row(msgspec.Struct):
 
 class _Result(msgspec.Struct):
     done: bool
-    total: int = msgspec.field(name="totalSize", default=0)
+    total: int = msgspec.field(name="totalSize")
 
 
 class _Marks(msgspec.Struct, omit_defaults=True):
@@ -66,6 +66,7 @@ class Pull:
         marks, saved = self._read(since)
         if self._is_due_again(marks, saved):
             saved = None
+        # A window's cursor has a part while its scan is under way, and no `since` where the scan reads everything.
         under_way: Mapping[str, Any] = saved or {"part": None}
         for found in self._kind.scan(saved, self._client.server_time, self._rows):
             reached = dict(found.cursor or {})
@@ -125,7 +126,9 @@ class Pull:
         most = self._settings.page_size
         body = self._ask(page(self._fields.names, self._fields.sobject, conditions(span, place), most))
         records = split_records(body, "records")
-        if len(records) < most and _decode(body, _Result).done:
+        if len(records) < most and (result := _decode(body, _Result)).done:
+            if len(records) != result.total:
+                raise RetryableError(f"the response has {len(records)} rows where {result.total} were announced")
             return Rows(records, None, more=False)
         last = _decode(records[-1], _Row) if records else None
         return Rows(records, last and Place(last.modstamp, last.id).row, more=True)

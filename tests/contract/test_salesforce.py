@@ -13,13 +13,13 @@ from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.login import ConnectedApp
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
+from tests.contract.salesforce_lab import LONG_AGO, connecting, emptied, person, rows
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError, Window
 from threadline.sdk import http as sdk_http
-from threadline.testing.story import Event, Garbled, Moved, Opened, Person, Registered
+from threadline.testing.story import Event, Garbled, Moved, Opened, Registered
 
 NO_PASSWORD = {"username": None, "password": None}
 FLOWS = ["client_credentials", "refresh_credentials", "jwt_credentials"]
-LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -30,27 +30,13 @@ def server() -> Iterator[SalesforceSandbox]:
 
 @pytest.fixture
 def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
-    """An org without records or memory; starting a server for each test would take most of the time."""
-    server.shelf._db.execute("DELETE FROM shelf")
-    server.restart()
-    server.expire_sessions()
-    for kept in (server.calls, server.fail_next, server.refuse_next, server.row_faults, server._spent):
-        kept.clear()
-    server.late, server.batch_size, server.limit_per_minute = timedelta(), 2_000, 10_000
-    return server
+    return emptied(server)
 
 
 @pytest.fixture
 def connect(sandbox: SalesforceSandbox) -> Iterator[Any]:
-    made: list[Salesforce] = []
-
-    def make(**changes: Any) -> Salesforce:
-        made.append(Salesforce(SalesforceSettings(**{**sandbox.settings, **sandbox.secrets, **changes})))
-        return made[-1]
-
-    yield make
-    for connector in made:
-        connector.close()
+    with connecting(sandbox) as make:
+        yield make
 
 
 @pytest.fixture
@@ -61,10 +47,6 @@ def salesforce(connect: Any) -> Salesforce:
 @pytest.fixture(autouse=True)
 def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sdk_http, "_backoff", lambda _: 0.0)
-
-
-def person(number: int) -> Person:
-    return Person(number, f"Given{number}", f"Family{number}", f"p{number}@example.org", f"+49 30 90{number:05d}", f"p{number}")
 
 
 def registered(number: int, at: datetime = LONG_AGO, knows: tuple[str, ...] = ("name", "email", "phone")) -> Registered:
@@ -79,10 +61,6 @@ def tell(sandbox: SalesforceSandbox, events: Sequence[Event]) -> None:
     with sandbox.shelf.together():
         for event in events:
             sandbox.tell(event)
-
-
-def rows(pages: Sequence[Page]) -> list[dict[str, Any]]:
-    return [json.loads(record) for page in pages for record in page.records]
 
 
 def numbers(pages: Sequence[Page]) -> list[str]:
@@ -335,7 +313,8 @@ class TestPull:
             JSONResponse([{"message": "ConcurrentRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}], 403),
             PlainTextResponse("busy", status_code=503),
             PlainTextResponse('{"done": true, "records": [{"Id"'),
-            PlainTextResponse('{"done": false, "records": []}'),
+            PlainTextResponse('{"totalSize": 1, "done": false, "records": []}'),
+            PlainTextResponse('{"totalSize": 4, "done": true, "records": []}'),
         ],
     )
     def test_what_may_pass_is_retryable(self, salesforce: Salesforce, sandbox: SalesforceSandbox, answer: Response) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
+from tests.contract.salesforce_lab import emptied
 from threadline.mapping.library import describe, pull_mapping, push_mapping
 from threadline.sdk import ConfigError, Intent, Receipt, RetryableError
 from threadline.sdk import http as sdk_http
@@ -30,14 +31,7 @@ def server() -> Iterator[SalesforceSandbox]:
 
 @pytest.fixture
 def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
-    """An org without records or memory; starting a server for each test would take most of the time."""
-    server.shelf._db.execute("DELETE FROM shelf")
-    server.restart()
-    server.expire_sessions()
-    for kept in (server.calls, server.fail_next, server.refuse_next, server.row_faults, server._spent):
-        kept.clear()
-    server.late, server.batch_size, server.limit_per_minute = timedelta(), 2_000, 10_000
-    server.tell(Registered(datetime(2026, 1, 2, tzinfo=UTC), "salesforce", ANA, ("name", "phone")))
+    emptied(server).tell(Registered(datetime(2026, 1, 2, tzinfo=UTC), "salesforce", ANA, ("name", "phone")))
     return server
 
 

@@ -19,6 +19,7 @@ from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.ids import record_id, with_suffix
 from connectors.salesforce.settings import SalesforceSettings
+from tests.contract.salesforce_lab import emptied
 from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, pull_mapping, push_mapping, run_examples
 from threadline.sdk.http import reroute
@@ -42,14 +43,7 @@ def server() -> Iterator[SalesforceSandbox]:
 
 @pytest.fixture
 def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
-    """An org without records or memory; starting a server for each test would take most of the time."""
-    server.shelf._db.execute("DELETE FROM shelf")
-    server.restart()
-    server.expire_sessions()
-    for kept in (server.calls, server.fail_next, server.refuse_next, server.row_faults, server._spent):
-        kept.clear()
-    server.late, server.batch_size, server.limit_per_minute = timedelta(), 2_000, 10_000
-    return server
+    return emptied(server)
 
 
 def own_client(sandbox: SalesforceSandbox) -> Iterator[Any]:
