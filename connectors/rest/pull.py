@@ -1,7 +1,7 @@
 """Reading a stream: what changed in a window of time, what follows a position, or everything; page by page."""
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -10,7 +10,7 @@ from connectors.rest.client import Client
 from connectors.rest.declaration import StreamFile, Window
 from connectors.rest.documents import Body, decoded, with_fields
 from connectors.rest.errors import RefusalError
-from connectors.rest.kinds import kind_of
+from connectors.rest.kinds import Below, kind_of
 from connectors.rest.paging import Answer, At, Found, make_pager
 from connectors.rest.template import Values, look_up
 from threadline.sdk import ConfigError, Cursor, KeyOrder, Opaque, Page, RecordError, Rejected
@@ -40,8 +40,10 @@ class Reader:
                 yield from self._kind.scan(saved, self._following)
             case KeyOrder():
                 yield from self._kind.scan(saved, self._rows)
-            case _:
-                yield from self._below(saved)
+            case Below():
+                yield from self._below(self._kind, saved)
+            case other:
+                raise TypeError(f"a kind of cursor that no API file declares: {other!r}")
 
     def first(self) -> None:
         """Read the first page, to see whether it can be read."""
@@ -93,13 +95,22 @@ class Reader:
 
         return ask
 
-    def _below(self, saved: Cursor | None) -> Iterator[Page]:
+    def _below(self, kind: Below, saved: Cursor | None) -> Iterator[Page]:
         assert self._above  # noqa: S101 - this kind of stream has a parent
-        for page in self._above.pages(saved):
+        reached = yield from self._below_since(self._above, saved)
+        if saved is None and isinstance(kind.how, WindowKind):
+            # A parent that changed meanwhile has moved to where the scan no longer came, and what is below it would seem gone.
+            yield from self._below_since(self._above, reached)
+
+    def _below_since(self, above: "Reader", saved: Cursor | None) -> Generator[Page, None, Cursor | None]:
+        reached = saved
+        for page in above.pages(saved):
             for parent in page.records:
                 yield from self._children(parent)
             # Only now is everything below these parents read.
             yield Page([], page.cursor)
+            reached = page.cursor or reached
+        return reached
 
     def _children(self, record: bytes) -> Iterator[Page]:
         added = self._stream.parent.add if self._stream.parent else {}
@@ -120,7 +131,9 @@ def _bounds(cursor: Any, span: Span) -> Values:
     if not isinstance(cursor, Window):
         return {}
     lower = span.lower or (datetime.fromisoformat(cursor.start) if cursor.start else None)
-    return {"after": lower and _written(lower, cursor.format), "before": span.upper and _written(span.upper, cursor.format)}
+    # Most APIs count in seconds, and many take the bound for exclusive: what changed in its very second is read now and again.
+    upper = span.upper and span.upper.replace(microsecond=0) + timedelta(seconds=1)
+    return {"after": lower and _written(lower, cursor.format), "before": upper and _written(upper, cursor.format)}
 
 
 def _written(moment: datetime, form: str) -> str | int:

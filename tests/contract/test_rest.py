@@ -35,7 +35,7 @@ def shop() -> Iterator[RestSandbox]:
 
 
 @contextmanager
-def connected(box: RestSandbox, **given: str) -> Iterator[Rest]:
+def connected(box: RestSandbox, **given: object) -> Iterator[Rest]:
     connector = Rest(RestSettings.model_validate({**box.settings, **box.secrets, **given}))
     try:
         yield connector
@@ -166,6 +166,21 @@ def test_notes_stand_below_the_orders_that_changed(shop: RestSandbox, rest: Rest
         order_id("A-0001"), "A-0001", FIRST_CUSTOMER + 7, "ana@example.org",
     )  # fmt: skip
     assert read(rest, "order_notes", cursor)[0] == []
+
+
+def test_notes_of_an_order_that_changes_while_all_are_read_are_not_missed(shop: RestSandbox) -> None:
+    fill(shop, orders=6)
+    shop.write_note(order_id("A-0005"), "It left.")
+    bounds = iter([NOW - timedelta(seconds=9), NOW + timedelta(seconds=9)])
+    with connected(shop, page_size=3) as rest:
+        rest._client.clock = lambda: next(bounds)  # type: ignore[method-assign]
+        pages = rest.pull("order_notes", None)
+        next(pages)
+        # It moves out of the window, beyond what the scan has read so far.
+        shop.clock = lambda: NOW
+        shop.tell(Moved(NOW, "shop", "order", "A-0005", "shipped"))
+        records = [record for page in pages for record in page.records]
+    assert [msgspec.json.decode(record)["note"] for record in records] == ["It left."]
 
 
 def test_an_order_that_goes_while_notes_are_read_has_none(shop: RestSandbox, rest: Rest) -> None:

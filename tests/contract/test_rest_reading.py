@@ -338,8 +338,9 @@ def test_the_bound_of_a_window_is_of_the_apis_clock(server: Server, connect, mon
     date = "Thu, 01 Jan 2026 00:00:00 GMT"
     monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: date)
     server.answer = lambda _: []
-    _, cursor = read(connect(stream('parameters: {since: "{after}"}, cursor: {kind: window, by: at}')))
+    _, cursor = read(connect(stream('parameters: {since: "{after}", until: "{before}"}, cursor: {kind: window, by: at}')))
     assert cursor is not None
+    assert server.asked[0].query == {"until": "2026-01-01T00:00:01Z"}
     assert cursor["until"].startswith("2026-01-01T00:00:00")
 
 
