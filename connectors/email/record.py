@@ -10,6 +10,7 @@ from xxhash import xxh3_128_hexdigest
 
 from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
 from connectors.email.mime import Fields, Mail, Part, filename_of, split
+from connectors.email.reply import new_text
 from connectors.email.report import delivery_report
 from connectors.email.settings import EmailSettings
 from connectors.email.text import clean, decode, decode_words, unflow
@@ -65,18 +66,21 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
     about = delivery_report(parsed)
     report = about is not None or is_delivery_report(fields, sender)
     sides = _sides(sender, to + cc, answers_to, settings)
+    identity, subject, content = _identity(mail.raw, fields, about), text_field(fields, "Subject"), _content(parsed)
+    answers = bool(identity["in_reply_to"] or identity["references"])
     return {
         "mailbox": mail.mailbox,
         "uidvalidity": mail.uidvalidity,
         "uid": mail.uid,
-        **_identity(mail.raw, fields, about),
+        **identity,
         **_times(fields, mail.received_at),
         "from": _person(sender),
         "reply_to": [_person(each) for each in answers_to],
         "to": [_person(each) for each in to],
         "cc": [_person(each) for each in cc],
-        "subject": text_field(fields, "Subject"),
-        **_content(parsed),
+        "subject": subject,
+        **content,
+        "new_text": new_text(content["text"], subject, answers=answers) if content["text"] else None,
         "direction": sides.direction,
         "audience": sides.audience,
         "customer": None if report else _person(sides.customer),

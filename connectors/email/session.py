@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
 
 from connectors.email.imap import TEMPORARY, Mailbox
@@ -28,7 +29,10 @@ def _library() -> Any:
     try:
         import imapclient
     except ImportError:
-        raise ConfigError("the email connector needs IMAPClient: pip install 'threadline[email]'") from None
+        imapclient = None
+    # It takes long to import, and only answers need it.
+    if imapclient is None or find_spec("quotequail") is None:
+        raise ConfigError("the email connector needs IMAPClient and quotequail: pip install 'threadline[email]'")
     # At DEBUG it writes addresses and lines of mail.
     logging.getLogger("imapclient").setLevel(logging.WARNING)
     return imapclient

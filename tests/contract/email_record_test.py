@@ -251,6 +251,18 @@ def test_html_alone_gives_text_and_is_kept(sandbox: EmailSandbox) -> None:
     assert record["html"].startswith("<html>")
 
 
+def test_an_interaction_says_what_is_new_and_the_record_all_of_it(sandbox: EmailSandbox) -> None:
+    fields = FROM + b"Subject: Re: Pedido\r\nIn-Reply-To: <b@x>\r\n"
+    record = read(sandbox, fields + b"\r\nYes.\r\n\r\nOn Mon, Mar 2, 2026 at 9:15 AM Shop wrote:\r\n> Shall we?\r\n")
+    assert (record["new_text"], record["text"].count("\n")) == ("Yes.", 3)
+    mapped = describe(pull_mapping("email/messages", "email", functions={}), json.dumps(record).encode(), "key")
+    assert mapped is not None
+    assert mapped["message"]["content"] == "Yes."
+    html = b"Content-Type: text/html\r\n\r\n<div>Yes.</div><br><div>On Mon, Mar 2, 2026 at 9:15 AM Shop wrote:<br></div>"
+    assert read(sandbox, fields + html + b"<blockquote>Shall we?</blockquote>")["new_text"] == "Yes."
+    assert read(sandbox, FROM + b"\r\n")["new_text"] is None
+
+
 def test_blank_plain_text_gives_way_to_html(sandbox: EmailSandbox) -> None:
     record = read(sandbox, multipart(b"alternative", b"Content-Type: text/plain\r\n\r\n \r\n", HTML))
     assert record["text"].startswith("Olá")
