@@ -68,7 +68,7 @@ class OpenApi:
         call = self.call(exchange)
         if call is None:
             return [f"{exchange.method} {exchange.path} is not described"]
-        place = f"/paths/{_escaped(call.template)}/{exchange.method.lower()}"
+        place = f"/paths/{escaped(call.template)}/{exchange.method.lower()}"
         # What a server refuses need not be valid: it only shows how refusals look.
         asked = () if 400 <= exchange.status < 500 else (*self._parameters(call, exchange), *self._request(place, exchange))
         return [*asked, *self._response(place, exchange)]
@@ -77,7 +77,7 @@ class OpenApi:
         """Return the pointer to the schema of an exchange's answer; None where no JSON is described for it."""
         if (call := self.call(exchange)) is None:
             return None
-        found = self._answer(f"/paths/{_escaped(call.template)}/{exchange.method.lower()}", exchange.status)
+        found = self._answer(f"/paths/{escaped(call.template)}/{exchange.method.lower()}", exchange.status)
         return self._schema(found, exchange.received_type) if found else None
 
     def at(self, pointer: str) -> tuple[str, Any]:
@@ -111,7 +111,7 @@ class OpenApi:
             yield from (f"query: {name} is not described" for name in dict(query) if name not in described)
 
     def _described_parameters(self, call: Call, method: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        path = f"/paths/{_escaped(call.template)}"
+        path = f"/paths/{escaped(call.template)}"
         for place in (path, f"{path}/{method.lower()}"):
             _, owner = self.at(place)
             for index in range(len(owner.get("parameters", ()))):
@@ -139,7 +139,7 @@ class OpenApi:
         if media is None:
             yield f"request: {exchange.sent_type or 'a body of no type'} is not described"
         elif "json" in media and "schema" in body["content"][media]:
-            yield from self._json(f"{pointer}/content/{_escaped(media)}/schema", "request", exchange.sent)
+            yield from self._json(f"{pointer}/content/{escaped(media)}/schema", "request", exchange.sent)
 
     # Answers
 
@@ -171,7 +171,7 @@ class OpenApi:
             media = self._media(held, "application/json")
         if media is None or "json" not in media or "schema" not in held["content"][media]:
             return None
-        return f"{answer}/content/{_escaped(media)}/schema"
+        return f"{answer}/content/{escaped(media)}/schema"
 
     @staticmethod
     def _media(body: Mapping[str, Any], given: str) -> str | None:
@@ -286,7 +286,8 @@ def _read(text: str, kind: Any) -> Any:
             return text
 
 
-def _escaped(part: str) -> str:
+def escaped(part: str) -> str:
+    """Write a word as a part of a JSON pointer (RFC 6901, 3)."""
     return part.replace("~", "~0").replace("/", "~1")
 
 

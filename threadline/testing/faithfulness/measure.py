@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from threadline.sdk.yamlfile import is_list, is_mapping
 from threadline.testing.faithfulness.document import OpenApi
 from threadline.testing.faithfulness.exchange import Exchange
+from threadline.testing.faithfulness.keys import Vocabulary
 from threadline.testing.faithfulness.structure import Finding, Shape, compare, values_at
 from threadline.testing.faithfulness.subject import Subject
 
@@ -99,6 +99,7 @@ def structure(subject: Subject, exchanges: Sequence[Exchange]) -> Structure:
     made, recorded = _answers(subject, exchanges), _answers(subject, subject.recorded)
     for endpoint, answer in subject.samples:
         recorded.setdefault(endpoint, []).append(answer)
+    described = _described(subject, exchanges)
     matches: list[Match] = []
     for endpoint, answers in made.items():
         like = [likeness for likeness in subject.file.alike if likeness.made == endpoint and likeness.recorded in recorded]
@@ -107,9 +108,8 @@ def structure(subject: Subject, exchanges: Sequence[Exchange]) -> Structure:
         known = Shape.of(recorded.get(endpoint, ()))
         for likeness in like:
             known.at(likeness.part).add_all(value for answer in recorded[likeness.recorded] for value in values_at(answer, likeness.part))
-        described = _described_paths(subject, endpoint, exchanges)
         found = [
-            Finding(one.path, "described") if one.verdict == "extra" and one.path in described else one
+            Finding(one.path, "described") if one.verdict == "extra" and (endpoint, one.path) in described else one
             for one in compare(Shape.of(answers), known, subject.file.open_keys)
         ]
         matches.append(Match(endpoint, found, [likeness.recorded for likeness in like]))
@@ -125,48 +125,23 @@ def _answers(subject: Subject, exchanges: Sequence[Exchange]) -> dict[str, list[
     return dict(sorted(answers.items()))
 
 
-def _described_paths(subject: Subject, endpoint: str, exchanges: Sequence[Exchange]) -> set[str]:
-    same = [exchange for exchange in exchanges if subject.endpoint(exchange) == endpoint]
-    return {path for exchange in same for path, known in _keys(subject, exchange) if known}
-
-
-def described_keys(subject: Subject) -> Share:
-    """Return how many keys of recorded answers, each counted once for its endpoint, the document has a word for."""
+def described_keys(subject: Subject, document: OpenApi) -> Share:
+    """Return how many keys of recorded answers, each counted once for its endpoint, a document has a word for."""
+    words = Vocabulary(document)
     found: dict[tuple[str, str], bool] = {}
-    for exchange in subject.recorded:
-        for path, known in _keys(subject, exchange):
+    for exchange in _each_once(subject.recorded):
+        for path, known in words.keys(exchange):
             found[subject.endpoint(exchange), path] = known
     return Share(sum(found.values()), len(found))
 
 
-def _keys(subject: Subject, exchange: Exchange) -> Iterator[tuple[str, bool]]:
-    """Yield the path of each key in an answer, and whether the document has a word for it."""
-    if (document := subject.corrected) and (schema := document.schema_of_answer(exchange)):
-        yield from _described(document, [schema], exchange.answer, "$")
+def _described(subject: Subject, exchanges: Sequence[Exchange]) -> set[tuple[str, str]]:
+    """Return the endpoint and path of every key that the document has a word for."""
+    if subject.corrected is None:
+        return set()
+    words = Vocabulary(subject.corrected)
+    return {(subject.endpoint(exchange), path) for exchange in _each_once(exchanges) for path, known in words.keys(exchange) if known}
 
 
-def _described(document: OpenApi, schemas: Sequence[str], value: Any, path: str) -> Iterator[tuple[str, bool]]:
-    if is_list(value):
-        items = [f"{place}/items" for place, schema in _plain(document, schemas) if "items" in schema]
-        for inner in value if items else ():
-            yield from _described(document, items, inner, f"{path}[]")
-    elif is_mapping(value):
-        plain = [(place, schema) for place, schema in _plain(document, schemas) if "properties" in schema]
-        is_open = not plain or any(schema.get("additionalProperties") for _, schema in plain)
-        for key, inner in value.items():
-            where = [
-                f"{place}/properties/{key.replace('~', '~0').replace('/', '~1')}" for place, schema in plain if key in schema["properties"]
-            ]
-            if where or not is_open:
-                yield f"{path}.{key}", bool(where)
-            if where:
-                yield from _described(document, where, inner, f"{path}.{key}")
-
-
-def _plain(document: OpenApi, schemas: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the schemas that these are made of."""
-    for pointer in schemas:
-        place, schema = document.at(pointer)
-        yield place, schema
-        for word in ("allOf", "anyOf", "oneOf"):
-            yield from _plain(document, [f"{place}/{word}/{index}" for index in range(len(schema.get(word, ())))])
+def _each_once(exchanges: Iterable[Exchange]) -> Iterable[Exchange]:
+    return {(exchange.path, exchange.status, exchange.received): exchange for exchange in exchanges}.values()

@@ -55,10 +55,10 @@ def recorded(subject: Subject) -> Recorded | None:
     # The same exchanges: without errata the paths of some are not even recognized.
     described = [exchange for exchange in subject.recorded if subject.corrected.call(exchange)]
     return Recorded(
-        as_published=Share(sum(not published.problems(exchange) for exchange in described), len(described)),
+        as_published=Share(validity(subject, published, described).share.good, len(described)),
         with_errata=validity(subject, subject.corrected, subject.recorded),
         held_back=validity(subject, subject.corrected, held_back).share,
-        described_keys=described_keys(subject),
+        described_keys=described_keys(subject, subject.corrected),
     )
 
 
