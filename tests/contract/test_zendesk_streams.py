@@ -74,6 +74,17 @@ def test_an_organization_comes_again_when_it_changes_or_goes(zendesk: Zendesk, s
     assert shown == {"Acme 1 Limited": ("organization", "active"), "Acme 2 Ltd": ("organization", "deleted")}
 
 
+def test_what_changed_within_the_last_minute_comes_next_time(zendesk: Zendesk, sandbox: ZendeskSandbox) -> None:
+    rig = sandbox.rig()
+    rig.put("organizations", 1, NOON)
+    rig.put("organizations", 2, datetime.now(UTC))
+    sandbox.kept_back = 60
+    (page,) = zendesk.pull("organizations", None)
+    assert [one["name"] for one in records([page])] == ["Acme 1 Ltd"]
+    sandbox.kept_back = 0
+    assert "Acme 2 Ltd" in [one["name"] for one in records(list(zendesk.pull("organizations", page.cursor)))]
+
+
 # tickets
 
 
@@ -83,6 +94,14 @@ def test_a_case_says_when_it_was_solved_without_another_call(zendesk: Zendesk, s
     cases = {case["status"]: case.get("resolution_date") for case in mapped(zendesk, "tickets")}
     assert cases == {"acknowledged": None, "resolved": datetime(2026, 3, 2, 13, tzinfo=UTC)}
     assert [path.partition("?")[0] for _, path in sandbox.calls] == ["/api/v2/incremental/tickets/cursor.json"]
+
+
+def test_a_system_update_is_read_though_it_leaves_its_time(zendesk: Zendesk, sandbox: ZendeskSandbox) -> None:
+    (first,) = zendesk.pull("tickets", None)
+    held = sandbox.account.ticket(35)
+    sandbox.account.save_ticket({**held, "tags": ["swept"], "generated_timestamp": held["generated_timestamp"] + 3600})
+    (again,) = records(list(zendesk.pull("tickets", first.cursor)))
+    assert (again["tags"], again["updated_at"]) == (["swept"], held["updated_at"])
 
 
 # satisfaction ratings
