@@ -130,8 +130,8 @@ def described_keys(subject: Subject, document: OpenApi) -> Share:
     words = Vocabulary(document)
     found: dict[tuple[str, str], bool] = {}
     for exchange in _each_once(subject.recorded):
-        for path, known in words.keys(exchange):
-            found[subject.endpoint(exchange), path] = known
+        endpoint = subject.endpoint(exchange)
+        found |= {(endpoint, path): known for path, known in words.keys(exchange)}
     return Share(sum(found.values()), len(found))
 
 
@@ -140,7 +140,11 @@ def _described(subject: Subject, exchanges: Sequence[Exchange]) -> set[tuple[str
     if subject.corrected is None:
         return set()
     words = Vocabulary(subject.corrected)
-    return {(subject.endpoint(exchange), path) for exchange in _each_once(exchanges) for path, known in words.keys(exchange) if known}
+    found: set[tuple[str, str]] = set()
+    for exchange in _each_once(exchanges):
+        endpoint = subject.endpoint(exchange)
+        found |= {(endpoint, path) for path, known in words.keys(exchange) if known}
+    return found
 
 
 def _each_once(exchanges: Iterable[Exchange]) -> Iterable[Exchange]:
