@@ -8,6 +8,7 @@ from typing import Any
 
 from xxhash import xxh3_128_hexdigest
 
+from connectors.email import tnef
 from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
 from connectors.email.mime import Fields, Mail, Part, filename_of, split
 from connectors.email.reply import new_text
@@ -152,7 +153,7 @@ def _content(mail: Mail) -> Document:
     for part in mail.parts:
         kind = part.fields.get_content_type()
         if _is_attached(part, kind):
-            attachments.append(_attachment(part, kind))
+            attachments += _attached(part, kind)
         else:
             (html if kind == "text/html" else plain).append(_text(part))
     text, markup = "\n".join(plain).strip(), "\n".join(html)
@@ -178,11 +179,13 @@ def _text(part: Part) -> str:
     return unflow(text) if flowed else text.replace("\r\n", "\n")
 
 
-def _attachment(part: Part, kind: str) -> Document:
-    content = part.content()
-    return {
-        "filename": decode_words(filename_of(part.fields) or "") or None,
-        "content_type": clean(kind),
-        "size": len(content),
-        "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
-    }
+def _attached(part: Part, kind: str) -> list[Document]:
+    content, name = part.content(), decode_words(filename_of(part.fields) or "") or None
+    wrapped = tnef.attachments(content) if tnef.is_tnef(kind) else None
+    if wrapped is None:
+        return [_attachment(name, clean(kind), content)]
+    return [_attachment(inner, "application/octet-stream", data) for inner, data in wrapped]
+
+
+def _attachment(name: str | None, kind: str, content: bytes) -> Document:
+    return {"filename": name, "content_type": kind, "size": len(content), "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}

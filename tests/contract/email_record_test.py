@@ -1,6 +1,7 @@
 """What a mail's bytes become, from the sandbox's folder to the record: headers, text, sides, and hostile input."""
 
 import json
+import struct
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from connectors.email.mime import MAX_DEPTH, MAX_PARTS
 from connectors.email.record import MAX_TEXT, Stored, to_record
 from connectors.email.sandbox import EmailSandbox
 from connectors.email.settings import EmailSettings
+from connectors.email.tnef import attachments
 from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, pull_mapping
 from threadline.sdk import Page, RecordError, encode_record
@@ -287,6 +289,46 @@ def test_attachments_are_described_and_mails_within_stay_whole(sandbox: EmailSan
     assert described == [("Rechnung ü.pdf", "application/pdf"), ("nöte.txt", "text/plain"), (None, "message/rfc822")]
     assert record["attachments"][0]["size"] == len(data)
     assert record["attachments"][0]["digest"] == f"sha256:{sha256(data).hexdigest()}"
+
+
+def tnef(*attributes: tuple[int, bytes]) -> bytes:
+    """Write a winmail.dat (MS-OXTNEF, 2.1.3)."""
+    parts = [struct.pack("<BII", 2, kind, len(value)) + value + struct.pack("<H", sum(value) % 65_536) for kind, value in attributes]
+    return struct.pack("<IH", 0x223E9F78, 1) + b"".join(parts)
+
+
+BEGINS, TITLE, DATA, OTHER = 0x00069002, 0x00018010, 0x0006800F, 0x00069005
+WRAPPED = tnef(
+    (OTHER, b"\0" * 14), (BEGINS, b"\0" * 14), (TITLE, "Rechnung ü.pdf\0".encode("cp1252")), (DATA, b"%PDF one"), (OTHER, b"x"),
+    (BEGINS, b"\0" * 14), (DATA, b"two"),
+)  # fmt: skip
+
+
+def test_what_outlook_wraps_is_unwrapped(sandbox: EmailSandbox) -> None:
+    part = b"Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b64encode(WRAPPED)
+    record = read(sandbox, multipart(b"mixed", PLAIN, part))
+    assert [(each["filename"], each["size"]) for each in record["attachments"]] == [("Rechnung ü.pdf", 8), (None, 3)]
+    assert record["attachments"][0]["digest"] == f"sha256:{sha256(b'%PDF one').hexdigest()}"
+
+
+def test_a_wrapping_that_is_none_is_an_attachment_itself(sandbox: EmailSandbox) -> None:
+    part = b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nsomething else"
+    record = read(sandbox, multipart(b"mixed", PLAIN, part))
+    assert [(each["filename"], each["content_type"]) for each in record["attachments"]] == [("winmail.dat", "application/ms-tnef")]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([BEGINS, TITLE, DATA, OTHER]), st.binary(max_size=8)), max_size=12),
+    st.integers(0, 200),
+    st.binary(max_size=9),
+)
+def test_a_broken_wrapping_gives_what_is_sound(attributes: list[tuple[int, bytes]], cut: int, junk: bytes) -> None:
+    whole = tnef(*attributes)
+    found = attachments(whole)
+    assert found is not None
+    assert len(found) == sum(kind == BEGINS for kind, _ in attributes)
+    broken = attachments(whole[:cut] + junk)
+    assert broken is None or len(broken) <= len(attributes) + 1
 
 
 @pytest.mark.parametrize("ending", [b"\r\n", b"\n"])
