@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from threading import Semaphore, Thread
+from threading import Lock, Semaphore, Thread
 from typing import Any, Self
 
 from threadline.store.database import Database, Transaction, open_database
@@ -114,6 +114,8 @@ class Crew:
 
     def __init__(self, url: str, size: int = 2) -> None:
         self._monitor = open_database(url, create=True)
+        self._monitored = Lock()
+        """A worker that ends a transaction looks who moves on, while the schedule looks what keeps that worker."""
         self.shares_file = backend(self._monitor) is None
         """SQLite: there is one writer, and a second one waits outside."""
         self.writer: Seat | None = None
@@ -123,7 +125,7 @@ class Crew:
         """Whether PostgreSQL keeps a worker waiting for a lock."""
         if self.shares_file or seat.backend is None:
             return False
-        with self._monitor.read() as transaction:
+        with self._monitored, self._monitor.read() as transaction:
             ((blocked,),) = transaction.query("SELECT cardinality(pg_blocking_pids(?)) > 0", [seat.backend])
         return bool(blocked)
 
