@@ -55,6 +55,7 @@ class Mailbox:
         self._settings = settings
         self._client = client
         self._opened = _Opened()
+        self._newest: tuple[int, list[int]] | None = None
 
     def folders(self) -> list[str]:
         """Return the folders to read, INBOX first. A glob leaves out junk, trash, drafts and views over other folders."""
@@ -88,6 +89,7 @@ class Mailbox:
             logger.warning("folder %r has gone; it is skipped", folder)
             return None
         # A server without CONDSTORE, or a folder that keeps no modification sequences, gives none, or 0.
+        self._newest = None
         self._opened = _Opened(int(found[b"EXISTS"]), int(found.get(b"HIGHESTMODSEQ", 0)) or None)
         return int(found.get(b"UIDVALIDITY", 0))
 
@@ -97,9 +99,11 @@ class Mailbox:
         return self._opened.modseq
 
     def uids_from(self, first: int) -> list[int]:
-        """Return the UIDs of the open folder from `first` on, ascending."""
-        # "n:*" always holds the last message, also when its UID is below n.
-        return [uid for uid in self._search(["UID", f"{first}:*"]) if uid >= first]
+        """Return the UIDs of the open folder from `first` on, ascending; asked again, what they were."""
+        if self._newest is None or self._newest[0] != first:
+            # "n:*" always holds the last message, also when its UID is below n.
+            self._newest = first, [uid for uid in self._search(["UID", f"{first}:*"]) if uid >= first]
+        return self._newest[1]
 
     def gone(self, present: Ranges, last: int) -> list[int]:
         """Return which of the UIDs up to `last` the open folder has no longer, ascending; one search at most, and only if any are."""

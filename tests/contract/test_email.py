@@ -19,6 +19,7 @@ from connectors.email.sandbox import EmailSandbox
 from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, pull_mapping
 from threadline.sdk import ConfigError, Page, RetryableError
+from threadline.testing.conformance.trial import trial
 from threadline.testing.story import Garbled, Mailed, Person, Registered
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -181,6 +182,34 @@ def test_a_mail_moved_to_a_folder_that_is_read_is_gone_and_comes_again_from_ther
     left, again = records(pull(sandbox, before[-1].cursor))
     assert left == {"mailbox": "INBOX", "uidvalidity": left["uidvalidity"], "uid": 1, "_deleted": True}
     assert (again["mailbox"], again["message_id"]) == ("Sent", "p1@mail.example")
+
+
+def test_a_mail_that_moves_is_one_interaction_wherever_it_is() -> None:
+    with trial(Email) as surroundings:
+        (stream,) = Email.streams
+        for number in (1, 2):
+            surroundings.rig.put("messages", number, surroundings.at(number))
+        store = surroundings.store()
+
+        def shown() -> list[tuple[str, str]]:
+            surroundings.pull(store, stream)
+            with store.read() as view:
+                found = view.query("SELECT m.message_id, i.external_id FROM messages m JOIN interactions i ON i.id = m.interaction")
+            return sorted((message, key.partition(":")[0]) for message, key in found)
+
+        sandbox = surroundings.rig.sandbox
+        assert isinstance(sandbox, EmailSandbox)
+        assert shown() == [("m1@example.org", "INBOX"), ("m2@example.org", "INBOX")]
+        with client(sandbox) as imap:
+            imap.select_folder("INBOX")
+            imap.move([1], "Sent")
+        assert shown() == [("m1@example.org", "Sent"), ("m2@example.org", "INBOX")]
+        with client(sandbox) as imap:
+            imap.select_folder("Sent")
+            imap.move([1], "INBOX")
+        assert shown() == [("m1@example.org", "INBOX"), ("m2@example.org", "INBOX")]
+        sandbox.renumber("INBOX")
+        assert shown() == [("m1@example.org", "INBOX"), ("m2@example.org", "INBOX")]
 
 
 def test_a_mail_deleted_meanwhile_is_no_error(sandbox: EmailSandbox) -> None:

@@ -158,6 +158,7 @@ def test_what_was_expunged_is_searched_for_only_when_the_numbers_say_so() -> Non
         first = pull(server)
         assert pull(server, first[-1].cursor) == []
         asked = [line for line in server.asked if "SEARCH" in line]
+        assert len(asked) == 2
         server.answers.update(fewer)
         second = pull(server, first[-1].cursor)
     assert not [line for line in asked if "1:3" in line]
