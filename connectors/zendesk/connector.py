@@ -5,10 +5,10 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from connectors.zendesk import exports, push, push_tickets, ratings
+from connectors.zendesk import exports, gone, push, push_tickets, ratings
 from connectors.zendesk.client import Client
 from connectors.zendesk.settings import ZendeskSettings
-from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, Stream, Target
 from threadline.sdk.budget import Allowance
 
 
@@ -21,7 +21,7 @@ class _Me(Struct):
     user: _User
 
 
-class Zendesk(Connector[ZendeskSettings], Target):
+class Zendesk(Connector[ZendeskSettings], Target, Lookup):
     """Users, tickets, comments and what else customers leave behind; users, tickets and ticket comments back."""
 
     name = "zendesk"
@@ -115,6 +115,14 @@ class Zendesk(Connector[ZendeskSettings], Target):
 
     def _unknown_stream(self, stream: str) -> ConfigError:
         return ConfigError(f"zendesk has no stream {stream!r}; it has {', '.join(known.name for known in self.streams)}")
+
+    def looks_up(self, stream: str) -> bool:
+        """See `Lookup`; a comment cannot be asked for without its ticket."""
+        return stream in gone.LOOKED_UP
+
+    def gone(self, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
+        """See `Lookup`."""
+        return gone.gone(self._client, stream, keys)
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
         """Write users, tickets or ticket comments."""

@@ -88,10 +88,15 @@ class ZendeskSandbox(HttpSandbox):
         """Zendesk's endpoints, each with and without .json."""
         paths: list[tuple[str, str, Endpoint]] = [
             ("GET", "users/me", self._me),
-            ("GET", "users/show_many", self._show_many_users),
+            ("GET", "users/show_many", self._show_many("user")),
+            ("GET", "users/{id:int}", self._show("user")),
             ("GET", "tickets", self._tickets),
             ("POST", "tickets", self._create_ticket),
-            ("GET", "tickets/show_many", self._show_many_tickets),
+            ("GET", "tickets/show_many", self._show_many("ticket")),
+            ("GET", "tickets/{id:int}", self._show("ticket")),
+            ("GET", "deleted_tickets", self._deleted_tickets),
+            ("GET", "organizations/show_many", self._show_many("organization")),
+            ("GET", "organizations/{id:int}", self._show("organization")),
             ("POST", "users/create_or_update", self._write_user),
             ("POST", "users/create_or_update_many", self._write_users),
             ("PUT", "users/update_many", self._write_users),
@@ -133,19 +138,41 @@ class ZendeskSandbox(HttpSandbox):
         me = self.shelf.get("user", str(API_USER))
         return JSONResponse({"user": {**(me or {}), "authenticity_token": "x" * 86}})
 
-    async def _show_many_users(self, request: Request) -> Response:
-        return self._show_many(request, "user")
+    def _show_many(self, kind: str) -> Endpoint:
+        async def show_many(request: Request) -> Response:
+            ids = [one for one in request.query_params.get("ids", "").split(",") if one]
+            if len(ids) > 100:
+                return _error(400, "TooManyValues", "Too many values: ids must have fewer than 100 items")
+            found = [document for one in ids if (document := self._there(kind, one))]
+            return JSONResponse({f"{kind}s": found, "next_page": None, "previous_page": None, "count": len(found)})
 
-    async def _show_many_tickets(self, request: Request) -> Response:
-        return self._show_many(request, "ticket")
+        return show_many
 
-    def _show_many(self, request: Request, kind: str) -> Response:
-        ids = [one for one in request.query_params.get("ids", "").split(",") if one]
-        if len(ids) > 100:
-            return _error(400, "TooManyValues", "Too many values: ids must have fewer than 100 items")
-        found = [document for one in ids if (document := self.shelf.get(kind, one)) and document.get("status") != "deleted"]
-        found = [outside_exports(document) for document in found]
-        return JSONResponse({f"{kind}s": found, "next_page": None, "previous_page": None, "count": len(found)})
+    def _show(self, kind: str) -> Endpoint:
+        async def show(request: Request) -> Response:
+            found = self._there(kind, str(request.path_params["id"]))
+            return JSONResponse({kind: found}) if found else _not_found()
+
+        return show
+
+    def _there(self, kind: str, identity: str) -> Record | None:
+        """Return what the API still shows, deleted users and organizations too."""
+        document = self.shelf.get(kind, identity)
+        return outside_exports(document) if document and document.get("status") != "deleted" else None
+
+    async def _deleted_tickets(self, request: Request) -> Response:
+        rows = [
+            {
+                "id": ticket["id"],
+                "subject": ticket["subject"],
+                "actor": {"id": API_USER, "name": "Integration"},
+                "deleted_at": ticket["updated_at"],
+                "previous_state": "open",
+            }
+            for ticket in self.shelf.all("ticket")
+            if ticket["status"] == "deleted"
+        ]
+        return lists.page_of_rows(request, self.url, "deleted_tickets", rows)
 
     async def _write_user(self, request: Request) -> Response:
         given = (await request.json())["user"]
