@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 from connectors.sql.sandbox.database import FIRST_CUSTOMER, PUSHED_BY
 from connectors.sql.sandbox.tables import customer_notes, customers, order_lines, orders
 from threadline.testing.rig import Rig, WaivedError
+from threadline.testing.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from connectors.sql.sandbox.database import SqlSandbox
@@ -23,7 +24,13 @@ class SqlRig(Rig):
     """Customers, orders and lines; notes and preferences."""
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 3}
+    # Each is a transaction.
+    many: ClassVar[int] = 50_000
     sandbox: "SqlSandbox"
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox)
+        self._ordered = False
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, int]]:
@@ -68,9 +75,10 @@ class SqlRig(Rig):
         return {**paid, "customer_no": FIRST_CUSTOMER + number, "placed_at": _local(at)}
 
     def _have_order(self, at: datetime) -> None:
-        with self.sandbox.writing() as connection:
-            if not connection.execute(select(orders.c.order_no).where(orders.c.order_no == _ORDER)).first():
+        if not self._ordered:
+            with self.sandbox.writing() as connection:
                 connection.execute(insert(orders).values(order_no=_ORDER, **self._order(0, at)))
+            self._ordered = True
 
     def _update(self, stream: str, number: int, at: datetime, **values: Any) -> None:
         with self.sandbox.writing() as connection:
