@@ -43,6 +43,8 @@ def open_mailbox(settings: EmailSettings, tokens: Tokens) -> Generator[Mailbox]:
     """Log in, and log out at the end; errors of the connection become ConfigError or RetryableError."""
     library = _library()
     where = "IMAP at {}:{}".format(*settings.imap)
+    if settings.password is None and not tokens.wanted:
+        raise ConfigError(f"{where}: no way to log in: set a password, or oauth_refresh_token with oauth_token_url and oauth_client_id")
     client: Any = None
     try:
         client = _connect(library, settings, where)
@@ -102,8 +104,8 @@ def _login(library: Any, client: Any, settings: EmailSettings, tokens: Tokens, w
 
 
 def _authenticate(client: Any, settings: EmailSettings, tokens: Tokens) -> None:
-    if settings.password and not tokens.wanted:
-        client.login(settings.user, settings.password.get_secret_value())
+    if not tokens.wanted:
+        client.login(settings.user, settings.password.get_secret_value() if settings.password else "")
     elif client.has_capability("AUTH=OAUTHBEARER") and not client.has_capability("AUTH=XOAUTH2"):
         client.oauthbearer_login(settings.user, tokens.token())
     else:

@@ -4,7 +4,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from threadline.sdk import Settings, credential
 
@@ -17,6 +17,9 @@ _SMTP_PORTS: dict[Tls, int] = {"tls": 465, "starttls": 587, "none": 25}
 
 class EmailSettings(Settings):
     """One mailbox: where it is read over IMAP, and where answers are submitted over SMTP."""
+
+    # An error that quoted the input would quote credentials.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     imap_host: str = Field(min_length=1, description="host name of the IMAP server")
     imap_port: int = Field(0, ge=0, le=65535, description="0: 993 with tls, else 143")
@@ -56,9 +59,7 @@ class EmailSettings(Settings):
         return tuple(value.casefold() for value in values)
 
     @model_validator(mode="after")
-    def _login(self) -> Self:
-        if self.oauth_refresh_token is None and self.password is None:
-            raise ValueError("a password is needed, or oauth_refresh_token with oauth_token_url and oauth_client_id")
+    def _token(self) -> Self:
         if self.oauth_refresh_token is not None and not (self.oauth_token_url and self.oauth_client_id):
             raise ValueError("oauth_refresh_token needs oauth_token_url and oauth_client_id")
         return self

@@ -192,7 +192,6 @@ def test_an_endpoint_that_cannot_answer_now_is_asked_again_later(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"oauth_refresh_token": None}, "a password is needed, or oauth_refresh_token"),
         ({"oauth_token_url": None}, "needs oauth_token_url and oauth_client_id"),
         ({"oauth_client_id": None}, "needs oauth_token_url and oauth_client_id"),
     ],
@@ -200,6 +199,17 @@ def test_an_endpoint_that_cannot_answer_now_is_asked_again_later(
 def test_what_a_login_needs_is_checked(endpoint: str, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         connector(endpoint, 1, **changes)
+
+
+def test_without_any_credential_the_error_names_both_ways(endpoint: str) -> None:
+    with pytest.raises(ConfigError, match="set a password, or oauth_refresh_token with"):
+        connector(endpoint, 1, oauth_refresh_token=None).check()
+
+
+def test_an_error_about_settings_quotes_no_credential(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="oauth_client_id") as caught:
+        connector(endpoint, 1, oauth_client_id=None)
+    assert "canary" not in str(caught.value)
 
 
 def test_no_token_shows(endpoint: str, accepted: set[str], caplog: pytest.LogCaptureFixture) -> None:
