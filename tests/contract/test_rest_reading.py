@@ -467,7 +467,11 @@ class Counted(Budget):
 
 
 def test_calls_are_taken_from_the_account_of_all_processes(server: Server, connect) -> None:
-    server.answer = lambda asked: {"rows": [{"id": 1}], "next": int(asked.query.get("c", 0)) + 1}
+    def answer(asked: SimpleNamespace) -> object:
+        number = int(asked.query.get("c", 0))
+        return {"rows": [{"id": number}], "next": number + 1 if number < 8 else None}
+
+    server.answer = answer
     rest = connect(
         "rate: {requests: 3, seconds: 20}\n" + stream('records: rows, parameters: {c: "{cursor}"}, paging: {kind: cursor, at: next}')
     )
