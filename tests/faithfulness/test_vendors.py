@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from threadline.sdk.registry import connector_class
-from threadline.testing.faithfulness import Exchange, Subject, load_subject
+from threadline.testing.faithfulness import Exchange, Subject, load_subject, subjects
 from threadline.testing.faithfulness.__main__ import main
 from threadline.testing.faithfulness.measure import Share, structure, validity
 from threadline.testing.faithfulness.report import recorded
@@ -99,11 +99,22 @@ def test_an_answer_that_is_not_faithful_counts() -> None:
 
 @with_contracts
 @pytest.mark.slow
-def test_the_command_prints_every_vendor(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--contracts", str(CONTRACTS), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert {one["vendor"] for one in printed} >= set(AS_RECORDED)
-    assert all(figure["all"] >= figure["good"] > 0 for one in printed for figure in one["figures"].values())
+def test_the_command_prints_a_vendor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["salesforce", "--contracts", str(CONTRACTS), "--json"]) == 0
+    (printed,) = json.loads(capsys.readouterr().out)
+    assert printed["vendor"] == "salesforce"
+    assert all(figure["all"] >= figure["good"] > 0 for figure in printed["figures"].values())
+
+
+@with_contracts
+def test_every_vendor_with_recordings_is_known() -> None:
+    assert {subject.kind.name for subject in subjects(CONTRACTS)} >= set(AS_RECORDED)
+
+
+@with_contracts
+def test_a_connector_without_an_errata_file_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["email", "--contracts", str(CONTRACTS)]) == 2
+    assert "email has no errata.yaml beside its stand-in" in capsys.readouterr().err
 
 
 def test_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from threadline.sdk.errors import ConfigError
 from threadline.testing.faithfulness.report import Report, as_json, details, report, rows
-from threadline.testing.faithfulness.subject import subjects
+from threadline.testing.faithfulness.subject import load_subject, subjects
 from threadline.testing.faithfulness.traffic import kit_traffic
 
 _CONTRACTS = Path("../shared/contracts")
@@ -16,16 +16,18 @@ _WIDTH = 46
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print every vendor's report; return 1 when an erratum is not borne out or a case of the kit fails, 2 for what cannot be run."""
+    """Print reports; return 1 when an erratum is not borne out or a case of the kit fails, 2 for what cannot be run."""
     parser = argparse.ArgumentParser(
         prog="python -m threadline.testing.faithfulness",
         description="How faithful the stand-ins are: beside the vendors' documents with errata, and beside recorded traffic.",
     )
+    parser.add_argument("vendors", nargs="*", metavar="NAME", help="connectors to report on (default: all that have an errata file)")
     parser.add_argument("--contracts", type=Path, default=_CONTRACTS, help="the folder of documents and recordings (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     options = parser.parse_args(arguments)
     try:
-        reports = [report(subject, *kit_traffic(subject.kind)) for subject in subjects(options.contracts)]
+        found = [load_subject(name, options.contracts) for name in options.vendors] or list(subjects(options.contracts))
+        reports = [report(subject, *kit_traffic(subject.kind)) for subject in found]
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
