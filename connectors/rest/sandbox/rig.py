@@ -27,6 +27,7 @@ class WooCommerceRig(HttpRig):
     """Customers, orders, and the orders' notes."""
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 3}
+    many: ClassVar[int] = 30_000
     waivers: ClassVar[Mapping[str, str]] = {
         "reads late commits: order_notes": "to WooCommerce a note is no change of its order, and there is no list of all notes",
     }
