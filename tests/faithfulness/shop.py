@@ -32,7 +32,7 @@ DOCUMENT: dict[str, Any] = {
             "parameters": [{"name": "id", "in": "path", "schema": {"type": "integer"}}],
             "get": {"responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}}}}},
         },
-        "/orders/count": {"get": {"responses": {"204": {}}}},
+        "/orders/count": {"get": {"responses": {"default": {"content": {"application/json": {"schema": {"type": "string"}}}}, "204": {}}}},
     },
     "components": {
         "schemas": {

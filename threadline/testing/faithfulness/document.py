@@ -1,6 +1,5 @@
 """A vendor's OpenAPI document, corrected by errata: which endpoint a call is of, and what is wrong with an exchange."""
 
-import copy
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +11,9 @@ from urllib.parse import quote
 
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.yamlfile import is_list, is_mapping
+from threadline.testing.faithfulness.correction import corrected, escaped, plain
 from threadline.testing.faithfulness.dialect import SCHEMA_RULES, Direction, dialect
-from threadline.testing.faithfulness.errata import OLD_WORDS, Erratum
+from threadline.testing.faithfulness.errata import Erratum
 from threadline.testing.faithfulness.exchange import Exchange
 
 _HERE = "urn:document"
@@ -84,7 +84,7 @@ class OpenApi:
         """Return what stands at a pointer, and where it really stands: references are followed."""
         value: Any = self._said
         for part in pointer.split("/")[1:]:
-            value = value[int(part)] if is_list(value) else value[_plain(part)]
+            value = value[int(part)] if is_list(value) else value[plain(part)]
         if is_mapping(value) and isinstance(reference := value.get("$ref"), str):
             return self.at(reference.removeprefix("#"))
         return pointer, value
@@ -154,15 +154,16 @@ class OpenApi:
         schema = self._schema(answer, exchange.received_type)
         if schema:
             yield from self._json(schema, "response", exchange.received)
-        elif exchange.received and self.at(answer)[1].get("content"):
+        elif exchange.received and (held := self.at(answer)[1]).get("content") and self._media(held, exchange.received_type) is None:
             yield f"response: {exchange.received_type or 'a body of no type'} is not described"
 
     def _answer(self, place: str, status: int) -> str | None:
         _, operation = self.at(place)
-        described = [name for name in operation["responses"] if name in (str(status), f"{status // 100}XX", "default")]
-        if not [name for name in described if name != "default"] and 200 <= status < 300 and "another success" in self.rules:
-            described = [name for name in operation["responses"] if name.startswith("2")] + described
-        return self.at(f"{place}/responses/{described[0]}")[0] if described else None
+        wanted = [str(status), f"{status // 100}XX"]
+        if 200 <= status < 300 and "another success" in self.rules:
+            wanted += [name for name in operation["responses"] if name.startswith("2")]
+        found = next((name for name in (*wanted, "default") if name in operation["responses"]), None)
+        return self.at(f"{place}/responses/{found}")[0] if found else None
 
     def _schema(self, answer: str, media_type: str) -> str | None:
         held = self.at(answer)[1]
@@ -227,53 +228,6 @@ def read_document(path: Path) -> Mapping[str, Any]:
     return document
 
 
-def corrected(published: Mapping[str, Any], errata: Sequence[Erratum]) -> Mapping[str, Any]:
-    """Return the document with what each erratum says at its pointer, and in older words; ConfigError where nothing is around a pointer."""
-    said: dict[str, Any] = copy.deepcopy(dict(published))
-    for erratum in errata:
-        if not erratum.general:
-            _correct(said, erratum)
-    for erratum in errata:
-        if erratum.name == OLD_WORDS:
-            said = {
-                **said,
-                "components": _in_old_words(said["components"], erratum.says),
-                "paths": _in_old_words(said["paths"], erratum.says),
-            }
-    return said
-
-
-def _correct(said: dict[str, Any], erratum: Erratum) -> None:
-    *around, last = [_plain(part) for part in erratum.name.split("/")[1:]]
-    place: Any = said
-    for part in around:
-        place = place[int(part)] if is_list(place) else place.get(part, {})
-    if not place:
-        raise ConfigError(f"the document has nothing around {erratum.name}: correct the pointer (RFC 6901) of this erratum")
-    place[int(last) if is_list(place) else last] = erratum.says
-
-
-def _in_old_words(node: Any, words: Mapping[str, str]) -> Any:
-    """Return schemas and parameters with the words replaced in names of properties and parameters, and in values of enums."""
-    if is_list(node):
-        return [_in_old_words(inner, words) for inner in node]
-    if not is_mapping(node):
-        return node
-    said = {key: _in_old_words(value, words) for key, value in node.items()}
-    if is_mapping(properties := said.get("properties")):
-        said["properties"] = {_renamed(name, words): value for name, value in properties.items()}
-    for key in ("required", "enum"):
-        if is_list(names := said.get(key)):
-            said[key] = [_renamed(name, words) for name in names]
-    if said.get("in") == "query":
-        said["name"] = _renamed(said["name"], words)
-    return said
-
-
-def _renamed(name: Any, words: Mapping[str, str]) -> Any:
-    return re.sub(r"[A-Za-z]+", lambda word: words.get(word[0], word[0]), name) if isinstance(name, str) else name
-
-
 def _read(text: str, kind: Any) -> Any:
     match kind:
         case "integer" if re.fullmatch(r"-?\d+", text):
@@ -284,12 +238,3 @@ def _read(text: str, kind: Any) -> Any:
             return text == "true"
         case _:
             return text
-
-
-def escaped(part: str) -> str:
-    """Write a word as a part of a JSON pointer (RFC 6901, 3)."""
-    return part.replace("~", "~0").replace("/", "~1")
-
-
-def _plain(part: str) -> str:
-    return part.replace("~1", "/").replace("~0", "~")

@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any
 
 from threadline.sdk.yamlfile import is_list, is_mapping
-from threadline.testing.faithfulness.document import OpenApi, escaped
+from threadline.testing.faithfulness.correction import escaped
+from threadline.testing.faithfulness.document import OpenApi
 from threadline.testing.faithfulness.exchange import Exchange
 
 
