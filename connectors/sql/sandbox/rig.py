@@ -143,7 +143,7 @@ class SqlRig(Rig):
 
     def refused(self, object: str, number: int) -> Mapping[str, Any]:  # noqa: A002
         """See `Rig`."""
-        nobody = {"note": {"order_no": "none"}, "preference": {"customer_no": 404}}
+        nobody: Mapping[str, dict[str, Any]] = {"note": {"order_no": "none"}, "preference": {"customer_no": 404}}
         return {**self.payload(object, number), **nobody[object]}
 
     def written(self, object: str, number: int) -> int:  # noqa: A002
