@@ -51,9 +51,10 @@ class DeleteLog:
             self._mind_gap(covered, max(start, _time(answer.earliest_date_available)))
             covered = _time(answer.latest_date_covered)
             yield list(self._gone(answer.deleted_records)), covered
-            if asked == end:
+            reached = min(asked, _minute(covered))
+            if asked == end or reached <= start:
                 return
-            start = covered = asked
+            start = reached
 
     def _ask(self, start: datetime, end: datetime) -> tuple[_Answer, datetime]:
         """Return an answer, and up to when it was asked for: a span with too many deletes is halved."""

@@ -12,7 +12,6 @@ from functools import cached_property
 from html import unescape
 from urllib.parse import parse_qs
 
-import jwt
 from starlette.responses import JSONResponse, Response
 
 from connectors.salesforce.sandbox.org import INTEGRATION_USER, ORGANIZATION
@@ -106,6 +105,7 @@ class ConnectedApp:
         return None if token == self.refresh_token else ("invalid_grant", "expired access/refresh token")
 
     def _refuses_jwt(self, assertion: str) -> tuple[str, str] | None:
+        import jwt
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         public = load_pem_private_key(self.private_key.encode(), None).public_key()
