@@ -14,9 +14,10 @@ from threadline.testing.faithfulness.subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The real traffic beside the vendor's document: as published, with errata, and what is valid of the recordings that are held back."""
+    """The real traffic beside the vendor's document: as published, with general errata alone, with all, and what is held back of that."""
 
     as_published: Share
+    with_general: Share
     with_errata: Validity
     held_back: Share
     described_keys: Share
@@ -51,11 +52,12 @@ def recorded(subject: Subject) -> Recorded | None:
     if subject.published is None or subject.corrected is None:
         return None
     held_back = [exchange for exchange in subject.recorded if exchange.source in subject.held_back]
-    published = OpenApi(subject.published)
+    published, general = OpenApi(subject.published), OpenApi(subject.published, [one for one in subject.file.errata if one.general])
     # The same exchanges: without errata the paths of some are not even recognized.
     described = [exchange for exchange in subject.recorded if subject.corrected.call(exchange)]
     return Recorded(
         as_published=Share(validity(subject, published, described).share.good, len(described)),
+        with_general=validity(subject, general, described).share,
         with_errata=validity(subject, subject.corrected, subject.recorded),
         held_back=validity(subject, subject.corrected, held_back).share,
         described_keys=described_keys(subject, subject.corrected),
@@ -66,6 +68,7 @@ def rows(one: Report) -> Iterator[tuple[str, Share]]:
     """Yield the lines of a vendor's table: what, and the figure."""
     if one.recorded:
         yield "recorded: valid as published", one.recorded.as_published
+        yield "recorded: valid with general errata alone", one.recorded.with_general
         yield "recorded: valid with errata", one.recorded.with_errata.share
         yield "recorded: valid with errata, held back", one.recorded.held_back
         yield "recorded: keys that the document has", one.recorded.described_keys
