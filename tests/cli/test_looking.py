@@ -1,6 +1,10 @@
 """What there is to see after a sync: connectors, check, status, and that a second sync finds nothing new."""
 
+from datetime import timedelta
+
 from tests.cli.company import SYSTEMS, TARGETS, Nordlicht, Shell
+from threadline.store.database import open_database
+from threadline.store.schema import BUDGETS
 
 LEDGER = ("read", "new", "changed", "unchanged", "filtered", "dead")
 STREAMS = {
@@ -53,7 +57,7 @@ def test_a_check_of_one_source_asks_only_that_one(nordlicht: Nordlicht, shell: S
 def test_the_status_shows_every_stream_and_target(nordlicht: Nordlicht, shell: Shell) -> None:
     ran = shell.run("status", "--json")
     assert ran.code == 0
-    assert set(ran.json) == {"as_of", "streams", "targets", "problems"}
+    assert set(ran.json) == {"as_of", "streams", "targets", "problems", "accounts"}
     assert sorted(f"{item['source']}.{item['stream']}" for item in ran.json["streams"]) == sorted(ALL_STREAMS)
     for item in ran.json["streams"]:
         assert set(item["ledger"]) == set(LEDGER)
@@ -61,6 +65,19 @@ def test_the_status_shows_every_stream_and_target(nordlicht: Nordlicht, shell: S
         assert item["ledger"]["read"] == sum(item["ledger"][name] for name in LEDGER[1:]) > 0
     assert {f"{item['target']}.{item['object']}" for item in ran.json["targets"]} >= {"crm.contact", "helpdesk.user", "shop.note"}
     assert all(item["state"] == "fresh" for item in ran.json["targets"])
+
+
+def test_the_status_shows_what_is_left_of_an_accounts_calls(shell: Shell) -> None:
+    shell.settings("sources: {}\n")
+    with open_database(f"sqlite:///{shell.folder / '.threadline' / 'threadline.db'}", create=True) as database:
+        with database.read() as view:
+            since = view.now() - timedelta(seconds=30)
+        with database.write() as transaction:
+            transaction.append(BUDGETS, [("zendesk acme", "exports", 10, 60, 8, since), ("x acme", "posts", 900, 3_600, 1, since)])
+    said = {line.split("  ")[0]: line.split() for line in shell.run("status").out.splitlines()}
+    assert said["zendesk acme"][2:6] == ["exports", "10", "8", "2"]
+    assert "until" in said["zendesk acme"]
+    assert said["x acme"][-2:] == ["all", "along"]
 
 
 def test_the_status_of_streams_never_pulled_says_so(shell: Shell) -> None:
