@@ -114,6 +114,19 @@ def test_without_what_was_there_the_gone_are_kept() -> None:
     assert some(MAIL, lambda ops: not settles(ops, forgetful=True))
 
 
+def test_what_was_told_is_not_told_again() -> None:
+    folder, ops = Folder(), [("arrive", 0), ("arrive", 0), ("arrive", 0)]
+    for op in ops:
+        folder.apply(op)
+    pull = reading(folder, Schedule([], folder.apply))
+    cursor = list(pull(None))[-1].cursor
+    folder.apply(("expunge", 1))
+    told, settled = pull(cursor)
+    assert [json.loads(found) for found in told.records] == [{"id": "1:2", "modseq": None}]
+    assert settled.records == ()
+    assert list(pull(settled.cursor)) == []
+
+
 def scan(look_back: object, saved: object = None) -> list[object]:
     pages = Uids().scan(saved, ["INBOX"], lambda _: 7, lambda *_: [], look_back)  # type: ignore[arg-type]
     return [page.cursor for page in pages]
