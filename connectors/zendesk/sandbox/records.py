@@ -55,7 +55,7 @@ def user(identity: int, at: str, role: str, **known: Any) -> Record:
         "shared": False,
         "shared_agent": False,
         "last_login_at": at if agent else None,
-        "two_factor_auth_enabled": None,
+        "two_factor_auth_enabled": None if agent else False,
         "signature": None,
         "details": None,
         "notes": None,
