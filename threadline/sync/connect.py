@@ -57,9 +57,7 @@ def _allowances(connector: Connector[Any], source: Source) -> list[Allowance]:
     unknown = source.budget.keys() - {one.name for one in offered}
     if unknown:
         known = ", ".join(one.name for one in offered) or "none"
-        raise ConfigError(
-            f"{source.at}: source {source.name}: budget: no allowance {min(unknown)!r}; {source.connector} has: {known}"
-        )
+        raise ConfigError(f"{source.at}: source {source.name}: budget: no allowance {min(unknown)!r}; {source.connector} has: {known}")
     return [replace(one, calls=source.budget.get(one.name, one.calls)) for one in offered]
 
 
