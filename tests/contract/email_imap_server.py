@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from io import BufferedRWPair
 from types import TracebackType
 from typing import Self
 
@@ -62,7 +63,7 @@ class ScriptedImap:
                 except (OSError, ValueError):
                     continue
 
-    def _command(self, stream: object) -> bool:
+    def _command(self, stream: BufferedRWPair) -> bool:
         line = self._line(stream)
         tag, _, command = line.rstrip().partition(b" ")
         if not tag:
@@ -74,17 +75,17 @@ class ScriptedImap:
         if given == b"BYE":
             return False
         untagged, _, last = given.rpartition(b"\r\n")
-        stream.write((untagged + b"\r\n" if untagged else b"") + tag + b" " + last + b"\r\n")  # type: ignore[attr-defined]
+        stream.write((untagged + b"\r\n" if untagged else b"") + tag + b" " + last + b"\r\n")
         return True
 
-    def _line(self, stream: object) -> bytes:
-        line: bytes = stream.readline()  # type: ignore[attr-defined]
+    def _line(self, stream: BufferedRWPair) -> bytes:
+        line: bytes = stream.readline()
         if b" AUTHENTICATE " in line:
-            stream.write(b"+ \r\n")  # type: ignore[attr-defined]
-            stream.flush()  # type: ignore[attr-defined]
-            line = line.rstrip() + b" " + stream.readline()  # type: ignore[attr-defined]
+            stream.write(b"+ \r\n")
+            stream.flush()
+            line = line.rstrip() + b" " + stream.readline()
         while found := _LITERAL.search(line):
-            stream.write(b"+ go on\r\n")  # type: ignore[attr-defined]
-            stream.flush()  # type: ignore[attr-defined]
-            line += stream.read(int(found[1])) + stream.readline()  # type: ignore[attr-defined]
+            stream.write(b"+ go on\r\n")
+            stream.flush()
+            line += stream.read(int(found[1])) + stream.readline()
         return line
