@@ -25,7 +25,7 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
     """Users, tickets, comments and what else customers leave behind; users, tickets and ticket comments back."""
 
     name = "zendesk"
-    about = "Zendesk Support: users, tickets and their comments, organizations, ratings"
+    about = "Zendesk Support: users, organizations, tickets, comments, ratings"
     extra = "zendesk"
     streams = (
         Stream(

@@ -117,10 +117,10 @@ def test_a_sweep_repairs_and_tells(nordlicht: Nordlicht, shell: Shell) -> None:
 
 
 def test_a_sweep_that_cannot_see_what_is_gone_says_so(nordlicht: Nordlicht, shell: Shell) -> None:
-    ran = shell.run("reconcile", "helpdesk", "--stream", "users")
+    ran = shell.run("reconcile", "helpdesk", "--stream", "comments")
     assert ran.code == 0
     assert ran.table[0]["gone"] == "unknown"
-    assert shell.run("reconcile", "helpdesk", "-s", "users", "--json").json["reconciled"][0]["gone"] is None
+    assert shell.run("reconcile", "helpdesk", "-s", "comments", "--json").json["reconciled"][0]["gone"] is None
 
 
 # Drift
