@@ -439,4 +439,5 @@ def test_no_bytes_make_anything_but_a_record_or_a_reason(raw: bytes) -> None:
         record = to_record(Stored("INBOX", 1, 1, AT, raw), SETTINGS)
     except RecordError:
         return
-    assert "\\u0000" not in encode_record(record).decode("utf-8")
+    # A backslash that a mail wrote is escaped itself.
+    assert "\\u0000" not in encode_record(record).decode("utf-8").replace("\\\\", "")
