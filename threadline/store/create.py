@@ -3,13 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from threadline.store.database import Transaction
-from threadline.store.schema import TABLES, VIEWS, ColumnKind, Table
+from threadline.store.schema import POSTGRES_TYPES, TABLES, VIEWS, ColumnKind, Table
 
 _TYPES: Mapping[str, Mapping[ColumnKind, str]] = {
-    "postgresql": {
-        "id": "BYTEA", "text": "TEXT", "integer": "BIGINT", "real": "FLOAT(53)", "boolean": "BOOLEAN", "time": "TIMESTAMPTZ",
-        "date": "DATE", "json": "TEXT", "bytes": "BYTEA", "serial": "BIGSERIAL",
-    },
+    "postgresql": {**POSTGRES_TYPES, "serial": "bigserial"},
     # SQLite numbers rows by itself only in a column whose type is exactly INTEGER.
     "sqlite": {
         "id": "BLOB", "text": "TEXT", "integer": "BIGINT", "real": "FLOAT", "boolean": "BOOLEAN", "time": "DATETIME",

@@ -12,12 +12,8 @@ from psycopg.types.string import BytesBinaryDumper
 
 from threadline.store.database import Row
 from threadline.store.driver import LOST, OPTIONS, AddressError, PostgresError
-from threadline.store.schema import Column, ColumnKind
+from threadline.store.schema import POSTGRES_TYPES, Column
 
-_TYPES: dict[ColumnKind, str] = {
-    "id": "bytea", "text": "text", "integer": "int8", "real": "float8", "boolean": "bool", "time": "timestamptz",
-    "date": "date", "json": "text", "bytes": "bytea",
-}  # fmt: skip
 _ID = 16
 
 
@@ -98,6 +94,6 @@ class PsycopgConnection:
     def copy(self, statement: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
         """See `Connection`."""
         with _errors(), self._connection.cursor() as cursor, cursor.copy(cast("LiteralString", statement)) as copy:
-            copy.set_types([_TYPES[column.kind] for column in columns])
+            copy.set_types([POSTGRES_TYPES[column.kind] for column in columns])
             for row in rows:
                 copy.write_row(row)

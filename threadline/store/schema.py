@@ -3,7 +3,7 @@
 SQL, migrations and the bulk writers are made from these; importing them costs no SQLAlchemy.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,12 @@ from threadline.model import entities
 from threadline.model.schema import fields_of
 
 ColumnKind = Literal["id", "text", "integer", "real", "boolean", "time", "date", "json", "bytes", "serial"]
+
+POSTGRES_TYPES: Mapping[ColumnKind, str] = {
+    "id": "bytea", "text": "text", "integer": "int8", "real": "float8", "boolean": "bool", "time": "timestamptz",
+    "date": "date", "json": "text", "bytes": "bytea",
+}  # fmt: skip
+"""What PostgreSQL calls the kinds of columns that rows bring values for."""
 
 
 @dataclass(frozen=True, slots=True)
