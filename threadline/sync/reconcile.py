@@ -109,20 +109,19 @@ class _Sweep(Batches):
 
     def missing(self, connector: Connector[Any], stream: Stream) -> list[Row] | None:
         """Return (record's id, key) of what the source has no longer; None where that cannot be known."""
-        run = self.run
-        lists_all = stream.cursor is not None and stream.cursor.lists_all
-        asked = not lists_all and isinstance(connector, Lookup) and connector.looks_up(stream.name)
-        if not lists_all and not asked:
+        if stream.cursor and stream.cursor.lists_all:
+            return self._unseen()
+        if not isinstance(connector, Lookup) or not connector.looks_up(stream.name):
             return None
-        with run.database.read() as view:
-            unseen = view.query(_UNSEEN, [run.source, run.stream])
-        if lists_all or not isinstance(connector, Lookup):
-            return unseen
-        told: set[str] = set()
+        unseen, told = self._unseen(), set[str]()
         for keys in connector.gone(stream.name, [key for _, key in unseen]):
             told.update(keys)
-            run.renew()
+            self.run.renew()
         return [row for row in unseen if row[1] in told]
+
+    def _unseen(self) -> list[Row]:
+        with self.run.database.read() as view:
+            return view.query(_UNSEEN, [self.run.source, self.run.stream])
 
     def remove(self, gone: list[Row], policy: Policy, *, confirmed: bool) -> int:
         """Mark records as gone; return how many they were."""
