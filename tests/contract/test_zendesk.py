@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from connectors.zendesk import Zendesk
 from connectors.zendesk.sandbox import ZendeskSandbox
-from connectors.zendesk.sandbox.account import Account
 from connectors.zendesk.settings import ZendeskSettings
+from tests.contract.zendesk_lab import connect, emptied, records
 from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, pull_mapping, push_mapping, run_examples
 from threadline.sdk import ConfigError, Page, RetryableError
@@ -35,17 +35,7 @@ def server() -> Iterator[ZendeskSandbox]:
 
 @pytest.fixture
 def sandbox(server: ZendeskSandbox) -> ZendeskSandbox:
-    """Empty the account, for starting a server for every test takes longer than the tests."""
-    server.shelf._db.execute("DELETE FROM shelf")
-    server.account = Account(server.shelf)
-    server.kept_back, server.exports_per_minute, server.bulk_imports = 0, 10_000, True
-    for log in (server.calls, server.fail_next, server.exports.spent):
-        log.clear()
-    return server
-
-
-def connect(sandbox: ZendeskSandbox, **settings: Any) -> Zendesk:
-    return Zendesk(ZendeskSettings.model_validate({**sandbox.settings, **sandbox.secrets, **settings}))
+    return emptied(server)
 
 
 @pytest.fixture
@@ -60,10 +50,6 @@ def small_pages(sandbox: ZendeskSandbox) -> Iterator[Zendesk]:
     connector = connect(sandbox, per_page=2)
     yield connector
     connector.close()
-
-
-def records(pages: list[Page]) -> list[dict[str, Any]]:
-    return [json.loads(raw) for page in pages for raw in page.records]
 
 
 def read(connector: Zendesk, stream: str, since: Any = None) -> list[dict[str, Any]]:

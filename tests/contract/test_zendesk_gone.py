@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from connectors.zendesk import Zendesk
 from connectors.zendesk.client import RefusalError
 from connectors.zendesk.sandbox import ZendeskSandbox
-from connectors.zendesk.settings import ZendeskSettings
+from tests.contract.zendesk_lab import connect
 from threadline.sync.reconcile import reconcile
 from threadline.testing.conformance.trial import ONE_THREAD, contents, trial
 
@@ -25,7 +25,7 @@ def sandbox() -> Iterator[ZendeskSandbox]:
 
 @pytest.fixture
 def zendesk(sandbox: ZendeskSandbox) -> Iterator[Zendesk]:
-    connector = Zendesk(ZendeskSettings.model_validate({**sandbox.settings, **sandbox.secrets}))
+    connector = connect(sandbox)
     yield connector
     connector.close()
 

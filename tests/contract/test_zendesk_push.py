@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 
 from connectors.zendesk import Zendesk
 from connectors.zendesk.sandbox import ZendeskSandbox
-from connectors.zendesk.sandbox.account import Account
 from connectors.zendesk.settings import ZendeskSettings
+from tests.contract.zendesk_lab import connect, emptied
 from threadline.mapping.library import describe, pull_mapping
 from threadline.sdk import ConfigError, Intent, Receipt, RetryableError
 from threadline.testing.story import Moved, Opened, Person, Registered
@@ -30,19 +30,14 @@ def server() -> Iterator[ZendeskSandbox]:
 
 @pytest.fixture
 def sandbox(server: ZendeskSandbox) -> ZendeskSandbox:
-    """Empty the account, for starting a server for every test takes longer than the tests."""
-    server.shelf._db.execute("DELETE FROM shelf")
-    server.account = Account(server.shelf)
-    server.kept_back, server.exports_per_minute, server.bulk_imports = 0, 10_000, True
-    for log in (server.calls, server.fail_next, server.exports.spent):
-        log.clear()
+    emptied(server)
     server.tell(Opened(NOON, "zendesk", ANA, 35, "Where is my order?", "It has not come."))
     return server
 
 
 @pytest.fixture
 def zendesk(sandbox: ZendeskSandbox) -> Iterator[Zendesk]:
-    connector = Zendesk(ZendeskSettings.model_validate({**sandbox.settings, **sandbox.secrets}))
+    connector = connect(sandbox)
     yield connector
     connector.close()
 
@@ -229,7 +224,7 @@ class ForgetfulSandbox(ZendeskSandbox):
 def test_a_write_whose_answer_was_lost_is_not_made_twice() -> None:
     with ForgetfulSandbox() as sandbox:
         sandbox.tell(Opened(NOON, "zendesk", ANA, 35, "Where is my order?", "It has not come."))
-        connector = Zendesk(ZendeskSettings.model_validate({**sandbox.settings, **sandbox.secrets}))
+        connector = connect(sandbox)
         sandbox.lose = 1
         with pytest.raises(RetryableError, match="504"):
             push(connector, note())

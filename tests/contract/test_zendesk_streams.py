@@ -14,8 +14,9 @@ from connectors.zendesk.sandbox import ZendeskSandbox
 from connectors.zendesk.sandbox.account import comment_id
 from connectors.zendesk.sandbox.records import rating, stamp
 from connectors.zendesk.settings import ZendeskSettings
+from tests.contract.zendesk_lab import connect, records
 from threadline.mapping.library import describe, pull_mapping
-from threadline.sdk import Page, RetryableError
+from threadline.sdk import RetryableError
 from threadline.sdk.budget import Budget, Left
 from threadline.testing.faults.proxy import FaultProxy
 from threadline.testing.faults.script import Fault, Rule, Script
@@ -33,19 +34,11 @@ def sandbox() -> Iterator[ZendeskSandbox]:
         yield running
 
 
-def connect(sandbox: ZendeskSandbox, **settings: Any) -> Zendesk:
-    return Zendesk(ZendeskSettings.model_validate({**sandbox.settings, **sandbox.secrets, **settings}))
-
-
 @pytest.fixture
 def zendesk(sandbox: ZendeskSandbox) -> Iterator[Zendesk]:
     connector = connect(sandbox)
     yield connector
     connector.close()
-
-
-def records(pages: list[Page]) -> list[dict[str, Any]]:
-    return [json.loads(raw) for page in pages for raw in page.records]
 
 
 def mapped(connector: Zendesk, stream: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from connectors.zendesk import Zendesk
 from connectors.zendesk.sandbox import ZendeskSandbox
-from connectors.zendesk.settings import ZendeskSettings
+from tests.contract.zendesk_lab import connect
 from threadline.mapping.library import describe, pull_mapping, push_mapping
 from threadline.sdk import Intent, Receipt
 from threadline.testing.story import Moved, Person, Registered
@@ -31,7 +31,7 @@ def sandbox() -> Iterator[ZendeskSandbox]:
 
 @pytest.fixture
 def zendesk(sandbox: ZendeskSandbox) -> Iterator[Zendesk]:
-    connector = Zendesk(ZendeskSettings.model_validate({**sandbox.settings, **sandbox.secrets}))
+    connector = connect(sandbox)
     yield connector
     connector.close()
 
@@ -178,7 +178,7 @@ class ForgetfulSandbox(ZendeskSandbox):
 
 def test_a_write_whose_answer_was_lost_is_not_made_twice() -> None:
     with ForgetfulSandbox() as sandbox:
-        connector = Zendesk(ZendeskSettings.model_validate({**sandbox.settings, **sandbox.secrets}))
+        connector = connect(sandbox)
         sandbox.lose = 1
         (opened,) = push(connector, ticket())
         sandbox.lose = 1
