@@ -32,14 +32,14 @@ NICKNAMES = {
     "Patricia": "Pat Patty", "Barbara": "Barb", "Jessica": "Jess", "Deborah": "Deb", "Rebecca": "Becky", "Christine": "Chris Chrissy",
     "Catherine": "Cathy Kate", "Victoria": "Vicky", "Samantha": "Sam", "Pamela": "Pam", "Cynthia": "Cindy", "Alexandra": "Alex",
     "James": "Jim Jimmy Jamie", "John": "Jack Johnny", "Robert": "Bob Rob Bobby", "Michael": "Mike Mick", "William": "Bill Will Billy",
-    "David": "Dave", "Richard": "Rick Dick Rich", "Joseph": "Joe", "Thomas": "Tom Tommy", "Charles": "Charlie Chuck", "Christopher": "Chris",
+    "David": "Dave", "Richard": "Rick Dick Rich", "Joseph": "Joe", "Thomas": "Tom", "Charles": "Charlie Chuck", "Christopher": "Chris",
     "Daniel": "Dan Danny", "Matthew": "Matt", "Anthony": "Tony", "Steven": "Steve", "Andrew": "Andy Drew", "Kenneth": "Ken",
     "Edward": "Ed Ted", "Timothy": "Tim", "Ronald": "Ron", "Nicholas": "Nick", "Jonathan": "Jon", "Benjamin": "Ben", "Samuel": "Sam",
     "Gregory": "Greg", "Alexander": "Alex Sasha", "Patrick": "Pat", "Raymond": "Ray", "Peter": "Pete", "Sebastian": "Basti",
     "Matthias": "Matze", "José": "Pepe", "Giuseppe": "Beppe",
 }  # fmt: skip
 FAMILIES = words(
-    "Smith Johnson Williams Brown Jones Miller Davis Garcia Rodriguez Martinez Hernandez Lopez Gonzalez Wilson Anderson Thomas Taylor"
+    "Smith Johnson Williams Brown Jones Miller Davis Garcia Rodriguez Martinez Hernandez Lopez Gonzalez Wilson Anderson Thomas Taylor "
     "Jackson Martin Lee Perez Thompson White Harris Sanchez Clark Ramirez Lewis Robinson Walker Young Allen King Wright Scott Torres "
     "Nguyen Hill Flores Green Adams Nelson Baker Hall Rivera Campbell Mitchell Carter Roberts Müller Schmidt Schneider Fischer Weber "
     "Meyer Wagner Becker Schulz Hoffmann Schäfer Koch Bauer Richter Klein Wolf Schröder Neumann Schwarz Zimmermann Braun Krüger Hofmann "
