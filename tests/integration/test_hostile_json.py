@@ -151,7 +151,7 @@ def everything(target: str) -> str:
         lines += ["message:", "  fields:", *(f"  {line}" for line in _fields("message", Message))]
     if target in ("party", "preference"):
         lines += ["identifiers:", *(f"  {kind}: {{from: {kind}, optional: true}}" for kind in KINDS)]
-    elif target != "order_item":
+    elif MAPPED[target].has_parties:
         lines += ["parties:", *(f"  - {{role: customer, identifiers: {{{kind}: {{from: {kind}, optional: true}}}}}}" for kind in KINDS)]
     return "\n".join([*lines, "extensions: {odd: {from: odd, optional: true}}"])
 
@@ -161,7 +161,8 @@ KINDS = ("person", "email", "phone", "handle", "threadline")
 
 def _fields(holder: str, entity: type[Entity]) -> list[str]:
     given = ENGINE_FIELDS | ({"interaction"} if holder == "message" else {"party"})
-    return [f"  {one.name}: {{from: {holder}_{one.name}, {_absent(one)}}}" for one in fields_of(entity) if one.name not in given]
+    set_here = [one for one in fields_of(entity) if one.name not in given and not one.derived]
+    return [f"  {one.name}: {{from: {holder}_{one.name}, {_absent(one)}}}" for one in set_here]
 
 
 def _absent(field: Field) -> str:

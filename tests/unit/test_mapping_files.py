@@ -11,7 +11,8 @@ ORDER = "source: s.o\ntarget: order\nfields: {number: a, order_date: b}\n"
 MESSAGES = {
     # Spelling
     "source: s.t\ntarget: cse\nfields: {}": "2: no canonical entity named 'cse'; did you mean 'case'?",
-    "source: s.t\nfields: {}": "1: a mapping needs 'target'; known: case, interaction, order, order_item, party, preference",
+    "source: s.t\nfields: {}": "1: a mapping needs 'target'; known: case, feedback, interaction, "
+    "knowledge_article, order, order_item, party, preference, status_change",
     HEAD + "feilds: {}": "3: a mapping to case knows no key 'feilds'; did you mean 'fields'?",
     HEAD + "fields:\n  status: a\n  creation_date: b\n  sevrity: c": "6: Case has no field 'sevrity'; did you mean 'severity'?",
     HEAD + "fields:\n  status: a\n  creation_date: b\n  id: c": "6: Case has no field 'id'",

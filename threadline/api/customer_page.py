@@ -92,9 +92,11 @@ def customer_page(customer: CustomerView, thread_id: str | None) -> CustomerPage
 
 
 def lane_of(entry: Entry) -> Lane:
-    """Return the lane of an entry: cases and orders have their own, messages that of their channel."""
-    if entry.kind != "message":
-        return "ticket" if entry.kind == "case" else "order"
+    """Return the lane of an entry: cases and orders have their own, what somebody said has that of its channel."""
+    if entry.kind in ("case", "status"):
+        return "ticket"
+    if entry.kind == "order":
+        return "order"
     return _LANE_OF.get(entry.channel or "other", "ticket")
 
 
@@ -137,7 +139,7 @@ def _knot(entry: Entry, before: Entry) -> Knot:
         entry=entry,
         lane=lane_of(entry),
         came_from=lane_of(before),
-        who=_who(entry) if entry.kind == "message" else None,
+        who=_who(entry),
         did=_did(entry),
         lead=lead,
         rest=rest,
@@ -146,8 +148,10 @@ def _knot(entry: Entry, before: Entry) -> Knot:
     )
 
 
-def _who(entry: Entry) -> str:
-    if entry.author:
+def _who(entry: Entry) -> str | None:
+    if entry.kind in ("case", "order"):
+        return None
+    if entry.author or entry.kind == "status":
         return entry.author
     return {"inbound": "The customer", "outbound": "The company"}.get(entry.direction or "", "Somebody")
 
@@ -157,6 +161,11 @@ def _did(entry: Entry) -> str:
         return f"Case {entry.external_id} opened"
     if entry.kind == "order":
         return f"Order {entry.title or entry.external_id} placed"
+    if entry.kind == "status":
+        moved = f"to {state(entry.state or '').lower()}"
+        return f"moved case {entry.external_id} {moved}" if entry.author else f"Case {entry.external_id} moved {moved}"
+    if entry.kind == "feedback":
+        return "rated the service"
     if entry.visibility == "internal":
         return "left an internal note"
     if entry.channel == "social" and entry.visibility == "public":
@@ -167,7 +176,8 @@ def _did(entry: Entry) -> str:
 
 
 def _aside(entry: Entry) -> str:
-    parts = (str(entry.total) if entry.total else None, state(entry.state) if entry.state else None, entry.source)
+    said = None if entry.kind == "status" or not entry.state else state(entry.state)
+    parts = (str(entry.total) if entry.total else None, said, entry.source)
     return " · ".join(part for part in parts if part)
 
 

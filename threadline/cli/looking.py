@@ -169,7 +169,7 @@ def print_thread(thread: ThreadView) -> None:
 
 def _below(entry: Entry) -> Iterable[Text]:
     """Yield what stands below an entry's first line: its words, and why it is in the thread."""
-    lines = [line for line in safe_lines(entry.text or "") if line.strip()] if entry.kind == "message" else []
+    lines = [line for line in safe_lines(entry.text or "") if line.strip()] if entry.kind in ("message", "feedback", "status") else []
     style = "dim" if entry.visibility == "internal" else ""
     yield from (Text(line, style) for line in lines[:_LINES_SHOWN])
     if len(lines) > _LINES_SHOWN:
@@ -184,6 +184,10 @@ def _headline(entry: Entry) -> str:
         return f"order {entry.title}: {entry.text or 'no lines yet'}{total}" + (f" ({entry.state})" if entry.state else "")
     if entry.kind == "case":
         return f"case #{entry.external_id} {entry.title or ''} ({entry.state})"
+    if entry.kind == "status":
+        return f"case #{entry.external_id} {entry.state}" + (f" by {entry.author}" if entry.author else "")
+    if entry.kind == "feedback":
+        return f"→ {entry.author or 'somebody'} rated the service" + (f": {entry.state}" if entry.state else "")
     arrow = "→" if entry.direction == "inbound" else "←"
     note = " (internal note)" if entry.visibility == "internal" else ""
     return f"{arrow} {entry.author or 'somebody'}{f': {entry.title}' if entry.title else ''}{note}"

@@ -1,9 +1,9 @@
-"""What ties interactions, cases and orders together, whichever channel they came through."""
+"""What ties interactions, cases, orders and feedback together, whichever channel they came through."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -13,7 +13,8 @@ from threadline.model.identifiers import order_numbers
 from threadline.model.ids import entity_id, show_id
 from threadline.store.database import Transaction, moment
 
-EntityType = Literal["interaction", "case", "order"]
+EntityType: TypeAlias = Literal["interaction", "case", "order", "feedback"]
+_TABLES = ("interactions", "cases", "orders", "feedback")
 
 
 class Reference(NamedTuple):
@@ -51,7 +52,7 @@ _STRENGTH: Mapping[str, tuple[float, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An interaction, case or order, as far as threads need it."""
+    """Something that may be in a thread, as far as threads need it."""
 
     id: bytes
     type: EntityType
@@ -74,17 +75,23 @@ SELECT i.id, i.interaction_date, i.source, i.external_id, i.channel, m.subject, 
 FROM interactions i LEFT JOIN messages m ON m.interaction = i.id LEFT JOIN cases c ON c.id = i."case" WHERE i.id {keys}
 """
 _CASES = "SELECT id, creation_date, source, external_id, channel, name, description, order_ref FROM cases WHERE id {keys}"
+_FEEDBACK = """
+SELECT f.id, f.feedback_date, f.source, f.external_id, f.channel, f.comments, f.order_ref, f."case", c.external_id, f.conversation_ref
+FROM feedback f LEFT JOIN cases c ON c.id = f."case" WHERE f.id {keys}
+"""
 _ORDERS = "SELECT id, order_date, source, external_id, channel, number FROM orders WHERE id {keys}"
 
 
 def load_members(transaction: Transaction, ids: Iterable[bytes]) -> dict[bytes, Member]:
-    """Read the interactions, cases and orders among the ids."""
+    """Read the interactions, cases, orders and feedback among the ids."""
     wanted = list(ids)
     found = [_interaction(*row) for row in transaction.query_in(_INTERACTIONS, wanted)]
     for identity, at, source, external_id, channel, name, description, order_ref in transaction.query_in(_CASES, wanted):
         when = _time(at)
         texts = _texts(name, description)
         found.append(Member(identity, "case", when, source, external_id, channel, name, texts, order_ref, identity, external_id))
+    for identity, at, source, external_id, channel, comments, order_ref, *about in transaction.query_in(_FEEDBACK, wanted):
+        found.append(Member(identity, "feedback", _time(at), source, external_id, channel, None, _texts(comments), order_ref, *about))
     for identity, at, source, external_id, channel, number in transaction.query_in(_ORDERS, wanted):
         found.append(Member(identity, "order", _time(at), source, external_id, channel, f"Order {number}", (), number))
     return {member.id: member for member in found}
@@ -116,12 +123,18 @@ def _list(value: str | None) -> list[str]:
     return msgspec.json.decode(value, type=list[str]) if value else []
 
 
-def carried(remote_id: str) -> Reference | None:
-    """Return the reference to a copy of an interaction that was sent as a mail; None for an id that is no Message-ID (RFC 5322)."""
+def carried(remote_id: str, case: bytes | None) -> Reference | None:
+    """Return the reference to what a push made: the case that it opened, or a mail by its Message-ID (RFC 5322)."""
+    if case:
+        return _case(case, f"#{remote_id}")
     # Any other id counts only within its system: note 17 of one shop is not note 17 of another.
     if "@" not in remote_id:
         return None
     return Reference(entity_id("", "message", remote_id), "message", remote_id)
+
+
+def _case(case: bytes, label: str) -> Reference:
+    return Reference(entity_id("", "case", case.hex()), "case", label)
 
 
 class Finder:
@@ -136,7 +149,7 @@ class Finder:
             yield Reference(entity_id("", "message", message), "message", message)
         if member.case:
             label = f"#{member.case_label}" if member.case_label else "that is not read yet"
-            yield Reference(entity_id("", "case", member.case.hex()), "case", label)
+            yield _case(member.case, label)
         if member.conversation:
             yield Reference(entity_id(member.source, "conversation", member.conversation), "conversation", member.conversation)
         if profile is None:
@@ -160,9 +173,9 @@ class Finder:
 
 
 def customers(transaction: Transaction, members: Mapping[bytes, Member]) -> dict[bytes, bytes]:
-    """Return the customer's profile of each member that has one; an interaction without a customer takes its case's."""
+    """Return the customer's profile of each member that has one; an interaction, or feedback, without a customer takes its case's."""
     cases = {member.case for member in members.values() if member.case}
-    related = related_parties(transaction, {*members, *cases})
+    related = related_parties(transaction, {*members, *cases}, _TABLES)
     parties = {entity: roles["customer"] for entity, roles in related.items() if "customer" in roles}
     homes = profiles_of(transaction, {party for customers in parties.values() for party in customers})
     found = {entity: min(homes[party] for party in customers) for entity, customers in parties.items()}

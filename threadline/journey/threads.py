@@ -1,4 +1,4 @@
-"""Threads: interactions, cases and orders that refer to the same things, over all channels.
+"""Threads: interactions, cases, orders and feedback that refer to the same things, over all channels.
 
 `rethread` recomputes the threads around what changed, in the caller's transaction: its cost follows what changed.
 """
@@ -33,7 +33,8 @@ def rethread(transaction: Transaction, touched: Iterable[bytes], finder: Finder)
         return set()
     transaction.lock("threads")
     # What is said on a case takes its customer and its name from it.
-    start |= {row[0] for row in transaction.query_in('SELECT id FROM interactions WHERE "case" {keys}', start)}
+    for table in ("interactions", "feedback"):
+        start |= {row[0] for row in transaction.query_in(f'SELECT id FROM {table} WHERE "case" {{keys}}', start)}  # noqa: S608 - names above
     _refer(transaction, start, finder)
     around = _explore(transaction, start)
     members = load_members(transaction, around.references.keys() | around.threads.keys() | start)
@@ -55,10 +56,10 @@ def _refer(transaction: Transaction, touched: set[bytes], finder: Finder) -> Non
     for member in members.values():
         for reference in finder.references(member, profiles.get(member.id)):
             rows.setdefault((reference.id, member.id), (reference.id, member.id, reference.kind, reference.label))
-    for member, remote in transaction.query_in(
-        "SELECT entity_id, remote_id FROM outbox WHERE remote_id IS NOT NULL AND entity_id {keys}", members
+    for member, remote, case in transaction.query_in(
+        'SELECT entity_id, remote_id, "case" FROM outbox WHERE remote_id IS NOT NULL AND entity_id {keys}', members
     ):
-        if sent := carried(remote):
+        if sent := carried(remote, case):
             rows[sent.id, member] = (sent.id, member, sent.kind, sent.label)
     transaction.execute_in("DELETE FROM thread_references WHERE entity {keys}", touched)
     transaction.insert(schema.THREAD_REFERENCES, list(rows.values()))

@@ -135,12 +135,22 @@ SELECT t.thread, t.score, t.reason, o.id, o.source, o.external_id, o.channel, o.
        o.total_amount, o.total_currency
 FROM thread_members t JOIN orders o ON o.id = t.entity WHERE t.thread {keys}
 """
+_MOVED = """
+SELECT t.thread, s.id, s.source, s.change_date, s.status, s.change_reason, c.id, c.external_id, c.creation_date
+FROM thread_members t JOIN cases c ON c.id = t.entity JOIN status_changes s ON s."case" = c.id WHERE t.thread {keys}
+"""
+_RATED = """
+SELECT t.thread, t.score, t.reason, f.id, f.source, f.external_id, f.channel, f.feedback_date, f.comments, f.reason,
+       f.rating, f.min_rating, f.max_rating
+FROM thread_members t JOIN feedback f ON f.id = t.entity WHERE t.thread {keys}
+"""
 
 
 def _threads(transaction: Transaction, threads: set[bytes]) -> list[ThreadView]:
     entries: dict[bytes, list[Entry]] = {thread: [] for thread in threads}
-    said, opened, ordered = (transaction.query_in(sql, threads) for sql in (_SAID, _OPENED, _ORDERED))
-    names = _people(transaction, [row[3] for row in [*said, *opened, *ordered]])
+    said, opened, ordered, rated = (transaction.query_in(sql, threads) for sql in (_SAID, _OPENED, _ORDERED, _RATED))
+    moved = _steps(transaction.query_in(_MOVED, threads))
+    names = _people(transaction, [*(row[3] for row in [*said, *opened, *ordered, *rated]), *(row[1] for row in moved)])
     for row in said:
         entries[row[0]].append(_said(row, names))
     for thread, score, reason, identity, source, external_id, channel, at, name, text, state in opened:
@@ -156,6 +166,10 @@ def _threads(transaction: Transaction, threads: set[bytes]) -> list[ThreadView]:
             at=_time(at), kind="order", id=show_id(identity), source=source, external_id=external_id, channel=channel, title=number,
             text=items.get(identity), state=state, total=total, author=names.get(identity, {}).get("customer"), score=score, reason=reason,
         ))  # fmt: skip
+    for row in moved:
+        entries[row[0]].append(_step(row, names))
+    for row in rated:
+        entries[row[0]].append(_rated(row, names))
     heads = transaction.query_in("SELECT id, title, started, last, channels FROM threads WHERE id {keys}", threads)
     return [_thread(row, entries[row[0]]) for row in heads]
 
@@ -170,6 +184,37 @@ def _said(row: Row, names: Mapping[bytes, Mapping[str, str]]) -> Entry:
     )  # fmt: skip
 
 
+def _steps(rows: Iterable[Row]) -> list[Row]:
+    """Return what moved cases on: not how they were opened, and nothing that changes nothing (two streams may tell of one step)."""
+    steps: list[Row] = []
+    now: dict[bytes, str] = {}
+    for row in sorted(rows, key=lambda row: (_time(row[3]), row[1])):
+        _, _, _, at, status, _, case, _, opened = row
+        if now.get(case) != status and _time(at) > _time(opened):
+            steps.append(row)
+        now[case] = status
+    return steps
+
+
+def _step(row: Row, names: Mapping[bytes, Mapping[str, str]]) -> Entry:
+    _, identity, source, at, status, why, _, number, _ = row
+    role, author = next(iter(names.get(identity, {}).items()), (None, None))
+    return Entry(
+        at=_time(at), kind="status", id=show_id(identity), source=source, external_id=number, channel=None, state=status, text=why,
+        author=author, role=role,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
+
+
+def _rated(row: Row, names: Mapping[bytes, Mapping[str, str]]) -> Entry:
+    _, score, reason, identity, source, external_id, channel, at, comments, why, rating, lowest, highest = row
+    scale = f" on a scale from {lowest:g} to {highest:g}" if lowest is not None and highest is not None else ""
+    return Entry(
+        at=_time(at), kind="feedback", id=show_id(identity), source=source, external_id=external_id, channel=channel, direction="inbound",
+        author=names.get(identity, {}).get("customer"), role="customer", text=comments or why,
+        state=None if rating is None else f"{rating:g}{scale}", score=score, reason=reason,
+    )  # fmt: skip
+
+
 def _thread(row: Row, entries: list[Entry]) -> ThreadView:
     identity, title, started, last, channels = row
     return ThreadView(
@@ -179,8 +224,8 @@ def _thread(row: Row, entries: list[Entry]) -> ThreadView:
 
 
 def _order(entry: Entry) -> tuple[datetime, int, str]:
-    # A case stands before the words that opened it, at the same moment.
-    return entry.at, ("order", "case", "message").index(entry.kind), entry.id
+    # At the same moment a case stands before the words that opened it, and words before the step that they brought about.
+    return entry.at, ("order", "case", "message", "feedback", "status").index(entry.kind), entry.id
 
 
 def _people(transaction: Transaction, entities: list[bytes]) -> dict[bytes, dict[str, str]]:

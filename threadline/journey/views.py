@@ -10,13 +10,14 @@ from threadline.model.money import Money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One knot of a thread: something said, a case opened, an order placed."""
+    """One knot of a thread: something said, a case opened or moved on, an order placed, a rating given."""
 
     at: datetime
-    kind: Literal["message", "case", "order"]
+    kind: Literal["message", "case", "status", "order", "feedback"]
     id: str
     source: str
     external_id: str
+    """The source's own id; of a status the number of its case."""
     channel: Channel | None
     direction: Literal["inbound", "outbound"] | None = None
     visibility: Literal["public", "private", "internal"] | None = None
@@ -27,6 +28,7 @@ class Entry:
     text: str | None = None
     """Plain text as the source gave it: to be escaped wherever it is shown."""
     state: str | None = None
+    """What a case is now, or from then on; where an order stands; what a rating says."""
     total: Money | None = None
     score: float = 1.0
     reason: str | None = None

@@ -80,6 +80,14 @@ def to_decimal(value: Any) -> Decimal:
     return number
 
 
+def to_real(value: Decimal) -> float:
+    """Accept a number that a column of 64 bits holds."""
+    number = float(value)
+    if isinf(number):
+        raise ValueError("expected a number below 1e308")
+    return number
+
+
 def _decimal(value: Any) -> Decimal | None:
     text = str(value).strip()
     try:

@@ -15,11 +15,12 @@ DOCUMENTS = ("profile", "interaction")
 
 
 def mappable(entity: type[Entity], parent: str | None = None) -> Mapping[str, Field]:
-    """Return the fields that a mapping file sets; a child's reference to its parent is set by the engine."""
+    """Return the fields that a mapping file sets; what is derived, and a child's reference to its parent, is set by the engine."""
     return {
         field.name: field
         for field in fields_of(entity)
         if field.name not in ENGINE_FIELDS
+        and not field.derived
         and not (parent and field.reference == parent)
         and not (entity is not Party and field.reference == "party")
     }

@@ -20,7 +20,7 @@ _PATH = rf"^(\$|{_NAME}(\.{_NAME})*)$"
 _LITERALS: Mapping[Kind, tuple[str, ...]] = {
     "text": ("string", "number", "boolean"), "id": ("string", "number"), "integer": ("integer", "string"),
     "boolean": ("boolean", "string", "integer"), "time": ("string", "number"), "date": ("string",), "money": ("number", "string"),
-    "list": ("array", "string", "number"),
+    "list": ("array", "string", "number"), "real": ("number", "string"),
 }  # fmt: skip
 _KINDS = {
     "email": "an e-mail address", "phone": "a phone number", "handle": "network:name, such as x:mara_lq",

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from threadline.mapping.codegen import Base, Code, Wanted
-from threadline.mapping.convert import encode_json
+from threadline.mapping.convert import encode_json, to_real
 from threadline.mapping.errors import MappingError
 from threadline.mapping.language import WHOLE, ChildBlock, Expression, PartyBlock, Tree
-from threadline.model.entities import Entity, Party
+from threadline.model.entities import Derived, Entity, Party
 from threadline.model.identifiers import Identifier, identify, normalize_email, normalize_handle, normalize_id
 from threadline.model.ids import entity_id, parse_id
 from threadline.model.schema import Field, Kind, fields_of
@@ -162,13 +162,17 @@ class Rows:
         }  # fmt: skip
         cells: list[str] = []
         content: list[str] = []
+        cell_of: dict[str, str] = {}
         for field in fields_of(entity):
-            if field.name in known:
+            if field.derived:
+                made = [self._derived(field.derived, cell_of, fields)]
+            elif field.name in known:
                 made = [known[field.name]]
             elif field.name in fields:
                 made = self._cells(field, fields[field.name], base or self.code.record)
             else:
                 made = ["None", "None"] if field.kind == "money" else [self.code.constant(field.default)]
+            cell_of[field.name] = made[0]
             cells += made
             if field.name not in _ORIGIN:
                 content += made
@@ -177,11 +181,21 @@ class Rows:
         self.code.put(f"content += ({self.code.constant(entity.table)}, {', '.join(content)})")
         return name
 
+    def _derived(self, derived: Derived, cell_of: Mapping[str, str], fields: Mapping[str, Expression]) -> str:
+        """Emit the value of a field that follows from others; return the local that holds it."""
+        if blamed := next((fields[name] for name in derived.fields if name in fields), None):
+            self.code.blame(blamed)
+        name = self.code.local()
+        self.code.put(f"{name} = {self.code.constant(derived.function)}({', '.join(cell_of[field] for field in derived.fields)})")
+        return name
+
     def _cells(self, field: Field, expression: Expression, base: Base) -> list[str]:
         wanted = Wanted(_CONVERT[field.kind], field.nullable, field.choices, many=field.kind == "list")
         value = self.code.value(expression, wanted, base)
         if field.kind == "money":
             return [f"{value} and {value}[0]", f"{value} and {value}[1]"]
+        if field.kind == "real":
+            self.code.put(f"if {value} is not None: {value} = {self.code.constant(to_real)}({value})")
         if field.kind == "list":
             self.code.put(f"if {value} is not None: {value} = {self.encode}({value}).decode()")
         if field.reference:

@@ -4,7 +4,7 @@ Tables, mapping targets, JSON Schema and API models are derived from these class
 A field's description names the standard that it is taken from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,6 +17,7 @@ Channel = Literal[
     "click_to_call", "remote_assist", "in_person", "letter", "survey", "api", "other",
 ]  # fmt: skip
 Role = Literal["customer", "agent"]
+CaseStatus = Literal["acknowledged", "pending", "held", "in_progress", "resolved", "closed", "cancelled", "rejected"]
 
 
 class Reference:
@@ -24,6 +25,14 @@ class Reference:
 
     def __init__(self, entity: str) -> None:
         self.entity = entity
+
+
+class Derived:
+    """Marks a field that follows from other fields of the same row; ValueError where they do not fit together."""
+
+    def __init__(self, function: Callable[..., Any], *fields: str) -> None:
+        self.function = function
+        self.fields = fields
 
 
 def _about(text: str) -> Meta:
@@ -157,15 +166,24 @@ class Case(Entity, frozen=True, kw_only=True):
     ticket_type: Annotated[str | None, _about("TMF621 ticketType")] = None
     severity: Annotated[str | None, _about("TMF621 severity")] = None
     priority: Annotated[str | None, _about("TMF621 priority")] = None
-    status: Annotated[
-        Literal["acknowledged", "pending", "held", "in_progress", "resolved", "closed", "cancelled", "rejected"],
-        _about("TMF621 status"),
-    ]
+    status: Annotated[CaseStatus, _about("TMF621 status")]
     creation_date: Annotated[datetime, _about("TMF621 creationDate")]
     last_update: Annotated[datetime | None, _about("TMF621 lastUpdate")] = None
     resolution_date: Annotated[datetime | None, _about("TMF621 resolutionDate")] = None
     escalated: Annotated[bool, _about("raised to a higher level")] = False
     order_ref: Annotated[str | None, _about("the order number that it is about")] = None
+
+
+class StatusChange(Entity, frozen=True, kw_only=True):
+    """One step of a case's way, and who took it (TMF621 statusChangeHistory)."""
+
+    table = "status_changes"
+    has_parties = True
+
+    case: Annotated[bytes, Reference("case"), _about("the case")]
+    status: Annotated[CaseStatus, _about("what it is from then on (TMF621 status)")]
+    change_date: Annotated[datetime, _about("TMF621 changeDate")]
+    change_reason: Annotated[str | None, _about("TMF621 changeReason")] = None
 
 
 class OrderItem(Entity, frozen=True, kw_only=True):
@@ -196,6 +214,56 @@ class Order(Entity, frozen=True, kw_only=True):
     last_update: Annotated[datetime | None, _about("when the source last changed it")] = None
 
 
+def normalize_rating(rating: float | None, lowest: float | None, highest: float | None) -> float | None:
+    """Return where a rating stands on its scale, from 0 to 1; None without a rating or a scale, ValueError for one that is not on it."""
+    if rating is None or lowest is None or highest is None:
+        return None
+    if not lowest <= rating <= highest or lowest == highest:
+        raise ValueError(f"a rating of {rating:g} is not on a scale from {lowest:g} to {highest:g}")
+    return (rating - lowest) / (highest - lowest)
+
+
+class Feedback(Entity, frozen=True, kw_only=True):
+    """What a customer thinks of how they were served (Microsoft CDM Feedback)."""
+
+    table = "feedback"
+    has_parties = True
+
+    metric: Annotated[Literal["csat", "nps", "ces", "free_text"], _about("satisfaction, recommendation, effort, or words alone")]
+    feedback_date: Annotated[datetime, _about("when it was given (CDM createdon)")]
+    channel: Annotated[Channel, _about("how it was given")] = "survey"
+    rating: Annotated[float | None, _about("CDM rating")] = None
+    min_rating: Annotated[float | None, _about("the lowest of the scale (CDM minrating)")] = None
+    max_rating: Annotated[float | None, _about("the highest of the scale (CDM maxrating)")] = None
+    normalized_rating: Annotated[
+        float | None,
+        Derived(normalize_rating, "rating", "min_rating", "max_rating"),
+        _about("the rating's place on its scale, from 0 to 1 (CDM normalizedrating)"),
+    ] = None
+    comments: Annotated[str | None, _about("plain text (CDM comments)")] = None
+    sentiment: Annotated[Literal["negative", "neutral", "positive"] | None, _about("as the source judges it")] = None
+    reason: Annotated[str | None, _about("what the customer chose as the reason")] = None
+    case: Annotated[bytes | None, Reference("case"), _about("the case that it is about (CDM regardingobjectid)")] = None
+    order_ref: Annotated[str | None, _about("the order number that it is about")] = None
+    conversation_ref: Annotated[str | None, _about("the source's own id of the conversation that it is about")] = None
+
+
+class KnowledgeArticle(Entity, frozen=True, kw_only=True):
+    """What the company has written to be looked up (Microsoft CDM KnowledgeArticle)."""
+
+    table = "knowledge_articles"
+
+    number: Annotated[str, _about("the number that people use (CDM articlepublicnumber)")]
+    title: Annotated[str, _about("CDM title")]
+    content: Annotated[str | None, _about("plain text (CDM content)")] = None
+    version: Annotated[str | None, _about("major and minor number (CDM majorversionnumber)")] = None
+    language: Annotated[str | None, _about("BCP 47 tag (CDM languagelocaleid)")] = None
+    status: Annotated[Literal["draft", "published", "archived"] | None, _about("CDM statecode")] = None
+    url: Annotated[str | None, _about("where it is read")] = None
+    creation_date: Annotated[datetime | None, _about("CDM createdon")] = None
+    last_update: Annotated[datetime | None, _about("when its text last changed (CDM modifiedon)")] = None
+
+
 class Thread(Struct, frozen=True, kw_only=True):
     """A conversation that runs over channels: what threadline itself makes of the rest."""
 
@@ -211,13 +279,13 @@ class Thread(Struct, frozen=True, kw_only=True):
 
 
 class ThreadMember(Struct, frozen=True, kw_only=True):
-    """Why one interaction, case or order is in a thread."""
+    """Why something is in a thread."""
 
     table: ClassVar[str] = "thread_members"
 
     thread: Annotated[bytes, _about("the thread")]
-    entity: Annotated[bytes, _about("the interaction, case or order")]
-    entity_type: Annotated[Literal["interaction", "case", "order"], _about("which of them")]
+    entity: Annotated[bytes, _about("the interaction, case, order or feedback")]
+    entity_type: Annotated[Literal["interaction", "case", "order", "feedback"], _about("which of them")]
     score: Annotated[float, _about("1 is certain")] = 1.0
     reason: Annotated[str | None, _about("in words")] = None
 
@@ -226,8 +294,11 @@ MAPPED: Mapping[str, type[Entity]] = {
     "party": Party,
     "interaction": Interaction,
     "case": Case,
+    "status_change": StatusChange,
     "order": Order,
     "order_item": OrderItem,
     "preference": Preference,
+    "feedback": Feedback,
+    "knowledge_article": KnowledgeArticle,
 }
 """The entities that a mapping file may name as its `target`."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from threadline.model.entities import Reference
+from threadline.model.entities import Derived, Reference
 from threadline.model.money import Money
 
 Kind = Literal["id", "text", "integer", "real", "boolean", "time", "date", "money", "list", "json"]
@@ -23,7 +23,7 @@ ENGINE_FIELDS = frozenset({"id", "source", "external_id", "mapping", "record_id"
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One field of an entity: its kind of value, the values allowed (for a closed list), and the entity that it names."""
+    """One field of an entity: its kind of value, the values allowed (for a closed list), the entity that it names, what it follows from."""
 
     name: str
     kind: Kind
@@ -32,6 +32,7 @@ class Field(msgspec.Struct, frozen=True):
     default: Any
     choices: tuple[str, ...]
     reference: str | None
+    derived: Derived | None
     about: str
 
 
@@ -45,9 +46,10 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
     notes = list(_notes(info.type))
     about = next((note.description for note in notes if isinstance(note, msgspec.Meta)), None)
     reference = next((note.entity for note in notes if isinstance(note, Reference)), None)
+    derived = next((note for note in notes if isinstance(note, Derived)), None)
     kinds, choices, nullable = _resolve(info.type)
     required = info.default is msgspec.NODEFAULT
-    return Field(info.name, kinds, required, nullable, None if required else info.default, choices, reference, about or "")
+    return Field(info.name, kinds, required, nullable, None if required else info.default, choices, reference, derived, about or "")
 
 
 def _notes(annotation: Any) -> Iterator[Any]:

@@ -75,12 +75,14 @@ class PushObject(Struct, frozen=True):
 
     `batch` is the most intents in one `push` call. `repeat` says what makes a repeated push harmless
     (docs: guarantees, G5): an idempotency `key`, an `upsert` by a unique external id, a searchable `marker`, or `never`.
+    `opens_case` says that it comes back as a case whose external id is the receipt's remote id.
     """
 
     name: str
     batch: int
     repeat: Literal["key", "upsert", "marker", "never"]
     about: str = ""
+    opens_case: bool = False
 
 
 class Rejected(Struct, frozen=True):

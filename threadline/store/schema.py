@@ -54,7 +54,7 @@ class Table:
 
 
 RELATED = "related_parties"
-"""The column that names who takes part in an interaction, case or order (TMF683 relatedParty): {role: [ids in hexadecimal]}."""
+"""The column that names who takes part in an interaction, case, order and the like (TMF683 relatedParty): {role: [ids in hexadecimal]}."""
 
 
 def _columns(entity: type[msgspec.Struct]) -> Iterable[Column]:
@@ -93,13 +93,16 @@ PREFERENCES = _entity(entities.Preference, ("party",), ("record_id",))
 INTERACTIONS = _entity(entities.Interaction, ("case",))
 MESSAGES = _entity(entities.Message, ("interaction",), ("record_id",))
 CASES = _entity(entities.Case)
+STATUS_CHANGES = _entity(entities.StatusChange, ("case",))
 ORDERS = _entity(entities.Order, looked_up=("number",))
 ORDER_ITEMS = _entity(entities.OrderItem, ("order",), ("record_id",))
+FEEDBACK = _entity(entities.Feedback, ("case",))
+KNOWLEDGE_ARTICLES = _entity(entities.KnowledgeArticle)
 THREADS = _entity(entities.Thread, ("profile",))
 THREAD_MEMBERS = _entity(entities.ThreadMember, ("thread",), key=("entity",))
 
 RELATED_CUSTOMERS = _table("related_customers", ["party", "entity"], Column("party", "id"), Column("entity", "id"))
-"""The interactions, cases and orders of each customer, as their related parties say: the way from a party to them."""
+"""What each customer takes part in, as their related parties say: the way from a party to them."""
 
 THREAD_REFERENCES = _table(
     "thread_references", ["reference", "entity"],
@@ -195,10 +198,10 @@ OUTBOX = _table(
     "outbox", ["id"],
     Column("id", "id"), _text("target"), _text("object"), Column("entity_id", "id"), _text("payload"), Column("digest", "id"),
     _text("state"), _count("attempts"), _text("remote_id", nullable=True), _text("reason", nullable=True),
-    Column("created_at", "time"), Column("changed_at", "time"), _count("position"),
+    Column("created_at", "time"), Column("changed_at", "time"), _count("position"), Column("case", "id", nullable=True),
     indexes=[("entity_id", "target", "object"), ("target", "state", "position")],
 )  # fmt: skip
-"""What targets shall take: pending, inflight (committed before the send), done, unknown or dead."""
+"""What targets shall take: pending, inflight (committed before the send), done, unknown or dead; `case` is the one that it opened."""
 
 BUDGETS = _table(
     "budgets", ["account", "name"],
@@ -207,7 +210,8 @@ BUDGETS = _table(
 """How many of an account's calls are used in the window that began at `since`."""
 
 TABLES: tuple[Table, ...] = (
-    PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, ORDERS, ORDER_ITEMS, THREADS, THREAD_MEMBERS,
+    PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS, ORDER_ITEMS,
+    FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS,
     RELATED_CUSTOMERS, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
     SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS,
 )  # fmt: skip

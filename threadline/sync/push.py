@@ -183,7 +183,7 @@ def _intents(transaction: Transaction, outgoing: Outgoing, changes: list[Change]
         if one:
             identity = entity_id(f"{outgoing.target} {outgoing.object.name}", entity.hex(), one.digest.hex() if outgoing.is_state else "")
             place = (identity, outgoing.target, outgoing.object.name, entity)
-            yield (*place, one.record, one.digest, one.state, 0, None, one.why, now, now, changes[-1].seq * 1_000_000 + position)
+            yield (*place, one.record, one.digest, one.state, 0, None, one.why, now, now, changes[-1].seq * 1_000_000 + position, None)
 
 
 def _last(transaction: Transaction, outgoing: Outgoing, entities: Iterable[bytes]) -> dict[bytes, tuple[bytes, str]]:
@@ -240,7 +240,7 @@ def _send(database: Database, connector: Target, outgoing: Outgoing, intents: li
     settled = [receipts.get(identity) or Receipt(identity, "unknown", None, why) for identity in attempts]
     with database.write() as transaction:
         for receipt in settled:
-            _settle(transaction, receipt, attempts[receipt.intent])
+            _settle(transaction, receipt, attempts[receipt.intent], _opened(outgoing, receipt))
         _refer(transaction, outgoing, settled)
     counts.sent += sum(receipt.status == "done" for receipt in settled)
     counts.failed += sum(receipt.status != "done" for receipt in settled)
@@ -248,11 +248,19 @@ def _send(database: Database, connector: Target, outgoing: Outgoing, intents: li
         raise failure
 
 
+def _opened(outgoing: Outgoing, receipt: Receipt) -> bytes | None:
+    """Return the id that the case which was opened will have when it is read."""
+    if not outgoing.object.opens_case or receipt.status != "done" or not receipt.remote_id:
+        return None
+    return entity_id(outgoing.system, "case", receipt.remote_id)
+
+
 def _refer(transaction: Transaction, outgoing: Outgoing, settled: Sequence[Receipt]) -> None:
-    """Let an answer to what was sent (such as a mail) find the thread of the interaction that was sent."""
-    if outgoing.is_state or outgoing.mapping.tree.source != "interaction":
+    """Let an answer to what was sent (such as a mail), or the case that it opened, find the thread of the interaction that was sent."""
+    if outgoing.mapping.tree.source != "interaction" or (outgoing.is_state and not outgoing.object.opens_case):
         return
-    copies = {parse_id(receipt.intent): carried(receipt.remote_id) for receipt in settled if receipt.status == "done" and receipt.remote_id}
+    done = [receipt for receipt in settled if receipt.status == "done" and receipt.remote_id]
+    copies = {parse_id(receipt.intent): carried(receipt.remote_id or "", _opened(outgoing, receipt)) for receipt in done}
     rows = transaction.query_in("SELECT id, entity_id FROM outbox WHERE id {keys}", copies)
     found = [(copy.id, entity, copy.kind, copy.label) for intent, entity in rows if (copy := copies[intent])]
     answered = transaction.query_in("SELECT reference FROM thread_references WHERE reference {keys}", [row[0] for row in found])
@@ -262,13 +270,14 @@ def _refer(transaction: Transaction, outgoing: Outgoing, settled: Sequence[Recei
     log(transaction, [("interaction", "changed", early)], new_ulid(), transaction.now())
 
 
-def _settle(transaction: Transaction, receipt: Receipt, attempt: int) -> None:
+def _settle(transaction: Transaction, receipt: Receipt, attempt: int, case: bytes | None) -> None:
     state = {"retry": "pending"}.get(receipt.status, receipt.status)
     if state == "pending" and attempt >= _GIVE_UP:
         state = "dead"
+    remote_id, reason = (text and storable(text) for text in (receipt.remote_id, receipt.reason))
     transaction.execute(
-        "UPDATE outbox SET state = ?, remote_id = ?, reason = ?, changed_at = ? WHERE id = ?",
-        [state, *(text and storable(text) for text in (receipt.remote_id, receipt.reason)), transaction.now(), parse_id(receipt.intent)],
+        'UPDATE outbox SET state = ?, remote_id = ?, reason = ?, changed_at = ?, "case" = ? WHERE id = ?',
+        [state, remote_id, reason, transaction.now(), case, parse_id(receipt.intent)],
     )
 
 

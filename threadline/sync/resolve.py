@@ -69,7 +69,7 @@ def unread(transaction: Transaction, consumer: str, kinds: Iterable[str]) -> int
     return int(found[0][0])
 
 
-READ = ("party", "profile", "interaction", "case", "order", "order_item", "preference")
+READ = ("party", "profile", "interaction", "case", "order", "order_item", "preference", "feedback")
 
 
 def resolve(database: Database, finder: Finder) -> int:
@@ -95,7 +95,7 @@ def _touched(transaction: Transaction, changes: list[Change]) -> tuple[set[bytes
     by_type: dict[str, set[bytes]] = {kind: set() for kind in READ}
     for change in changes:
         by_type.setdefault(change.entity_type, set()).add(change.entity_id)
-    entities = by_type["interaction"] | by_type["case"] | by_type["order"]
+    entities = by_type["interaction"] | by_type["case"] | by_type["order"] | by_type["feedback"]
     entities |= {row[0] for row in transaction.query_in('SELECT "order" FROM order_items WHERE id {keys}', by_type["order_item"])}
     parties = by_type["party"] | {
         row[0] for row in transaction.query_in("SELECT party FROM preferences WHERE id {keys}", by_type["preference"])
