@@ -2,7 +2,7 @@
 
 import logging
 import smtplib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import ClassVar
@@ -13,11 +13,13 @@ from connectors.email.record import Stored, gone_record, to_record
 from connectors.email.session import open_mailbox
 from connectors.email.settings import EmailSettings
 from connectors.email.smtp import compose, message_id, open_smtp, submit
+from connectors.email.watch import Watch
 from threadline.sdk import (
     ConfigError,
     Connector,
     Cursor,
     Intent,
+    Listener,
     Page,
     PushObject,
     Receipt,
@@ -36,7 +38,7 @@ _BY_UID = Uids()
 _GONE_AT_ONCE = 1_000
 
 
-class Email(Connector[EmailSettings], Target):
+class Email(Connector[EmailSettings], Listener, Target):
     """A mailbox: its messages over IMAP, answers to customers over SMTP."""
 
     name: ClassVar[str] = "email"
@@ -78,6 +80,12 @@ class Email(Connector[EmailSettings], Target):
             yield from _BY_UID.scan(
                 since, mailbox.folders(), mailbox.examine, partial(self._mails, mailbox), partial(self._look_back, mailbox)
             )
+
+    def listen(self, patience: float) -> Iterator[Collection[str]]:
+        """See `Listener`: by IDLE for the first folder; the others, and a server without it, are asked every so often."""
+        with open_mailbox(self.settings, self._tokens) as mailbox:
+            for changed in Watch(mailbox).news(patience):
+                yield ("messages",) if changed else ()
 
     def _mails(self, mailbox: Mailbox, folder: str, uidvalidity: int, first: int) -> Iterator[Numbered]:
         for fetched in mailbox.fetch(mailbox.uids_from(first)):

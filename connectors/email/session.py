@@ -1,6 +1,7 @@
 """IMAP sessions: connect, encrypt, log in, and name what goes wrong."""
 
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Generator
@@ -8,13 +9,16 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
-from connectors.email.imap import TEMPORARY, Mailbox
+from connectors.email.idle import READ_SECONDS
+from connectors.email.imap import Mailbox, is_temporary
 from connectors.email.oauth import Tokens
 from connectors.email.settings import EmailSettings
 from threadline.sdk import ConfigError, RetryableError
 
 CONNECT_SECONDS = 15.0
-READ_SECONDS = 60.0
+_LONGEST_LINE = 20_000_000
+"""Bytes: the answer to a search among two million mails. The standard library's million is too few for 150,000."""
+_ATOM = re.compile(r"[A-Za-z0-9@._+=-]+")
 
 
 def tls_context(settings: EmailSettings) -> ssl.SSLContext:
@@ -26,6 +30,8 @@ def tls_context(settings: EmailSettings) -> ssl.SSLContext:
 
 
 def _library() -> Any:
+    import imaplib
+
     try:
         import imapclient
     except ImportError:
@@ -33,6 +39,7 @@ def _library() -> Any:
     # It takes long to import, and only answers need it.
     if imapclient is None or find_spec("quotequail") is None:
         raise ConfigError("the email connector needs IMAPClient and quotequail: pip install 'threadline[email]'")
+    imaplib._MAXLINE = _LONGEST_LINE  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way
     # At DEBUG it writes addresses and lines of mail.
     logging.getLogger("imapclient").setLevel(logging.WARNING)
     return imapclient
@@ -49,9 +56,7 @@ def open_mailbox(settings: EmailSettings, tokens: Tokens) -> Generator[Mailbox]:
     try:
         client = _connect(library, settings, where)
         _login(library, client, settings, tokens, where)
-        # It is illegal once a folder is open, and without it some servers count modifications but do not say so.
-        if client.has_capability("CONDSTORE") and client.has_capability("ENABLE"):
-            client.enable("CONDSTORE")
+        _introduce(library, client)
         yield Mailbox(settings, client)
     except ssl.SSLCertVerificationError as error:
         raise ConfigError(f"{where}: its certificate is not trusted ({error.verify_message}); set ca_file, or correct imap_host") from None
@@ -61,6 +66,8 @@ def open_mailbox(settings: EmailSettings, tokens: Tokens) -> Generator[Mailbox]:
         raise RetryableError(f"{where} ended the session") from None
     except library.exceptions.IMAPClientError as error:
         raise RetryableError(f"{where} refused a command ({type(error).__name__})") from None
+    except ValueError as error:
+        raise RetryableError(f"{where} answered what cannot be read ({type(error).__name__})") from None
     except OSError:
         raise RetryableError(f"{where} cannot be reached, or stopped answering; check imap_host, imap_port and the network") from None
     finally:
@@ -96,20 +103,57 @@ def _login(library: Any, client: Any, settings: EmailSettings, tokens: Tokens, w
         # A session that breaks off during the login says nothing about the password.
         if isinstance(error.__context__, library.exceptions.IMAPClientAbortError):
             raise RetryableError(f"{where} ended the session during the login") from None
-        if any(f"[{code}" in str(error).upper() for code in TEMPORARY):
+        if is_temporary(str(error)):
             raise RetryableError(f"{where} cannot log anyone in now") from None
         if tokens.wanted:
             raise tokens.refused(f"{where} refused the token") from None
         raise ConfigError(f"{where} refused the login; check user and password (many providers ask for an app password)") from None
 
 
+def _introduce(library: Any, client: Any) -> None:
+    """Say who is asking, which some providers want before a folder is opened (ID: RFC 2971), and that modifications are of interest.
+
+    A server that refuses either is read without it.
+    """
+    if client.has_capability("ID"):
+        with _tolerant(library):
+            client.id_({"name": "threadline"})
+    # It is illegal once a folder is open, and without it some servers count modifications but do not say so.
+    if client.has_capability("CONDSTORE") and client.has_capability("ENABLE"):
+        with _tolerant(library):
+            client.enable("CONDSTORE")
+
+
+@contextmanager
+def _tolerant(library: Any) -> Generator[None]:
+    try:
+        yield
+    except library.exceptions.IMAPClientAbortError:
+        raise
+    except library.exceptions.IMAPClientError:
+        return
+
+
 def _authenticate(client: Any, settings: EmailSettings, tokens: Tokens) -> None:
+    if client._imap.state == "AUTH":  # noqa: SLF001 - nothing else tells it
+        # The server has greeted with PREAUTH.
+        return
     if not tokens.wanted:
-        client.login(settings.user, settings.password.get_secret_value() if settings.password else "")
+        _give_password(client, settings.user, settings.password.get_secret_value() if settings.password else "")
     elif client.has_capability("AUTH=OAUTHBEARER") and not client.has_capability("AUTH=XOAUTH2"):
         client.oauthbearer_login(settings.user, tokens.token())
     else:
         client.oauth2_login(settings.user, tokens.token())
+
+
+def _give_password(client: Any, user: str, password: str) -> None:
+    # LOGIN takes ASCII alone (RFC 3501, 9), and some servers do not take LOGIN.
+    plainly = client.has_capability("LOGINDISABLED") or not (user + password).isascii()
+    if plainly and client.has_capability("AUTH=PLAIN"):
+        client.plain_login(user, password)
+    else:
+        # The library quotes the password only.
+        client.login(user if _ATOM.fullmatch(user) else '"{}"'.format(user.replace("\\", "\\\\").replace('"', '\\"')), password)
 
 
 def _leave(library: Any, client: Any) -> None:

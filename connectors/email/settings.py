@@ -15,6 +15,11 @@ _IMAP_PORTS: dict[Tls, int] = {"tls": 993, "starttls": 143, "none": 143}
 _SMTP_PORTS: dict[Tls, int] = {"tls": 465, "starttls": 587, "none": 25}
 
 
+def is_glob(folder: str) -> bool:
+    """Say whether a name of `folders` stands for any number of them."""
+    return not set("*?[").isdisjoint(folder)
+
+
 class EmailSettings(Settings):
     """One mailbox: where it is read over IMAP, and where answers are submitted over SMTP."""
 

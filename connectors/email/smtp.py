@@ -19,9 +19,10 @@ from typing_extensions import override
 from xxhash import xxh3_128_hexdigest
 
 from connectors.email.fields import is_unread
+from connectors.email.idle import READ_SECONDS
 from connectors.email.oauth import Tokens, xoauth2
 from connectors.email.record import MARKER
-from connectors.email.session import CONNECT_SECONDS, READ_SECONDS, tls_context
+from connectors.email.session import CONNECT_SECONDS, tls_context
 from connectors.email.settings import ADDRESS, EmailSettings
 from threadline.sdk import ConfigError, Intent, Receipt, RecordError, RetryableError
 

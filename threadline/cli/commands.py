@@ -79,6 +79,20 @@ def pull(
 
 
 @app.command()
+def listen(
+    sources: Annotated[list[str] | None, typer.Argument(help="Sources; all that say by themselves what is new when left out")] = None,
+    every: Annotated[
+        float | None, typer.Option("--every", min=1, help="Pull after so many seconds without news too; by the schedule when left out")
+    ] = None,
+    json: JSON = False,
+) -> None:
+    """Stay connected, and pull as soon as a source says that something has changed, until Ctrl-C."""
+    from threadline.cli.listening import listen_to
+
+    listen_to(sources or [], every=every, json=json)
+
+
+@app.command()
 def replay(
     source: Annotated[str, typer.Argument(help="Source whose records are mapped")], stream: STREAMS = None, json: JSON = False
 ) -> None:

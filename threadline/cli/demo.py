@@ -14,9 +14,9 @@ import msgspec
 from threadline.cli.airflow_api import AirflowApi
 from threadline.cli.airflow_stack import AirflowStack
 from threadline.cli.demo_report import print_report
-from threadline.cli.exits import NEEDS_A_PERSON, leave
+from threadline.cli.exits import NEEDS_A_PERSON, leave, until_told
 from threadline.cli.output import console, working
-from threadline.cli.standins import standin, systems_of, until_told
+from threadline.cli.standins import standin, systems_of
 from threadline.sdk.errors import ConfigError, RetryableError
 from threadline.sdk.yamlfile import read_yaml
 from threadline.store.database import open_database

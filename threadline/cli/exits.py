@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -33,6 +35,20 @@ def interruptible() -> None:
 
     for number in signals:
         signal.signal(number, stop)
+
+
+@contextmanager
+def until_told() -> Generator[threading.Event]:
+    """Turn SIGINT and SIGTERM into an event, so that everything is stopped in order."""
+    told = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        told.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    # They stay so: what follows is the way out.
+    yield told
 
 
 def explained(command: Callable[..., Any], *, debug: bool) -> int:

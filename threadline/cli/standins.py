@@ -1,17 +1,15 @@
 """Stand-in systems on loopback: `threadline sandbox`, and the demo's five."""
 
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
+from threadline.cli.exits import until_told
 from threadline.cli.output import console, working
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class, installed, load_object
@@ -69,17 +67,3 @@ def _fill(boxes: Mapping[str, Sandbox], seed: int) -> None:
 def systems_of(boxes: Mapping[str, Sandbox]) -> Systems:
     """Say which source plays which part in a company; parts that none plays keep their usual names."""
     return Systems(**{box.role: name for name, box in boxes.items()})
-
-
-@contextmanager
-def until_told() -> Generator[threading.Event]:
-    """Turn SIGINT and SIGTERM into an event, so that everything is stopped in order."""
-    told = threading.Event()
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        told.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
-    # They stay so: what follows is the way out.
-    yield told

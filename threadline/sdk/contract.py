@@ -5,7 +5,7 @@ then `check`, `pull` or `push` are called, each from one thread at a time, then 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec import Struct
@@ -197,6 +197,17 @@ class Lookup(ABC):
     @abstractmethod
     def gone(self, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
         """Yield, request by request, those of the keys whose records the source says it has no longer; of others it says nothing."""
+
+
+class Listener(ABC):
+    """What a connector also is when its source says by itself that something has changed, so that nobody need ask all the time."""
+
+    @abstractmethod
+    def listen(self, patience: float) -> Iterator[Collection[str]]:
+        """Yield the streams that may have changed, without end: all of them once changes are being told, then some whenever they are.
+
+        None of them are yielded after each `patience` seconds without news, so that whoever listens may stop. Errors are those of `pull`.
+        """
 
 
 class Target(ABC):

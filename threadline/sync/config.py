@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from threadline.model.identifiers import order_numbers
-from threadline.sdk.contract import Connector, PushObject, Settings, Stream, Target
+from threadline.sdk.contract import Connector, Listener, PushObject, Settings, Stream, Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest, read_yaml
@@ -26,7 +26,7 @@ from threadline.sync.views import Problem
 DEFAULT_FILE = "threadline.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TOP = ("database", "region", "references", "limits", "archive", "sources", "targets")
-_SOURCE = ("connector", "schedule", "settings", "streams", "budget")
+_SOURCE = ("connector", "schedule", "listen", "settings", "streams", "budget")
 _TARGET = ("system", "push", "schedule")
 _PRESETS = ("@once", "@continuous", "@quarterly")
 """What Airflow takes besides cron expressions and the usual names for them."""
@@ -46,6 +46,8 @@ class Source(Struct, frozen=True):
     """"file:line" of the entry."""
     budget: Mapping[str, int] = {}
     """How many calls of each allowance the source may make, where that is not what the vendor allows."""
+    listen: bool = False
+    """Whether Airflow stays connected to it, and pulls as soon as it says that something has changed."""
 
 
 class TargetEntry(Struct, frozen=True):
@@ -232,7 +234,19 @@ def _source(document: Document, name: str, entry: Any) -> Source:
     settings = _found_files(document, kind, settings)
     _check_settings(document, at, name, kind, settings)
     streams, drift = _streams(document, at, keys.get("streams"), kind, settings)
-    return Source(name, connector, _schedule(document, keys, at), settings, streams, drift, document.at(at), _budget(document, keys, at))
+    return Source(
+        name, connector, _schedule(document, keys, at), settings, streams, drift, document.at(at), _budget(document, keys, at),
+        _listen(document, keys, at, kind),
+    )  # fmt: skip
+
+
+def _listen(document: Document, keys: Mapping[str, Any], at: Location, kind: type[Connector[Any]]) -> bool:
+    listen: Any = keys.get("listen", False)
+    if not isinstance(listen, bool):
+        raise document.error((*at, "listen"), f"expected true or false, not {listen!r}")
+    if listen and not issubclass(kind, Listener):
+        raise document.error((*at, "listen"), f"{kind.name} does not say by itself when something has changed: give it a schedule")
+    return listen
 
 
 def _budget(document: Document, keys: Mapping[str, Any], at: Location) -> Mapping[str, int]:
@@ -259,12 +273,13 @@ def _found_files(document: Document, kind: type[Connector[Any]], settings: Mappi
 
 def _schedule(document: Document, keys: Mapping[str, Any], at: Location) -> str | None:
     schedule = _text(document, keys, "schedule", at)
-    if schedule is not None and schedule not in _PRESETS and not _is_cron(schedule):
+    if schedule is not None and schedule not in _PRESETS and not is_cron(schedule):
         raise document.error((*at, "schedule"), f"{schedule!r} is no cron expression: five fields, such as */5 * * * *, or @hourly")
     return schedule
 
 
-def _is_cron(schedule: str) -> bool:
+def is_cron(schedule: str) -> bool:
+    """Say whether a schedule is a cron expression, or one of the names for one."""
     from croniter import croniter
 
     return (schedule.startswith("@") or len(schedule.split()) == 5) and bool(croniter.is_valid(schedule))
