@@ -5,21 +5,22 @@ from typing import Any
 
 from connectors.rest.declaration import Pairs, StreamFile
 from connectors.rest.documents import Fields, with_fields, without_fields
-from connectors.rest.template import look_up
+from connectors.rest.paths import look_up
 from threadline.sdk.yamlfile import is_list
 
 DELETED = "_deleted"
 
 
 class Additions:
-    """Marks deleted records, and makes objects of arrays of names and values."""
+    """Marks deleted records, makes objects of arrays of names and values, and takes fields up from deeper inside."""
 
     def __init__(self, stream: StreamFile) -> None:
         self._deleted = dict(stream.deleted or {})
         self._pairs = stream.pairs
-        self._fields = Fields((*self._deleted, *(pairs.at for pairs in self._pairs.values())))
+        self._taken = stream.add
+        self._fields = Fields((*self._deleted, *(pairs.at for pairs in self._pairs.values()), *self._taken.values()))
         self._volatile = stream.volatile
-        self._any = bool(self._deleted or self._pairs)
+        self._any = bool(self._deleted or self._pairs or self._taken)
 
     def made(self, records: Sequence[bytes]) -> Sequence[bytes]:
         """Return the records with their additions, and without what differs with each read."""
@@ -28,11 +29,12 @@ class Additions:
         return [with_fields(record, self._of(record)) for record in records] if self._any else records
 
     def _of(self, record: bytes) -> dict[str, Any]:
-        values = self._fields.read(record)
-        marks, arrays = values[: len(self._deleted)], values[len(self._deleted) :]
-        deleted = any(_fits(value, wanted) for value, wanted in zip(marks, self._deleted.values(), strict=True))
-        made = {name: _object(array, pairs) for (name, pairs), array in zip(self._pairs.items(), arrays, strict=True)}
-        return {DELETED: True, **made} if deleted else made
+        values = iter(self._fields.read(record))
+        # Of all marks, also those behind the first that fits: each of them has its value.
+        marks = [_fits(next(values), wanted) for wanted in self._deleted.values()]
+        made = {name: _object(next(values), pairs) for name, pairs in self._pairs.items()}
+        taken = {name: value for name in self._taken if (value := next(values)) is not None}
+        return {**({DELETED: True} if any(marks) else {}), **made, **taken}
 
 
 def is_deleted(record: Any, stream: StreamFile) -> bool:

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from connectors.rest.declaration import ApiFile, Offset, PageNumber, StreamFile
+from connectors.rest.declaration import ApiFile, StreamFile
+from connectors.rest.pagings import Offset, PageNumber
 from connectors.rest.rules import check
 from threadline.sdk import ConfigError
 from threadline.sdk.yamlfile import Document, Location, is_mapping, nearest, parse_yaml, read_yaml

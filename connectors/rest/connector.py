@@ -87,9 +87,10 @@ class Rest(Connector[RestSettings], Target, Lookup):
     def check(self) -> None:
         """Make the call that the API file names, or read the first stream's first page."""
         from connectors.rest.pull import Reader
+        from connectors.rest.request import request_of
 
         if self._api.check:
-            self._client.ask(self._api.check.path, self._api.check.parameters, {})
+            self._client.ask(request_of(self._api.check), {})
         elif self._api.streams:
             Reader(self._client, self._api.streams, next(iter(self._api.streams))).first()
         else:

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-Path: TypeAlias = Annotated[str, Meta(pattern=r"^[^.]+(\.[^.]+)*$")]
-"""Names joined by dots, into a JSON document."""
-Scalar: TypeAlias = str | int | float | bool
+from connectors.rest.auths import Auth, NoAuth
+from connectors.rest.pagings import Cursor, Paging, Scalar
+from connectors.rest.paths import Path
+
 Parameters: TypeAlias = dict[str, Scalar]
 Names: TypeAlias = str | tuple[str, ...]
 
@@ -17,50 +18,6 @@ class Variable(Struct, frozen=True, forbid_unknown_fields=True):
 
     about: Annotated[str, Meta(description="what it is, for whoever has to give it")] = ""
     default: Annotated[Scalar | None, Meta(description="what it is when threadline.yaml does not say; without it, it must be given")] = None
-
-
-class NoAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="none"):
-    """No credentials."""
-
-
-class Basic(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="basic"):
-    """HTTP Basic (RFC 7617); credentials `user` and `password`."""
-
-
-class Bearer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="bearer"):
-    """A bearer token (RFC 6750); credential `token`."""
-
-
-class Header(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="header"):
-    """A header of the vendor's own; credential `token`."""
-
-    name: Annotated[str, Meta(description="the header's name, such as X-Api-Key", pattern="^[A-Za-z0-9-]+$")]
-    prefix: Annotated[str, Meta(description="what stands before the token")] = ""
-
-
-class ClientCredentials(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="client_credentials"):
-    """OAuth 2.0 client credentials (RFC 6749, 4.4); credentials `client_id` and `client_secret`."""
-
-    token_url: Annotated[str, Meta(description="the token endpoint: a path, or an address, which may be of another host")]
-    scope: Annotated[str | None, Meta(description="scopes, separated by blanks")] = None
-    client: Annotated[Literal["basic", "body"], Meta(description="client_id and client_secret go in a header, or in the body")] = "basic"
-    form: Annotated[dict[str, str], Meta(description="what the token endpoint wants besides, such as an audience")] = msgspec.field(
-        default_factory=dict[str, str]
-    )
-
-
-class RefreshToken(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="refresh_token"):
-    """OAuth 2.0 refresh token (RFC 6749, 6); credentials `client_id`, `client_secret` and `refresh_token`."""
-
-    token_url: Annotated[str, Meta(description="the token endpoint: a path, or an address, which may be of another host")]
-    scope: Annotated[str | None, Meta(description="scopes, separated by blanks")] = None
-    client: Annotated[Literal["basic", "body"], Meta(description="client_id and client_secret go in a header, or in the body")] = "basic"
-    form: Annotated[dict[str, str], Meta(description="what the token endpoint wants besides, such as an audience")] = msgspec.field(
-        default_factory=dict[str, str]
-    )
-
-
-Auth: TypeAlias = NoAuth | Basic | Bearer | Header | ClientCredentials | RefreshToken
 
 
 class Rate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +31,7 @@ class Errors(Struct, frozen=True, forbid_unknown_fields=True):
     """What errors mean. Without it: 408, 425, 429 and 5xx pass, other errors stop a read and refuse one pushed record."""
 
     code: Annotated[Path | None, Meta(description="where an error's body has its code; found with status 200, it is an error too")] = None
+    fine: Annotated[tuple[Scalar, ...], Meta(description="codes that are no error, such as ok, or 0")] = ()
     then: Annotated[
         dict[str, str], Meta(description="status or code: stop, retry, record (it concerns one record) or skip (nothing is there)")
     ] = msgspec.field(default_factory=dict[str, str])
@@ -86,84 +44,31 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
     parameters: Annotated[Parameters, Meta(description="of the query")] = msgspec.field(default_factory=dict[str, Scalar])
 
 
-class Link(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="link"):
-    """The next page's address stands in the Link header (RFC 8288), as rel="next"."""
+class Keyed(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="keyed"):
+    """The records are the values of an object: {"7": {...}, "8": {...}}."""
 
-    size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None
-
-
-class NextUrl(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="next_url"):
-    """The next page's address stands in the body, or in a header of the vendor's own."""
-
-    at: Annotated[Path | None, Meta(description="where it stands in the body")] = None
-    header: Annotated[str | None, Meta(description="the header that has it, where the body has not")] = None
-    more: Annotated[Path | None, Meta(description="where the body says whether there is more")] = None
-    done: Annotated[Path | None, Meta(description="where the body says whether that was all")] = None
-    size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None
+    name: Annotated[str, Meta(description="the field that each record is given, with its name in that object")] = "id"
 
 
-class CursorPaging(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="cursor"):
-    """The answer has a cursor, which a parameter takes back as `{cursor}`."""
+class Table(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="table"):
+    """The records are arrays of values: [[7, "Ana"], [8, "Bo"]]."""
 
-    at: Annotated[Path | None, Meta(description="where it stands in the body")] = None
-    header: Annotated[str | None, Meta(description="the header that has it, where the body has not")] = None
-    more: Annotated[Path | None, Meta(description="where the body says whether there is more")] = None
-    done: Annotated[Path | None, Meta(description="where the body says whether that was all")] = None
-    size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="records on a page, at most: {size}")] = None
-
-
-class PageNumber(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="page"):
-    """Pages of `{size}` records have numbers: `{page}`. They are made to overlap, so that what slips from one to another is noticed."""
-
-    first: Annotated[int, Meta(description="the first page's number", ge=0)] = 1
-    size: Annotated[int, Meta(description="records on a page, at most; every smaller number must be taken too", ge=25)] = 100
-    total: Annotated[Path | None, Meta(description="where the body says how many records there are")] = None
-    total_header: Annotated[str | None, Meta(description="the header that says how many records there are")] = None
-
-
-class Offset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="offset"):
-    """A page has `{size}` records, and begins after so many: `{offset}`. Pages are made to overlap."""
-
-    size: Annotated[int, Meta(description="records on a page, at most", ge=2)] = 100
-    total: Annotated[Path | None, Meta(description="where the body says how many records there are")] = None
-    total_header: Annotated[str | None, Meta(description="the header that says how many records there are")] = None
-
-
-class Keyset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="keyset"):
-    """A page begins after, or at, a field's value in the page's last record: `{last}`. Records come in the field's order."""
-
-    field: Annotated[Path, Meta(description="the field that the records are in order of: an id, or the time of the last change")]
-    size: Annotated[int, Meta(description="records in a full page: {size}", ge=1)]
-    start: Annotated[Scalar | None, Meta(description="what {last} is at first; without it, its parameter is left out")] = None
-    tie: Annotated[
-        Path | None, Meta(description="what records with the same value are in order of, such as an id: {tie} of the last one")
+    columns: Annotated[
+        # Not a `Path`: msgspec 0.20 frees the memory of a pattern twice where an array may stand instead.
+        str | tuple[str, ...] | None,
+        Meta(description="the fields' names, or where they stand in the body; the first row has them when not given"),
     ] = None
-    tie_start: Annotated[Scalar, Meta(description="what {tie} is at first")] = ""
 
 
-Paging: TypeAlias = Link | NextUrl | CursorPaging | PageNumber | Offset | Keyset
+class Lines(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="lines"):
+    """The body is no document: each of its lines is one (JSON Lines)."""
 
 
-class Window(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="window"):
-    """Each read takes what changed from `{after}` to `{before}`; the bounds are parameters' placeholders."""
-
-    by: Annotated[str, Meta(description="the time that moves with every change")]
-    format: Annotated[
-        str,
-        Meta(
-            description="how times are written: rfc3339, unix, unix_ms, or a pattern as of strftime, in UTC",
-            pattern="^(rfc3339|unix|unix_ms|.*%.*)$",
-        ),
-    ] = "rfc3339"
-    overlap: Annotated[int, Meta(description="seconds that are read again, for changes that become visible late", ge=1)] = 60
-    start: Annotated[str | None, Meta(description="what {after} is at first (RFC 3339); without it, its parameter is left out")] = None
+class One(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="one"):
+    """There is a single record, no array."""
 
 
-class Position(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="position"):
-    """The place where the last page ended is kept, and the next read goes on from there: a cursor that stays good, or an id."""
-
-
-Cursor: TypeAlias = Window | Position
+Shape: TypeAlias = Keyed | Table | Lines | One
 
 
 class Parent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -196,17 +101,40 @@ class Recheck(Struct, frozen=True, forbid_unknown_fields=True):
     records: Annotated[Path | None, Meta(description="where the array of records stands; without it the body is the array")] = None
 
 
+class Deletes(Struct, frozen=True, forbid_unknown_fields=True):
+    """A list of what was deleted, read before the stream itself: each entry becomes a record of its key and `_deleted: true`."""
+
+    path: Annotated[str, Meta(description="relative to base_url")]
+    key: Annotated[Names | None, Meta(description="an entry's fields that have the stream's key; one that is no object is the key")] = None
+    method: Annotated[Literal["GET", "POST"], Meta(description="POST where a search has a body")] = "GET"
+    parameters: Annotated[Parameters, Meta(description="of the query; one whose placeholder has no value is left out")] = msgspec.field(
+        default_factory=dict[str, Scalar]
+    )
+    body: Annotated[dict[str, Any] | None, Meta(description="of a POST; entries whose placeholder has no value are left out")] = None
+    records: Annotated[Path | None, Meta(description="where the entries stand; without it the body is the array")] = None
+    paging: Annotated[Paging | None, Meta(description="how further pages are reached; without it there is one")] = None
+    cursor: Annotated[Cursor | None, Meta(description="what is read next time; without it everything")] = None
+
+
 class StreamFile(Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of record that is read."""
 
     path: Annotated[str, Meta(description="relative to base_url")]
     key: Annotated[Names, Meta(description="the top-level fields that identify a record")]
     about: Annotated[str, Meta(description="what the records are")] = ""
+    method: Annotated[Literal["GET", "POST"], Meta(description="POST where a search has a body")] = "GET"
     parameters: Annotated[Parameters, Meta(description="of the query; one whose placeholder has no value is left out")] = msgspec.field(
         default_factory=dict[str, Scalar]
     )
+    body: Annotated[dict[str, Any] | None, Meta(description="of a POST; entries whose placeholder has no value are left out")] = None
     headers: Annotated[dict[str, str], Meta(description="besides those of all calls")] = msgspec.field(default_factory=dict[str, str])
-    records: Annotated[Path | None, Meta(description="where the array of records stands; without it the body is the array")] = None
+    records: Annotated[Path | None, Meta(description="where the records stand; without it the body is the array")] = None
+    shape: Annotated[Shape | None, Meta(description="what stands there, where it is no array of objects")] = None
+    each: Annotated[Path | None, Meta(description="where the record stands in an element of the array")] = None
+    may_lack: Annotated[bool, Meta(description="where there are no records, the API leaves `records` out")] = False
+    add: Annotated[dict[str, Path], Meta(description="top-level fields that each record is given: name: where it stands in it")] = (
+        msgspec.field(default_factory=dict[str, str])
+    )
     mapping: Annotated[str | None, Meta(description="mapping file; rest/<name of this file>/<stream> when not given")] = None
     paging: Annotated[Paging | None, Meta(description="how further pages are reached; without it there is one")] = None
     cursor: Annotated[Cursor | None, Meta(description="what is read next time; without it everything")] = None
@@ -222,6 +150,7 @@ class StreamFile(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     parent: Annotated[Parent | None, Meta(description="whose records these stand below")] = None
     recheck: Annotated[Recheck | None, Meta(description="how a sweep asks for records that no list tells of")] = None
+    deletes: Annotated[Deletes | None, Meta(description="another list, which tells what was deleted")] = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -236,6 +165,8 @@ class Find(Struct, frozen=True, forbid_unknown_fields=True):
     field: Annotated[Path, Meta(description="the field of a found record that is looked at")]
     parameters: Annotated[Parameters, Meta(description="of the query")] = msgspec.field(default_factory=dict[str, Scalar])
     records: Annotated[Path | None, Meta(description="where the array of records stands; without it the body is the array")] = None
+    method: Annotated[Literal["GET", "POST"], Meta(description="POST where a search has a body")] = "GET"
+    body: Annotated[dict[str, Any] | None, Meta(description="of a POST")] = None
     paging: Annotated[Paging | None, Meta(description="how further pages are reached; without it only the first is looked at")] = None
     equals: Annotated[str | None, Meta(description="what the field is, without regard to small and capital letters")] = None
     contains: Annotated[str | None, Meta(description="what the field's text contains")] = None
@@ -245,7 +176,7 @@ class Batch(Struct, frozen=True, forbid_unknown_fields=True):
     """Many records in one call, each with a result of its own, in the same order."""
 
     size: Annotated[int, Meta(description="records in one call, at most", ge=1)]
-    items: Annotated[Path, Meta(description="where they stand in the body that is sent")]
+    items: Annotated[Path | None, Meta(description="where they stand in the body that is sent; without it the body is the array")] = None
     results: Annotated[Path | None, Meta(description="where their results stand in the answer; without it the answer is the array")] = None
     error: Annotated[Path | None, Meta(description="where a result has its error; errors.code is looked for in there")] = None
 
@@ -259,6 +190,7 @@ class Call(Struct, frozen=True, forbid_unknown_fields=True):
     headers: Annotated[dict[str, str], Meta(description="{intent} is the same for each attempt: an idempotency key")] = msgspec.field(
         default_factory=dict[str, str]
     )
+    form: Annotated[bool, Meta(description="the body is sent as a form, not as JSON")] = False
     batch: Annotated[Batch | None, Meta(description="many records in one call")] = None
 
 

@@ -6,12 +6,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from connectors.rest.template import look_up
-from threadline.sdk import split_records
+from connectors.rest.paths import look_up_steps, names_before_picks, steps
 from threadline.sdk.yamlfile import is_mapping
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Fields:
@@ -19,63 +18,23 @@ class Fields:
 
     def __init__(self, paths: tuple[str, ...]) -> None:
         self._paths = paths
-        self._decode = msgspec.json.Decoder(_shape(_tree(dict.fromkeys(paths, Any)))).decode
+        self._decode = msgspec.json.Decoder(shaped(dict.fromkeys(paths, Any))).decode
 
     def read(self, document: bytes) -> list[Any]:
         """Return the value at each path, all None when the document is not readable."""
         try:
-            shaped = self._decode(document)
-        except _UNREADABLE:
+            found = self._decode(document)
+        except UNREADABLE:
             return [None for _ in self._paths]
-        return [_walk(shaped, path) for path in self._paths]
-
-
-class Body:
-    """Cuts a response into its records, undecoded, and reads what stands around them, in one pass."""
-
-    def __init__(self, records: str | None, around: tuple[str, ...]) -> None:
-        self._records = records
-        self._around = around
-        kinds: dict[str, Any] = dict.fromkeys(around, Any)
-        shape = _shape(_tree({**kinds, records: list[msgspec.Raw]})) if records else list[msgspec.Raw]
-        self._decode = msgspec.json.Decoder(shape).decode
-
-    def read(self, body: bytes) -> tuple[list[bytes], Mapping[str, Any]]:
-        """Return the records and the values around them; RetryableError when there is no array of records."""
-        try:
-            shaped: Any = self._decode(body)
-        except _UNREADABLE:
-            return self._salvage(body)
-        raw = _walk(shaped, self._records) if self._records else shaped
-        if raw is None:
-            return self._salvage(body)
-        around = {path: _walk(shaped, path) for path in self._around} if self._records else {}
-        return [bytes(each) for each in raw], around
-
-    def _salvage(self, body: bytes) -> tuple[list[bytes], Mapping[str, Any]]:
-        """One record that is not readable, or an empty list where an object is meant, must not hold up the page."""
-        records = split_records(body, *(self._records.split(".") if self._records else ()))
-        for record in records:
-            if not _readable(record):
-                body = body.replace(record, b"null", 1)
-        value = decoded(body)
-        return records, {path: look_up(value, path) for path in self._around}
+        return [walk(found, path) for path in self._paths]
 
 
 def decoded(document: bytes) -> Any:
     """Return a document's value; None for what is not readable JSON."""
     try:
         return msgspec.json.decode(document)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
-
-
-def _readable(record: bytes) -> bool:
-    try:
-        msgspec.json.decode(record)
-    except _UNREADABLE:
-        return False
-    return True
 
 
 def with_fields(record: bytes, added: Mapping[str, Any]) -> bytes:
@@ -91,7 +50,7 @@ def without_fields(record: bytes, names: Sequence[str]) -> bytes:
     """Take top-level fields out of a record; what is no readable JSON object stays as it is."""
     try:
         fields = _decode_fields(record)
-    except _UNREADABLE:
+    except UNREADABLE:
         return record
     return msgspec.json.encode({name: value for name, value in fields.items() if name not in names})
 
@@ -99,17 +58,23 @@ def without_fields(record: bytes, names: Sequence[str]) -> bytes:
 Tree: TypeAlias = dict[str, Any]
 
 
+def shaped(paths: Mapping[str, Any]) -> Any:
+    """Return a type that holds what stands at these paths, each of the type that is given for it; `walk` finds it there."""
+    return _shape(_tree(paths))
+
+
 def _tree(paths: Mapping[str, Any]) -> Tree:
     root: Tree = {}
     # Shorter paths first: what is read whole is not read in parts.
     for path in sorted(paths, key=lambda path: path.count(".")):
-        *above, name = path.split(".")
+        *above, name = names_before_picks(path) or (path,)
         node: Any = root
         for part in above:
             node = node.setdefault(part, {}) if is_mapping(node) else None
         if is_mapping(node):
             node.setdefault(name, paths[path])
-    return root
+    # A name that has dots itself.
+    return {**root, **{path: kind for path, kind in paths.items() if "." in path}}
 
 
 def _shape(tree: Tree) -> Any:
@@ -123,7 +88,14 @@ def _number(name: str) -> str:
     return name.encode().hex()
 
 
-def _walk(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = getattr(value, f"f{_number(name)}") if isinstance(value, msgspec.Struct) else look_up(value, name)
-    return value
+def walk(value: Any, path: str) -> Any:
+    """Return what stands at a path of a document that was decoded as `shaped` says."""
+    dotted = getattr(value, f"f{_number(path)}", None)
+    if dotted is not None:
+        return dotted
+    names = names_before_picks(path)
+    for number, name in enumerate(names):
+        if not isinstance(value, msgspec.Struct):
+            return look_up_steps(value, steps(path)[number:])
+        value = getattr(value, f"f{_number(name)}", None)
+    return look_up_steps(value, steps(path)[len(names) :])

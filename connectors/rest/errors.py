@@ -1,6 +1,7 @@
 """What an error of the API means, by its status and by the code in its body."""
 
 import re
+from typing import Any
 
 import requests
 
@@ -30,6 +31,12 @@ class Judgement:
     def __init__(self, system: str, errors: Errors) -> None:
         self._system = system
         self._then = errors.then
+        self._fine = {_word(code) for code in errors.fine}
+
+    def code_of(self, found: Any) -> str:
+        """Return the code that stands where codes stand; nothing where it says that all is well."""
+        code = "" if found in (None, "", [], {}) else _word(found)
+        return "" if code in self._fine else code
 
     def judge(self, method: str, shown: str, response: requests.Response, code: str, *, writes: bool) -> None:
         """Raise ConfigError, RetryableError (NotTakenError), or RefusalError."""
@@ -55,6 +62,10 @@ class Judgement:
         raise RefusalError(where, nothing=outcome == "skip")
 
 
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _usual(status: int, *, writes: bool) -> str:
     if status in _PASSES or status >= 500:
         return "retry"
@@ -70,7 +81,7 @@ def _named(code: str) -> str:
 
 def _advice(status: int) -> str:
     if 300 <= status < 400:
-        return "it answers at another address; set base_url to that"
+        return "it answers at another address: set base_url to that, or write the path as it is there, often with a / at its end"
     if status in (401, 403):
         return "the credentials were refused; check them and what they may do"
     return "check base_url, the variables and the API file"

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from connectors.rest import declaration
-from connectors.rest.declaration import Keyset, StreamFile
+from connectors.rest import pagings
+from connectors.rest.declaration import StreamFile
+from connectors.rest.pagings import Keyset
 from threadline.sdk import CursorKind, KeyOrder, Opaque, Window
 from threadline.sdk.cursors.kind import Kind
 
@@ -38,9 +39,11 @@ def kind_of(streams: dict[str, StreamFile], name: str) -> CursorKind:
         above = kind_of(streams, stream.parent.stream)
         return (BelowAll if above.lists_all else Below)(stream.parent.stream, above)
     match stream.cursor:
-        case declaration.Window():
+        case pagings.Window():
             return Window(stream.cursor.by, timedelta(seconds=stream.cursor.overlap))
-        case declaration.Position():
+        case pagings.Position():
             return Opaque(f"last {stream.paging.field}" if isinstance(stream.paging, Keyset) else "position")
+        case pagings.Token():
+            return Opaque("token")
         case _:
             return Everything()

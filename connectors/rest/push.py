@@ -4,11 +4,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from connectors.rest.client import Client
+from connectors.rest.cutting import Body, Cut
 from connectors.rest.declaration import Batch, Call, Find, ObjectFile, StreamFile
-from connectors.rest.documents import Body, decoded
+from connectors.rest.documents import decoded
 from connectors.rest.errors import NotTakenError, RefusalError
-from connectors.rest.paging import Answer, make_pager
-from connectors.rest.template import Values, look_up, plain
+from connectors.rest.pager import Answer
+from connectors.rest.paging import make_pager
+from connectors.rest.paths import look_up
+from connectors.rest.request import request_of
+from connectors.rest.template import Values, plain
 from threadline.sdk import Intent, PushObject, Receipt, RecordError, RetryableError
 from threadline.sdk.yamlfile import is_list
 
@@ -58,10 +62,10 @@ class Writer:
         call = create if found is None and create else update
         assert call  # noqa: S101 - the API file has one of them
         answer = self._call(call, intent, {**values, "found": found or {}})
-        return self._done(intent, answer if look_up(answer, self._item.id or "") is not None else found)
+        return self._done(intent, answer if self._item.id and look_up(answer, self._item.id) is not None else found)
 
     def _call(self, call: Call, intent: Intent, values: Values) -> Any:
-        return self._client.write(call.method, call.path, self._body(call, intent, values), call.headers, values)
+        return self._client.write(call, self._body(call, intent, values), values)
 
     def _body(self, call: Call, intent: Intent, values: Values) -> Any:
         return dict(intent.payload) if call.body is None else self._client.fill_body(call.body, values)
@@ -83,14 +87,14 @@ class Writer:
         return None
 
     def _candidates(self, find: Find, given: Values) -> Iterator[Any]:
-        listed = StreamFile(find.path, "id", parameters=find.parameters, records=find.records, paging=find.paging)
+        listed = StreamFile(find.path, "id", method=find.method, parameters=find.parameters, body=find.body, paging=find.paging)
         pager = make_pager(f"{self._client.name}: {find.path}", listed)
-        body = Body(find.records, pager.around)
+        body = Body(Cut(find.records), pager.around)
 
         def ask(values: Values, url: str | None = None) -> Answer:
             if url:
-                return self._client.follow(body, url, find.path, {}, given)
-            return self._client.get(body, find.path, find.parameters, {}, {**given, **values})
+                return self._client.follow(body, url, request_of(find), given)
+            return self._client.page(body, request_of(find), {**given, **values})
 
         at, more = None, True
         while more:
@@ -106,7 +110,7 @@ class Writer:
     def _write_batch(self, call: Call, batch: Batch, intents: Sequence[Intent]) -> Iterator[Receipt]:
         items = [self._body(call, intent, _values(intent)) for intent in intents]
         try:
-            answer = self._client.write(call.method, call.path, _nested(batch.items, items), call.headers, {})
+            answer = self._client.write(call, _nested(batch.items, items), {})
         except RefusalError as refusal:
             if len(intents) == 1:
                 yield Receipt(intents[0].id, "dead", None, str(refusal))
@@ -145,8 +149,8 @@ def _matches(held: str, wanted: str, *, whole: bool) -> bool:
     return held == wanted if whole else wanted in held
 
 
-def _nested(path: str, items: list[Any]) -> Any:
+def _nested(path: str | None, items: list[Any]) -> Any:
     value: Any = items
-    for name in reversed(path.split(".")):
+    for name in reversed(path.split(".") if path else ()):
         value = {name: value}
     return value

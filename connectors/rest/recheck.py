@@ -7,7 +7,9 @@ from connectors.rest.additions import is_deleted
 from connectors.rest.client import Client
 from connectors.rest.declaration import Recheck, StreamFile
 from connectors.rest.errors import RefusalError
-from connectors.rest.template import look_up, placeholders
+from connectors.rest.paths import look_up
+from connectors.rest.request import request_of
+from connectors.rest.template import placeholders
 from threadline.sdk import ConfigError, RetryableError
 from threadline.sdk.yamlfile import is_list, is_mapping
 
@@ -33,7 +35,7 @@ class Asker:
 
     def _is_gone(self, key: str) -> bool:
         try:
-            record = self._client.ask(self._recheck.path, self._recheck.parameters, {"key": key})
+            record = self._client.ask(request_of(self._recheck), {"key": key})
         except RefusalError as refusal:
             return refusal.nothing
         if not is_mapping(record):
@@ -42,7 +44,7 @@ class Asker:
 
     def _there(self, keys: Sequence[str]) -> set[str]:
         try:
-            answer = self._client.ask(self._recheck.path, self._recheck.parameters, {"keys": ",".join(keys)})
+            answer = self._client.ask(request_of(self._recheck), {"keys": ",".join(keys)})
         except RefusalError as refusal:
             raise ConfigError(f"{refusal}: the API file says that it concerns one record, and this call asks for many") from None
         records = look_up(answer, self._recheck.records) if self._recheck.records else answer

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from connectors.rest.apifile import load_api, smaller_pages
-from connectors.rest.declaration import Basic, Bearer, ClientCredentials, Header, RefreshToken, Scalar
+from connectors.rest.auths import Basic, Bearer, ClientCredentials, Header, Login, Query, RefreshToken
+from connectors.rest.pagings import Scalar
 from threadline.sdk import Settings, credential, file_setting
 from threadline.sdk.yamlfile import nearest
 
@@ -13,6 +14,8 @@ CREDENTIALS: dict[type[Any], tuple[str, ...]] = {
     Basic: ("user", "password"),
     Bearer: ("token",),
     Header: ("token",),
+    Query: ("token",),
+    Login: ("user", "password"),
     ClientCredentials: ("client_id", "client_secret"),
     RefreshToken: ("client_id", "client_secret", "refresh_token"),
 }
@@ -28,9 +31,9 @@ class RestSettings(Settings):
     variables: dict[str, Scalar] = Field(default_factory=dict, description="values of the API file's variables")
     base_url: str | None = Field(None, description="address that paths begin at, where it is not the API file's")
     page_size: int | None = Field(None, ge=1, description="records on a page, where the API file asks for more")
-    user: SecretStr | None = credential("user name, for HTTP Basic", connection="login", default=None)
-    password: SecretStr | None = credential("password, for HTTP Basic", connection="password", default=None)
-    token: SecretStr | None = credential("bearer token, or that of a header", connection="password", default=None)
+    user: SecretStr | None = credential("user name, for HTTP Basic and for a login", connection="login", default=None)
+    password: SecretStr | None = credential("password, for HTTP Basic and for a login", connection="password", default=None)
+    token: SecretStr | None = credential("bearer token, or that of a header or a parameter", connection="password", default=None)
     client_id: SecretStr | None = credential("client id, for OAuth 2.0", connection="login", default=None)
     client_secret: SecretStr | None = credential("client secret, for OAuth 2.0", connection="password", default=None)
     refresh_token: SecretStr | None = credential("refresh token, for OAuth 2.0", connection="extra.refresh_token", default=None)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from connectors.rest.paths import look_up
 from threadline.sdk import RecordError
 from threadline.sdk.yamlfile import is_list, is_mapping
 
@@ -22,15 +23,6 @@ def placeholders(template: Any) -> Iterator[str]:
     elif is_list(template):
         for value in template:
             yield from placeholders(value)
-
-
-def look_up(values: Any, name: str) -> Any:
-    """Return the value at a name, None where there is none."""
-    if is_mapping(values) and name in values:
-        return values[name]
-    for part in name.split("."):
-        values = values.get(part) if is_mapping(values) else None
-    return values
 
 
 def fill(template: Any, values: Values) -> Any:
@@ -74,3 +66,9 @@ def plain(value: Any, name: str) -> str:
     if is_mapping(value) or is_list(value):
         raise RecordError(f"{name} is no plain value", path=f"$.{name}")
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_form(body: Any) -> list[tuple[str, str]]:
+    """Return a body as the fields of a form; a list is a field for each element, RecordError for a mapping inside."""
+    fields = body.items() if is_mapping(body) else ()
+    return [(name, plain(each, name)) for name, value in fields for each in (value if is_list(value) else [value])]

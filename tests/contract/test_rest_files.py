@@ -15,7 +15,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import fields
 
-from connectors.rest import Rest, declaration
+from connectors.rest import Rest, auths, declaration, pagings
 from connectors.rest.apifile import load_api, read_api
 from connectors.rest.schema import schema_text
 from connectors.rest.settings import RestSettings
@@ -72,7 +72,7 @@ def test_the_example_is_right() -> None:
         ("{shop}/api", "{shp}/api", "shop.yaml:1: nothing is called {shp} here; did you mean 'shop'?"),
         ("{parent.id}", "{prnt.id}", "shop.yaml:12: nothing is called {prnt.id} here"),
         ('page: "{page}", ', "", "no parameter of orders has {page}, so that each page would be the first"),
-        (', per_page: "{size}"', "", "no parameter of orders has {size}"),
+        ("kind: page", "kind: page, steady: 'yes'", "shop.yaml:10: `steady`: Expected `bool`"),
         ('until: "{before}", ', "", "shop.yaml:10: records that change while they are read move about in the list"),
         ('since: "{after}", ', "", "shop.yaml:9: no parameter has {after}"),
         ("by: changed", "by: changed, overlap: 0", "shop.yaml:9: `overlap`: Expected `int` >= 1"),
@@ -147,6 +147,67 @@ def test_what_a_recheck_and_a_cursor_need_is_said(old: str, new: str, message: s
         read_api(parse_yaml(good.replace(old, new), "api.yaml"))
 
 
+LIST = "streams:\n  things:\n    path: things\n    key: id\n    PART\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "line", "message"),
+    [
+        ("body: {a: 1}", 5, "a `body` needs `method: POST`"),
+        ("method: PUT", 5, "`method`: Invalid enum value 'PUT'"),
+        ("method: POST\n    body: {a: [{b: '{aftr}'}]}", 6, "nothing is called {aftr} here"),
+        (
+            "parameters: {p: '{page}'}\n    paging: {kind: page, total: n}",
+            6,
+            "no parameter of things has {size}: of pages as the API makes them",
+        ),
+        ("parameters: {p: '{page}', a: '{after}'}\n    cursor: {kind: window, by: at}\n    paging: {kind: page}", 7, "say `steady: true`"),
+        ("cursor: {kind: token}", 5, "a token needs either `at`, a place in the body, or `header`"),
+        ("cursor: {kind: token, at: t}", 5, "no parameter has {since}, so that each read would take everything"),
+        (
+            "parameters: {p: '{cursor}'}\n    cursor: {kind: token, at: t, address: true}\n    paging: {kind: cursor, at: n}",
+            6,
+            "goes with paging of",
+        ),
+        ("shape: {kind: rows}", 5, "`shape` is a mapping with a `kind`, which is 'rows'"),
+        ("shape: {kind: lines}\n    records: a", 5, "a body of lines is no document that `records` could lead into"),
+        ("shape: {kind: table}\n    each: a", 5, "a row of a table has no `each`"),
+        ("shape: {kind: one}\n    parameters: {o: '{offset}'}\n    paging: {kind: offset}", 5, "a single record has no such pages"),
+        ("records: a..b", 5, "`records`: Expected `str` matching regex"),
+        ("records: 'a[rel]'", 5, "`records`: Expected `str` matching regex"),
+        ("deletes: {path: gone, key: [a, b]}", 5, "the key of things has 1 fields, and this one 2"),
+        ("deletes:\n      path: gone\n      parameters: {s: '{afer}'}", 7, "nothing is called {afer} here"),
+        ("deletes:\n      path: gone\n      cursor: {kind: window, by: at}", 7, "no parameter has {after}"),
+    ],
+)
+def test_what_a_list_says_must_fit_together(part: str, line: int, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"api.yaml:{line}: ")) as caught:
+        read_api(parse_yaml(LIST.replace("PART", part), "api.yaml"))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "auth: {kind: login, path: login, body: {u: '{usr}'}}\nstreams: {a: {path: a, key: id}}",
+            "api.yaml:1: nothing is called {usr} here; did you mean 'user'?",
+        ),
+        (
+            "push:\n  a:\n    update: {method: PUT, path: a, form: true, batch: {size: 2}}",
+            "api.yaml:3: a form has one record: it does not go with `batch`",
+        ),
+        (
+            "push:\n  a:\n    create: {method: PUT, path: a}\n    find: {path: a, body: {}, field: x, equals: '{x}'}",
+            "api.yaml:4: a `body` needs `method: POST`",
+        ),
+    ],
+)
+def test_what_a_login_and_a_write_say_must_fit_together(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        read_api(parse_yaml(text, "api.yaml"))
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "about: x", "streams: []", "streams: {a: 1}", "push: {a: {update: 1}}", "auth: null"])
 def test_what_is_no_api_file_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^x\.yaml"):
@@ -179,7 +240,7 @@ def test_the_schema_that_editors_use_is_the_declarations() -> None:
 
 
 def declared() -> Iterator[tuple[str, str]]:
-    for kind in vars(declaration).values():
+    for kind in [kind for module in (auths, declaration, pagings) for kind in vars(module).values()]:
         if isinstance(kind, type) and issubclass(kind, Struct) and kind is not Struct:
             if isinstance(tag := kind.__struct_config__.tag, str):
                 yield kind.__name__, tag
