@@ -1,16 +1,22 @@
 """The connector: streams and objects come from the settings."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import ClassVar, TypeVar
 
+from sqlalchemy import Connection
+
+from connectors.sql.changelog import ChangeLog
+from connectors.sql.changes import ChangeScanner
 from connectors.sql.database import Database
-from connectors.sql.pull import Scanner, kind_of
+from connectors.sql.keyset import Reading
+from connectors.sql.pull import Scanner
 from connectors.sql.push import Writer
 from connectors.sql.records import Records
-from connectors.sql.relations import readable, writable
-from connectors.sql.settings import SqlSettings
-from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+from connectors.sql.relations import change_table, readable, writable
+from connectors.sql.settings import Changes, ReadStream, SqlSettings
+from threadline.sdk import ConfigError, Connector, Cursor, Intent, KeyOrder, Page, PushObject, Receipt, Stream, Target, Window
 
 T = TypeVar("T")
 BATCH = 100
@@ -40,7 +46,7 @@ class Sql(Connector[SqlSettings], Target):
                 each.key,
                 mapping=each.mapping or f"sql/{name}",
                 about=f"rows of {each.table}" if each.table else "rows of a query",
-                cursor=kind_of(self.settings, each),
+                cursor=self._log(each.changes) if each.changes else self._window(each),
             )
             for name, each in self.settings.streams.items()
         ]
@@ -56,7 +62,7 @@ class Sql(Connector[SqlSettings], Target):
         """Connect, and look up every table, query and column that the settings name."""
         with self._database.reading() as connection:
             for name, stream in self.settings.streams.items():
-                readable(connection, f"streams.{name}", stream, self.settings.schema_name)
+                self._scanner(connection, name, stream)
             for name, write in self.settings.writes.items():
                 writable(connection, f"writes.{name}", write, self.settings.schema_name)
 
@@ -64,10 +70,28 @@ class Sql(Connector[SqlSettings], Target):
         """Yield the rows that changed since, in the order of their change."""
         declared = _named(self.settings.streams, "stream", stream)
         with self._database.reading() as connection:
-            relation = readable(connection, f"streams.{stream}", declared, self.settings.schema_name)
-            records = Records(relation, self._database.zone)
-            scanner = Scanner(connection, relation, records, self.settings.page_size, lambda: self._database.now(connection))
-            yield from scanner.pages(kind_of(self.settings, declared), since)
+            yield from self._scanner(connection, stream, declared).pages(since)
+
+    def _scanner(self, connection: Connection, name: str, declared: ReadStream) -> Scanner | ChangeScanner:
+        """Look up what a stream is read from."""
+        setting, schema = f"streams.{name}", self.settings.schema_name
+        relation = readable(connection, setting, declared, schema)
+        records = Records(relation, self._database.zone)
+        reading = Reading(connection, relation, records, self.settings.page_size, lambda: self._database.now(connection))
+        if declared.changes is None:
+            return Scanner(reading, self._window(declared))
+        noted = change_table(connection, f"{setting}.changes", declared.changes, relation, schema)
+        return ChangeScanner(reading, noted, self._log(declared.changes))
+
+    def _window(self, stream: ReadStream) -> Window | KeyOrder:
+        return Window(stream.changed_at, self._overlap, untimed=True) if stream.changed_at else KeyOrder()
+
+    def _log(self, changes: Changes) -> ChangeLog:
+        return ChangeLog(changes.table or "a query", self._overlap)
+
+    @property
+    def _overlap(self) -> timedelta:
+        return timedelta(seconds=self.settings.overlap)
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002 - the contract's word
         """Write each intent in a transaction of its own."""

@@ -3,50 +3,43 @@
 Rows whose changed_at is NULL, before 1900 or still to come are the `untimed` ones: no window would ever hold them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, false, func, or_, select, true
+from sqlalchemy import false, func, or_, select, true
 
-from connectors.sql.keyset import Keyset, Part
-from connectors.sql.records import Records
-from connectors.sql.relations import Relation
-from connectors.sql.settings import ReadStream, SqlSettings
+from connectors.sql.keyset import Keyset, Part, Reading
 from connectors.sql.values import read_position
 from threadline.sdk import ConfigError, Cursor, KeyOrder, Page, Window
-from threadline.sdk.cursors import Position, Rows, Span, foreign_cursor
+from threadline.sdk.cursors import Rows, Span
 
 _EARLIEST = "1900-01-01"
 """Before it a changed_at is a stand-in for "never"; as text it compares with the dates of every dialect."""
 
 
-def kind_of(settings: SqlSettings, stream: ReadStream) -> Window | KeyOrder:
-    """Return how a stream is read."""
-    if stream.changed_at is None:
-        return KeyOrder()
-    return Window(stream.changed_at, timedelta(seconds=settings.overlap), untimed=True)
-
-
 class Scanner:
-    """Reads one relation over one connection; `clock` tells the database's time."""
+    """Reads a table by the time of its rows' change, or all of it."""
 
-    def __init__(self, connection: Connection, relation: Relation, records: Records, page_size: int, clock: Callable[[], datetime]) -> None:
-        self._connection = connection
-        self._relation = relation
-        self._records = records
-        self._keyset = Keyset(connection, relation, records, page_size)
-        self._clock = clock
+    def __init__(self, reading: Reading, kind: Window | KeyOrder) -> None:
+        self._connection = reading.connection
+        self._relation = reading.relation
+        self._records = reading.records
+        self._clock = reading.clock
+        self._kind = kind
+        self._keyset = Keyset(reading)
 
-    def pages(self, kind: Window | KeyOrder, saved: Cursor | None) -> Iterator[Page]:
+    def pages(self, saved: Cursor | None) -> Iterator[Page]:
         """Yield what is new since `saved`."""
+        kind = self._kind
+        return kind.scan(saved, self._fetch) if isinstance(kind, KeyOrder) else kind.scan(saved, self._clock, self._fetch)
 
-        def fetch(span: Span) -> Rows:
-            part = self._part(span)
-            return self._keyset.read(part, _position(kind, part, span.after))
-
-        return kind.scan(saved, fetch) if isinstance(kind, KeyOrder) else kind.scan(saved, self._clock, fetch)
+    def _fetch(self, span: Span) -> Rows:
+        part = self._part(span)
+        # A position of another key, which the settings named before, begins the part again.
+        goes_on = span.after is not None and len(span.after) == len(part.order)
+        return self._keyset.read(part, read_position(span.after, self._kind) if span.after and goes_on else None)
 
     def _part(self, span: Span) -> Part:
         relation = self._relation
@@ -91,13 +84,3 @@ class Scanner:
             f"{self._relation.setting}: changed_at {self._relation.changed_at!r} holds {type(sample).__name__}, not times; "
             "name a timestamp column, or leave changed_at out to read all rows each time"
         )
-
-
-def _position(kind: Window | KeyOrder, part: Part, after: Position | None) -> list[Any] | None:
-    """Return the row to go on from; a position of another key (the settings changed) begins the part again."""
-    if after is None or len(after) != len(part.order):
-        return None
-    try:
-        return read_position(after)
-    except (ValueError, KeyError, ArithmeticError):
-        raise foreign_cursor(kind) from None

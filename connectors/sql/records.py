@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import types
 
 from connectors.sql.relations import Relation
-from connectors.sql.values import converter, json_value
+from connectors.sql.values import converter, json_value, text_bytes
 from threadline.sdk import RecordError, Rejected, encode_record
 
 
@@ -17,14 +17,14 @@ class Records:
 
     def __init__(self, relation: Relation, zone: tzinfo) -> None:
         self._relation = relation
-        self._zone = zone
+        self.zone = zone
         self._names = tuple(relation.columns)
         self._converters = [(name, converter(relation.type_of(name), self.zone_of(name))) for name in self._names]
 
     def zone_of(self, name: str) -> tzinfo:
         """Return the zone of a column's naive times: MySQL's TIMESTAMP comes in the session's, which is UTC."""
         instant = self._relation.dialect in ("mysql", "mariadb") and isinstance(self._relation.type_of(name), types.TIMESTAMP)
-        return UTC if instant else self._zone
+        return UTC if instant else self.zone
 
     def write(self, row: Sequence[Any]) -> bytes | Rejected:
         """Return the row's record, or what is wrong with it."""
@@ -38,7 +38,7 @@ class Records:
 
     def reject(self, row: Mapping[str, Any], reason: str) -> Rejected:
         """Keep a row as JSON in which texts have the database's own bytes, be they UTF-8 or not."""
-        raw = json.dumps(row, default=str, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        raw = text_bytes(json.dumps(row, default=str, ensure_ascii=False))
         key = ":".join(_key_text(json_value(row.get(name), self.zone_of(name))) for name in self._relation.key)
         return Rejected(key.encode("utf-8", "backslashreplace").decode(), raw, reason)
 

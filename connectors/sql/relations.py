@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import (
+    CHAR,
+    NCHAR,
     Column,
     ColumnClause,
     ColumnElement,
@@ -13,7 +15,10 @@ from sqlalchemy import (
     FromClause,
     Integer,
     MetaData,
+    String,
+    Subquery,
     Table,
+    Text,
     bindparam,
     cast,
     column,
@@ -30,8 +35,12 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from sqlalchemy.sql.sqltypes import DATETIME, NullType
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.settings import ReadStream, WriteTable
+from connectors.sql.settings import Changes, Origin, ReadStream, WriteTable
+from connectors.sql.values import is_unicode, text_bytes
 from threadline.sdk import ConfigError
+
+ORDER = "changes #"
+"""What the order of changes is called beside the columns of the table, one of which may be an order, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Relation:
     key: tuple[str, ...]
     changed_at: str | None
     dialect: str
+    is_unique: bool = False
+    """Whether the database lets no two rows have a key that it takes for the same."""
 
     def plain(self, name: str) -> ColumnElement[Any]:
         """Return a column without SQLAlchemy's conversions: they would fail for a whole page, ours fail for one row."""
@@ -52,6 +63,9 @@ class Relation:
 
     def bind(self, name: str, value: Any) -> ColumnElement[Any]:
         """Give a column's value back to the driver as it came from there."""
+        if isinstance(value, str) and not is_unicode(value):
+            # Only SQLite gives out, and takes, texts of other bytes.
+            return cast(bindparam(None, text_bytes(value), unique=True), Text)
         parameter: ColumnElement[Any] = bindparam(None, value, type_=NullType(), unique=True)
         # SQL Server compares DATETIME (1/300 s) with a parameter in more digits than it gives out: a row would exceed itself.
         coarse = self.dialect == "mssql" and type(self.type_of(name)) is DATETIME
@@ -64,15 +78,44 @@ class Relation:
 
 def readable(connection: Connection, setting: str, stream: ReadStream, schema: str | None) -> Relation:
     """Look a stream's table or query up; ConfigError names what is missing and what there is."""
-    origin = reflect(connection, setting, stream.table, schema) if stream.table else _subquery(connection, setting, str(stream.query))
+    origin = _origin(connection, setting, stream, schema)
     available = {each.name: each for each in origin.columns}
     needed = [*stream.key, *([stream.changed_at] if stream.changed_at else [])]
     wanted = dict.fromkeys([*needed, *(stream.columns or available)])
     _require(setting, wanted, available)
     ordered = {name: each for name, each in available.items() if name in wanted}
-    relation = Relation(setting, origin, ordered, stream.key, stream.changed_at, connection.dialect.name)
-    _require_keys(connection, relation)
+    is_unique = isinstance(origin, Table) and any(one and set(one) <= set(stream.key) for one in _unique_keys(inspect(connection), origin))
+    relation = Relation(setting, origin, ordered, stream.key, stream.changed_at, connection.dialect.name, is_unique)
+    _require_values(connection, relation, stream.key)
     return relation
+
+
+def change_table(connection: Connection, setting: str, changes: Changes, table: Relation, schema: str | None) -> Relation:
+    """Look up where the changes of a table are noted; keys are given the types of the table's, so that both are written alike."""
+    origin = _origin(connection, setting, changes, schema)
+    key = changes.key or table.key
+    _require(setting, [changes.order, *key], (each.name for each in origin.columns))
+    columns: dict[str, ColumnElement[Any]] = {ORDER: origin.columns[changes.order]}
+    for name, of_table in zip(key, table.key, strict=True):
+        wanted, element = table.type_of(of_table), origin.columns[name]
+        forms = {_form(kind, connection) for kind in (wanted, element.type) if not isinstance(kind, NullType)}
+        columns[f"changes {of_table}"] = cast(element, wanted) if len(forms) > 1 else element
+    noted = Relation(setting, origin, columns, tuple(columns), None, connection.dialect.name)
+    _require_values(connection, noted, [ORDER])
+    return noted
+
+
+def _form(kind: TypeEngine[Any], connection: Connection) -> str:
+    """Name how values of a type are written; CHAR has blanks that VARCHAR has not."""
+    if isinstance(kind, Integer):
+        return "integer"
+    if isinstance(kind, String) and not isinstance(kind, CHAR | NCHAR):
+        return "text"
+    return kind.compile(connection.dialect)
+
+
+def _origin(connection: Connection, setting: str, declared: Origin, schema: str | None) -> Table | Subquery:
+    return reflect(connection, setting, declared.table, schema) if declared.table else _subquery(connection, setting, str(declared.query))
 
 
 def writable(connection: Connection, setting: str, write: WriteTable, schema: str | None) -> Table:
@@ -100,7 +143,7 @@ def reflect(connection: Connection, setting: str, name: str, schema: str | None)
         raise ConfigError(f"{setting}: no table or view named {name!r}{within}{_instead(name, known)}") from None
 
 
-def _subquery(connection: Connection, setting: str, query: str) -> FromClause:
+def _subquery(connection: Connection, setting: str, query: str) -> Subquery:
     # A colon would begin a parameter.
     selected = text(query.strip().rstrip(";").replace(":", r"\:"))
     shape = selected.columns().subquery("records")
@@ -134,16 +177,15 @@ def _instead(name: str, known: Sequence[str]) -> str:
     return f"; there are: {', '.join(sorted(known)[:20])}" if known else "; there are none that this user may see"
 
 
-def _require_keys(connection: Connection, relation: Relation) -> None:
-    """Refuse rows that nothing identifies: they could be neither found again nor told apart."""
-    for name in relation.key:
-        element = relation.columns[name]
+def _require_values(connection: Connection, relation: Relation, names: Sequence[str]) -> None:
+    """Refuse rows that nothing identifies, or puts into an order: they could be neither found again nor told apart."""
+    for element in (relation.columns[name] for name in names):
         if isinstance(element, Column) and not element.nullable:
             continue
         if connection.execute(select(literal(1)).select_from(relation.origin).where(element.is_(None)).limit(1)).first():
             raise ConfigError(
-                f"{relation.setting}: rows have no value in the key column {name!r}; "
-                "choose a key that every row has, or leave them out with a query (... WHERE ... IS NOT NULL)"
+                f"{relation.setting}: rows have no value in the column {element.name!r}; "
+                "choose one that every row has, or leave them out with a query (... WHERE ... IS NOT NULL)"
             )
 
 

@@ -10,20 +10,43 @@ from threadline.sdk import Settings, credential
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class ReadStream(Settings):
-    """One stream: a table or view, or the rows of a SELECT."""
+class Origin(Settings):
+    """Where rows come from: a table or view, or a SELECT."""
 
     table: str | None = Field(None, description="table or view that is read")
     query: str | None = Field(None, description="instead of a table: one SELECT, without ORDER BY")
-    key: Names = Field(description="columns that identify a row: unique together, never NULL")
-    changed_at: str | None = Field(None, description="column that moves with every change; without it every pull reads all rows")
-    columns: Names | None = Field(None, description="columns to read; all when not given (key and changed_at are always read)")
-    mapping: str | None = Field(None, description="shipped mapping file; sql/<stream> when not given")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if (self.table is None) == (self.query is None):
             raise ValueError("give either table or query")
+        return self
+
+
+class Changes(Origin):
+    """A table in which the database, or a program, notes which rows of another one have changed or gone."""
+
+    order: str = Field(description="column that grows with each entry: a sequence number, a row version or a time")
+    key: Names | None = Field(None, description="columns that hold the row's key, in its order; they are called as there when not given")
+
+
+class ReadStream(Origin):
+    """One stream: the rows of a table or view, or of a SELECT."""
+
+    key: Names = Field(description="columns that identify a row: unique together, never NULL")
+    changed_at: str | None = Field(None, description="column that moves with every change; without it every pull reads all rows")
+    changes: Changes | None = Field(None, description="instead of changed_at: where it is noted which rows have changed or gone")
+    columns: Names | None = Field(None, description="columns to read; all when not given (key and changed_at are always read)")
+    mapping: str | None = Field(None, description="shipped mapping file; sql/<stream> when not given")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.changes and self.changed_at:
+            raise ValueError("give either changed_at or changes: with a table of changes no column needs to move")
+        if self.changes and self.changes.key and len(self.changes.key) != len(self.key):
+            raise ValueError(
+                f"changes.key names {len(self.changes.key)} columns for the {len(self.key)} of key: name one for each, in their order"
+            )
         return self
 
 

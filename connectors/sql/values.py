@@ -13,9 +13,11 @@ from uuid import UUID
 from sqlalchemy import types
 from sqlalchemy.types import TypeEngine
 
-from threadline.sdk import JSON, RecordError
+from threadline.sdk import JSON, ConfigError, CursorKind, RecordError
+from threadline.sdk.cursors import foreign_cursor
 
 _AS_THEY_ARE = (str, int, date, time, UUID, bool)
+_MICROSECOND = timedelta(microseconds=1)
 _AS_TEXT = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
 
 
@@ -160,6 +162,8 @@ _READ: dict[type[Any], Callable[[str], Any]] = {
 _POSITION: dict[str, tuple[type[Any], Callable[[Any], str], Callable[[str], Any]]] = {
     "time": (datetime, datetime.isoformat, datetime.fromisoformat),
     "date": (date, date.isoformat, date.fromisoformat),
+    "clock": (time, time.isoformat, time.fromisoformat),
+    "span": (timedelta, lambda span: str(span // _MICROSECOND), lambda text: int(text) * _MICROSECOND),
     "decimal": (Decimal, str, Decimal),
     "uuid": (UUID, str, UUID),
     "bytes": (bytes, lambda value: b64encode(value).decode(), b64decode),
@@ -167,7 +171,7 @@ _POSITION: dict[str, tuple[type[Any], Callable[[Any], str], Callable[[str], Any]
 
 
 def write_position(values: Sequence[Any]) -> list[JSON]:
-    """Write the values that a scan has come to as JSON, unrounded."""
+    """Write the values that a scan has come to as JSON, unrounded; ConfigError for a kind that has no such form."""
     return [_write_one(value) for value in values]
 
 
@@ -175,18 +179,42 @@ def _write_one(value: Any) -> JSON:
     for name, (kind, write, _) in _POSITION.items():
         if isinstance(value, kind):
             return {name: write(value)}
-    if isinstance(value, str | int | float):
+    if isinstance(value, str):
+        # Half a surrogate stands for a byte that is no UTF-8, which JSON could not hold.
+        return value if is_unicode(value) else {"text": b64encode(text_bytes(value)).decode()}
+    if isinstance(value, int | float):
         return value
-    raise TypeError(type(value).__name__)
+    if isinstance(value, _AS_TEXT):
+        return str(value)
+    raise ConfigError(f"a key of type {type(value).__name__} cannot be gone on from; name another column, or CAST it to text in a query")
 
 
-def read_position(values: Sequence[JSON]) -> list[Any]:
-    """Read what `write_position` wrote."""
-    return [_read_one(value) for value in values]
+def read_position(values: Sequence[JSON], kind: CursorKind) -> list[Any]:
+    """Read what `write_position` wrote; ConfigError for what it has not."""
+    try:
+        return [_read_one(value) for value in values]
+    except (ValueError, KeyError, ArithmeticError):
+        raise foreign_cursor(kind) from None
 
 
 def _read_one(value: JSON) -> Any:
     if not isinstance(value, dict):
         return value
     ((name, text),) = value.items()  # pyright: ignore[reportUnknownVariableType]
+    if name == "text":
+        return b64decode(str(text)).decode("utf-8", "surrogateescape")  # pyright: ignore[reportUnknownArgumentType]
     return _POSITION[str(name)][2](str(text))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text is one, or has bytes in it that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text_bytes(text: str) -> bytes:
+    """Return a text as the database's bytes, be they UTF-8 or not."""
+    return text.encode("utf-8", "surrogateescape")

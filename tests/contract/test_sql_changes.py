@@ -1,0 +1,232 @@
+"""Streams that are read by a table of changes: by triggers' logs, tombstones and histories of real databases."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from random import Random
+from threading import Thread
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from connectors.sql import Sql
+from tests.contract.sql_lab import DATABASES, Place, a_place, decoded, last_cursor, records
+from threadline.sdk import Cursor
+
+CHANGES = {"table": "parcels_log", "order": "log_id"}
+PARCELS = {"parcels": {"table": "parcels", "key": ["no"], "changes": CHANGES}}
+NUMBERED = {
+    "sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "postgresql": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "mariadb": "bigint AUTO_INCREMENT PRIMARY KEY",
+}
+
+
+@pytest.fixture(params=DATABASES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    yield from a_place(request.param, tmp_path)
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[Place]:
+    yield from a_place("sqlite", tmp_path)
+
+
+@pytest.fixture
+def on_postgresql(tmp_path: Path) -> Iterator[Place]:
+    yield from a_place("postgresql", tmp_path)
+
+
+@pytest.fixture
+def on_mariadb(tmp_path: Path) -> Iterator[Place]:
+    yield from a_place("mariadb", tmp_path)
+
+
+def logged(place: Place) -> Place:
+    """Make a table whose changes triggers log."""
+    place.run(
+        "CREATE TABLE parcels (no VARCHAR(20) PRIMARY KEY, state VARCHAR(20))",
+        f"CREATE TABLE parcels_log (log_id {NUMBERED[place.engine.dialect.name]}, op CHAR(1), no VARCHAR(20))",
+    )
+    if place.engine.dialect.name == "postgresql":
+        place.run(
+            "CREATE FUNCTION log_parcel() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO parcels_log (op, no) "
+            "VALUES (left(TG_OP, 1), coalesce(NEW.no, OLD.no)); RETURN NULL; END'",
+            "CREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON parcels FOR EACH ROW EXECUTE FUNCTION log_parcel()",
+        )
+        return place
+    for what, row in {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}.items():
+        entry = f"INSERT INTO parcels_log (op, no) VALUES ('{what[0]}', {row}.no);"
+        place.run(f"CREATE TRIGGER log_{what} AFTER {what} ON parcels FOR EACH ROW BEGIN {entry} END")
+    return place
+
+
+def put(place: Place, *numbers: int, state: str = "sent") -> None:
+    place.run(*[f"INSERT INTO parcels VALUES ('P{number}', '{state}')" for number in numbers])
+
+
+def told(found: list[dict[str, Any]]) -> dict[str, str]:
+    """Return what a store would hold of these records: the state, or that it is gone."""
+    return {record["no"]: "gone" if record.get("_deleted") else record["state"] for record in found}
+
+
+class Store:
+    """Keeps what pages tell, and the last page's cursor."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+        self.cursor: Cursor | None = None
+
+    def pull(self, sql: Sql, pages: int | None = None) -> None:
+        for page in islice(sql.pull("parcels", self.cursor), pages):
+            for no, state in told(decoded(page)).items():
+                self.rows[no] = state
+                if state == "gone":
+                    del self.rows[no]
+            self.cursor = through_json(page.cursor)
+
+
+def table(place: Place) -> dict[str, str]:
+    with place.engine.connect() as connection:
+        return dict(connection.exec_driver_sql("SELECT no, state FROM parcels"))
+
+
+def through_json(cursor: Cursor | None) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(cursor))
+
+
+def test_what_has_changed_or_gone_is_told(place: Place) -> None:
+    put(logged(place), 1, 2, 3)
+    sql = place.sql(streams=PARCELS)
+    sql.check()
+    pages = list(sql.pull("parcels", None))
+    assert told(records(iter(pages))) == {"P1": "sent", "P2": "sent", "P3": "sent"}
+    cursor = last_cursor(sql.pull("parcels", pages[-1].cursor))
+    place.run("UPDATE parcels SET state = 'lost' WHERE no = 'P2'", "DELETE FROM parcels WHERE no = 'P1'")
+    put(place, 4)
+    found = records(sql.pull("parcels", through_json(cursor)))
+    assert told(found) == {"P2": "lost", "P1": "gone", "P4": "sent"}
+    assert {"no": "P1", "_deleted": True} in found
+
+
+def test_nothing_is_read_again_once_it_is_settled(place: Place) -> None:
+    put(logged(place), 1, 2, 3)
+    sql = place.sql(streams=PARCELS)
+    cursor = last_cursor(sql.pull("parcels", None))
+    for _ in range(2):
+        (page,) = sql.pull("parcels", cursor)
+        assert (page.records, page.cursor) == ([], cursor)
+
+
+def test_a_row_that_went_and_came_again_is_there(place: Place) -> None:
+    put(logged(place), 1)
+    sql = place.sql(streams=PARCELS, page_size=2)
+    cursor = last_cursor(sql.pull("parcels", None))
+    place.run("DELETE FROM parcels")
+    put(place, 1, state="again")
+    # Each entry leads to the row as it is: the one that says that it was deleted, too.
+    assert [record["state"] for record in records(sql.pull("parcels", cursor))] == ["again", "again"]
+
+
+@pytest.mark.parametrize("overlap", [0, 60])
+def test_any_page_can_be_the_last_before_a_crash(place: Place, overlap: int) -> None:
+    put(logged(place), *range(7))
+    sql = place.sql(streams=PARCELS, page_size=2, overlap=overlap)
+    kept = Store()
+    for turn in range(1, 6):
+        stopped = Store()
+        stopped.pull(sql, pages=turn)
+        change(place, turn)
+        stopped.pull(sql, pages=turn)
+        # Of this one every run but the last breaks off after a page.
+        kept.pull(sql, pages=1)
+        change(place, 10 + turn)
+        stopped.pull(sql)
+        assert stopped.rows == table(place)
+    kept.pull(sql)
+    assert kept.rows == table(place)
+
+
+def change(place: Place, turn: int) -> None:
+    place.run(
+        f"UPDATE parcels SET state = 'turn {turn}' WHERE no IN ('P0', 'P{turn}')",
+        f"DELETE FROM parcels WHERE no = 'P{turn + 1}'",
+        f"INSERT INTO parcels VALUES ('new {turn}', 'sent')",
+    )
+
+
+def concurrently(place: Place, overlap: float) -> Store:
+    """Number an entry, let later ones be committed and read, and commit it then; return what is stored after one more pull."""
+    put(logged(place), 0)
+    sql, store = place.sql(streams=PARCELS, overlap=overlap), Store()
+    with place.engine.connect() as slow:
+        for turn in range(1, 6):
+            store.pull(sql)
+            put(place, turn)
+            if turn == 2:
+                slow.exec_driver_sql("INSERT INTO parcels VALUES ('slow', 'sent')")
+        assert "slow" not in store.rows
+        slow.commit()
+    store.pull(sql)
+    return store
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("overlap", [0, 60])
+def test_an_entry_that_is_committed_late_is_read_however_late_on_postgresql(on_postgresql: Place, overlap: int) -> None:
+    assert concurrently(on_postgresql, overlap).rows == table(on_postgresql)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("overlap", "is_read"), [(60, True), (0, False)])
+def test_an_entry_that_is_committed_late_is_read_within_the_overlap_on_mariadb(on_mariadb: Place, overlap: int, is_read: bool) -> None:
+    assert ("slow" in concurrently(on_mariadb, overlap).rows) == is_read
+
+
+@pytest.mark.postgres
+def test_an_entry_that_a_transaction_takes_back_holds_nothing_up(on_postgresql: Place) -> None:
+    put(logged(on_postgresql), 1)
+    sql, store = on_postgresql.sql(streams=PARCELS), Store()
+    store.pull(sql)
+    with on_postgresql.engine.connect() as undone:
+        undone.exec_driver_sql("INSERT INTO parcels VALUES ('undone', 'sent')")
+        put(on_postgresql, 2)
+        store.pull(sql)
+        undone.rollback()
+    for _ in range(2):
+        store.pull(sql)
+    (page,) = sql.pull("parcels", store.cursor)
+    assert (store.rows, list(page.records)) == (table(on_postgresql), [])
+
+
+@pytest.mark.postgres
+def test_many_writers_at_once_lose_nothing(on_postgresql: Place) -> None:
+    put(logged(on_postgresql), *range(20))
+    sql, store = on_postgresql.sql(streams=PARCELS, page_size=5), Store()
+    writers = [Thread(target=write_at_random, args=(on_postgresql, seed)) for seed in range(4)]
+    for writer in writers:
+        writer.start()
+    pulls = 0
+    while any(writer.is_alive() for writer in writers):
+        store.pull(sql, pages=1 + pulls % 7)
+        pulls += 1
+    for writer in writers:
+        writer.join()
+    store.pull(sql)
+    assert store.rows == table(on_postgresql)
+    assert pulls > 5
+
+
+def write_at_random(place: Place, seed: int) -> None:
+    """Write and take back in transactions that overlap with those of others; rows belong to one writer each, so that none waits."""
+    chance = Random(seed)
+    with place.engine.connect() as connection:
+        for turn in range(60):
+            for no in (f"P{4 * chance.randrange(5) + seed}", f"new {seed} {chance.randrange(9)}"):
+                connection.execute(sa.text("DELETE FROM parcels WHERE no = :no"), {"no": no})
+                if chance.random() < 0.7:
+                    connection.execute(sa.text("INSERT INTO parcels VALUES (:no, :state)"), {"no": no, "state": f"turn {turn}"})
+                connection.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": chance.random() / 200})
+            connection.rollback() if chance.random() < 0.2 else connection.commit()
