@@ -90,7 +90,7 @@ class Store:
 
 def table(place: Place) -> dict[str, str]:
     with place.engine.connect() as connection:
-        return dict(connection.exec_driver_sql("SELECT no, state FROM parcels"))
+        return dict(connection.exec_driver_sql("SELECT no, state FROM parcels").tuples().all())
 
 
 def through_json(cursor: Cursor | None) -> Any:
