@@ -5,7 +5,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from connectors.zendesk import exports, gone, push, push_tickets, ratings
+from connectors.zendesk import exports, gone, lists, push, push_tickets
 from connectors.zendesk.client import Client
 from connectors.zendesk.settings import ZendeskSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, Stream, Target
@@ -25,7 +25,7 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
     """Users, tickets, comments and what else customers leave behind; users, tickets and ticket comments back."""
 
     name = "zendesk"
-    about = "Zendesk Support: users, organizations, tickets, comments, ratings"
+    about = "Zendesk Support and Guide: users, organizations, tickets, comments, statuses, ratings, articles"
     extra = "zendesk"
     streams = (
         Stream(
@@ -50,6 +50,13 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
             cursor=exports.BY_TIME,
         ),
         Stream(
+            "status_changes",
+            key=("ticket_id", "id"),
+            mapping="zendesk/status_changes",
+            about="every status that a ticket was given, when and by whom",
+            cursor=exports.BY_TIME,
+        ),
+        Stream(
             "organizations",
             key=("id",),
             mapping="zendesk/organizations",
@@ -62,13 +69,29 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
             key=("id",),
             mapping="zendesk/satisfaction_ratings",
             about="what customers answered when asked how a ticket was handled",
-            cursor=ratings.BY_CREATION,
+            cursor=lists.BY_CREATION,
+            optional=True,
+        ),
+        Stream(
+            "deleted_tickets",
+            key=("id",),
+            mapping="zendesk/deleted_tickets",
+            about="who deleted which ticket within the last 30 days",
+            cursor=lists.AS_A_WHOLE,
+            optional=True,
+        ),
+        Stream(
+            "articles",
+            key=("id",),
+            mapping="zendesk/articles",
+            about="articles of the Help Center (Guide)",
+            cursor=exports.BY_TIME,
             optional=True,
         ),
     )
     objects = (
         PushObject("user", batch=100, repeat="upsert", about="a user, found by Zendesk id, external id or e-mail address"),
-        PushObject("ticket", batch=20, repeat="upsert", about="a ticket, found by its external id, or opened"),
+        PushObject("ticket", batch=20, repeat="upsert", about="a ticket, found by its external id, or opened", opens_case=True),
         PushObject("ticket_comment", batch=20, repeat="marker", about="a comment on a ticket; its audit holds the intent's id"),
     )
     sandbox = "connectors.zendesk.sandbox:ZendeskSandbox"
@@ -106,10 +129,16 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
                 return exports.by_cursor(client, stream, since, start, per_page, include="metric_sets")
             case "comments":
                 return exports.comments(client, since, start, per_page)
+            case "status_changes":
+                return exports.status_changes(client, since, start, per_page)
             case "organizations":
                 return exports.organizations(client, since, start, per_page)
             case "satisfaction_ratings":
-                return ratings.satisfaction_ratings(client, since, self.settings.start, per_page)
+                return lists.satisfaction_ratings(client, since, self.settings.start, per_page)
+            case "deleted_tickets":
+                return lists.deleted_tickets(client, since, per_page)
+            case "articles":
+                return exports.articles(client, since, start, per_page)
             case _:
                 raise self._unknown_stream(stream)
 

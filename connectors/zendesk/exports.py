@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from connectors.zendesk.client import Client, TooRecentError
 from connectors.zendesk.comments import CommentReader
+from connectors.zendesk.status_changes import StatusReader
 from threadline.sdk import JSON, Cursor, Opaque, Page, Rejected, split_records
 from threadline.sdk.budget import Allowance, Left
 from threadline.sdk.cursors import Following
@@ -44,6 +45,23 @@ class _CursorEnvelope(Struct):
 class _TimeEnvelope(Struct):
     end_of_stream: bool
     end_time: int | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether to go on at once."""
+        return not self.end_of_stream
+
+
+class _ArticlesEnvelope(Struct):
+    """The Help Center's own envelope (developer.zendesk.com, Understanding incremental article exports)."""
+
+    next_page: str | None
+    end_time: int | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """See `_TimeEnvelope`."""
+        return self.next_page is not None
 
 
 def first_start_time(start: datetime | None) -> int:
@@ -77,7 +95,28 @@ def comments(client: Client, since: Cursor | None, start: int, per_page: int) ->
     return _by_time(client, "ticket_events", since, start, reader.read, per_page=per_page, include="comment_events")
 
 
-def _by_time(client: Client, name: str, since: Cursor | None, start: int, made_of: Made, **asked: Any) -> Iterator[Page]:
+def status_changes(client: Client, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
+    """Read status changes out of the ticket events."""
+    reader = StatusReader(client)
+    return _by_time(client, "ticket_events", since, start, reader.read, per_page=per_page)
+
+
+def articles(client: Client, since: Cursor | None, start: int, per_page: int) -> Iterator[Page]:
+    """Read Help Center articles as they are in their own language."""
+    asked = {"sort_by": "updated_at", "sort_order": "asc", "per_page": per_page}
+    return _by_time(client, "articles", since, start, lambda rows: (rows, ()), "help_center/", _ArticlesEnvelope, **asked)
+
+
+def _by_time(
+    client: Client,
+    name: str,
+    since: Cursor | None,
+    start: int,
+    made_of: Made,
+    api: str = "",
+    shape: type[_TimeEnvelope | _ArticlesEnvelope] = _TimeEnvelope,
+    **asked: Any,
+) -> Iterator[Page]:
     """Read what `made_of` makes of the rows of a time-based export.
 
     A page may end in the middle of a second, so the next one begins with that second again: what is of one second
@@ -87,11 +126,12 @@ def _by_time(client: Client, name: str, since: Cursor | None, start: int, made_o
     def fetch(position: JSON) -> Following | None:
         start_time = start if position is None else position
         try:
-            envelope, body = client.read(f"/api/v2/incremental/{name}.json", _TimeEnvelope, start_time=start_time, **asked)
+            envelope, body = client.read(f"/api/v2/{api}incremental/{name}.json", shape, start_time=start_time, **asked)
         except TooRecentError:
             return None
         records, rejected = made_of(split_records(body, name))
+        # Where nothing has changed, the Help Center says 1.
         end_time = max(envelope.end_time, start_time) if envelope.end_time else None
-        return Following(records, end_time, not envelope.end_of_stream, rejected)
+        return Following(records, end_time, envelope.has_more, rejected)
 
     return BY_TIME.scan(since, fetch)

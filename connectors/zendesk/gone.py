@@ -4,6 +4,7 @@ What was merely deleted is still there: users and organizations among the others
 (developer.zendesk.com, Deleted Tickets), from which they can be restored.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from connectors.zendesk.client import Client, RefusalError
 
-LOOKED_UP = ("users", "tickets", "organizations")
+LOOKED_UP = ("users", "tickets", "organizations", "status_changes", "articles")
 AT_ONCE = 100
 """Ids that show_many takes, and tickets on a page of the deleted ones."""
 
@@ -38,7 +39,24 @@ class _Deleted(Struct):
 
 def gone(client: Client, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield, hundred by hundred, those of the keys whose records Zendesk has no longer."""
-    ids = [key for key in keys if key.isascii() and key.isdigit()]
+    if stream == "articles":
+        # Articles have no show_many.
+        return ([key] for key in keys if _is_id(key) and _is_unknown(client, "help_center/articles", key))
+    if stream == "status_changes":
+        return _gone_with_their_tickets(client, keys)
+    return _gone(client, stream, keys)
+
+
+def _gone_with_their_tickets(client: Client, keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    of_ticket: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        of_ticket[key.partition(":")[0]].append(key)
+    for tickets in _gone(client, "tickets", list(of_ticket)):
+        yield [key for ticket in tickets for key in of_ticket[ticket]]
+
+
+def _gone(client: Client, stream: str, keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    ids = [key for key in keys if _is_id(key)]
     restorable: set[str] | None = None
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
@@ -48,6 +66,10 @@ def gone(client: Client, stream: str, keys: Sequence[str]) -> Iterator[Sequence[
         if missing and stream == "tickets" and restorable is None:
             restorable = set(_deleted_tickets(client))
         yield [one for one in missing if one not in (restorable or ()) and _is_unknown(client, stream, one)]
+
+
+def _is_id(key: str) -> bool:
+    return key.isascii() and key.isdigit()
 
 
 def _is_unknown(client: Client, stream: str, identity: str) -> bool:

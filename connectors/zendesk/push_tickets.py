@@ -9,11 +9,11 @@ from typing import Any, cast
 from msgspec import Struct
 
 from connectors.zendesk.client import Client, RefusalError
-from connectors.zendesk.push import MARKER
+from connectors.zendesk.push import MARKER, REFERENCE
 from threadline.sdk import Intent, Receipt, RecordError
 from threadline.sdk.http import retrying
 
-OPENING = ("comment", "requester", "requester_id", "metadata", "via_followup_source_id")
+OPENING = ("comment", "requester", "requester_id", "metadata", "via_followup_source_id", "reference")
 """What only a new ticket takes from a payload: the rest is a state that each push brings about again."""
 TRIES = 3
 """Looks at a ticket that others change at the same time, in one push."""
@@ -84,8 +84,10 @@ def _create(client: Client, key: str, payload: Mapping[str, Any]) -> str:
     requester = cast("Mapping[str, Any]", payload.get("requester") or {})
     if not payload.get("requester_id") and not requester.get("email"):
         raise RecordError("requester: expected an e-mail address, or requester_id; a ticket would be the integration user's own")
-    # Read back, the opening comment must not be taken for news.
-    given = {**payload, "metadata": {**cast("Mapping[str, Any]", payload.get("metadata") or {}), MARKER: key}}
+    # Read back, the opening comment must not be taken for news, nor be told once more as a comment.
+    marks = {MARKER: key, **({REFERENCE: str(payload["reference"])} if payload.get("reference") else {})}
+    given = {**payload, "metadata": {**cast("Mapping[str, Any]", payload.get("metadata") or {}), **marks}}
+    given.pop("reference", None)
     if payload.get("requester_id"):
         given.pop("requester", None)
     elif not requester.get("name"):

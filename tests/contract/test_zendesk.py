@@ -183,7 +183,7 @@ def test_events_that_cannot_be_read_are_kept_and_the_others_go_on(zendesk: Zende
 
 
 def test_no_such_stream_or_object(zendesk: Zendesk) -> None:
-    with pytest.raises(ConfigError, match="no stream 'calls'; it has users, tickets, comments, organizations"):
+    with pytest.raises(ConfigError, match="no stream 'calls'; it has users, tickets, comments, status_changes, organizations"):
         zendesk.pull("calls", None)
     with pytest.raises(ConfigError, match="takes no 'macro'; it takes user, ticket, ticket_comment"):
         zendesk.push("macro", [])

@@ -15,6 +15,7 @@ from threadline.testing.conformance.trial import ONE_THREAD, contents, trial
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KINDS = {"users": "user", "tickets": "ticket", "organizations": "organization"}
+NOT_ASKED_FOR = ["comments", "satisfaction_ratings", "deleted_tickets"]
 
 
 @pytest.fixture
@@ -75,5 +76,20 @@ def test_a_sweep_marks_what_is_gone() -> None:
         assert {key: state for key, (state, _) in contents(store, tickets).items()} == {**dict.fromkeys(keys, "ok"), keys[2]: "gone"}
 
 
-def test_comments_cannot_be_asked_for(zendesk: Zendesk) -> None:
-    assert [stream.name for stream in zendesk.streams if not zendesk.looks_up(stream.name)] == ["comments", "satisfaction_ratings"]
+def test_what_has_no_address_cannot_be_asked_for(zendesk: Zendesk) -> None:
+    assert [stream.name for stream in zendesk.streams if not zendesk.looks_up(stream.name)] == NOT_ASKED_FOR
+
+
+def test_the_steps_of_a_ticket_are_gone_with_it(zendesk: Zendesk, sandbox: ZendeskSandbox) -> None:
+    rig = sandbox.rig()
+    there, deleted, purged = (rig.put("status_changes", number, NOON) for number in (1, 2, 3))
+    rig.delete("tickets", 2, NOON)
+    rig.delete("status_changes", 3, NOON)
+    assert gone(zendesk, "status_changes", [there, deleted, purged, "404:1", "404:2", "?5f3a9c"]) == [purged, "404:1", "404:2"]
+
+
+def test_an_archived_article_is_gone(zendesk: Zendesk, sandbox: ZendeskSandbox) -> None:
+    rig = sandbox.rig()
+    there, archived = (rig.put("articles", number, NOON) for number in (1, 2))
+    rig.delete("articles", 2, NOON)
+    assert gone(zendesk, "articles", [there, archived, "?5f3a9c"]) == [archived]

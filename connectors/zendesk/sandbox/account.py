@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from connectors.zendesk.sandbox.records import SPACING, Record, audit, change, said, seconds, stamp, ticket, user, via
+from connectors.zendesk.sandbox.records import SPACING, Record, audit, change, deleted_ticket, said, seconds, stamp, ticket, user, via
 from threadline.testing.sandbox import Shelf
 from threadline.testing.story import Commented, Event, Garbled, Moved, Opened, Person, Registered
 
@@ -20,6 +20,16 @@ STATES = ("new", "open", "pending", "hold", "solved", "closed", "deleted")
 def comment_id(number: int) -> int:
     """Return the id of a story's comment."""
     return _COMMENTED + number * AUDIT_IDS + SPACING
+
+
+def opening_audit_id(case: int) -> int:
+    """Return the id of the audit that opened a story's ticket."""
+    return _OPENED + case * AUDIT_IDS
+
+
+def opening_status_id(case: int) -> int:
+    """Return the id of the event in it that gave the ticket its first status: the third."""
+    return opening_audit_id(case) + 3 * SPACING
 
 
 class Account:
@@ -71,7 +81,7 @@ class Account:
         opened = ticket(event.case, at, requester, event.subject, event.text, channel, event.order)
         self.shelf.put("ticket", str(event.case), opened)
         events = [said(requester, event.text, public=True), change("subject", event.subject), change("status", "new")]
-        self.save_audit(audit(_OPENED + event.case * AUDIT_IDS, event.case, at, requester, events, channel=channel))
+        self.save_audit(audit(opening_audit_id(event.case), event.case, at, requester, events, channel=channel))
 
     def _comment(self, event: Commented) -> None:
         identity = _COMMENTED + event.comment * AUDIT_IDS
@@ -136,8 +146,14 @@ class Account:
         return held
 
     def touch(self, held: Record, at: str, **changed: Any) -> None:
-        """Change a ticket."""
-        self.save_ticket({**held, "updated_at": at, "generated_timestamp": seconds(at), **changed})
+        """Change a ticket; delete or restore it, where its status says so."""
+        changed_one = {**held, "updated_at": at, "generated_timestamp": seconds(at), **changed}
+        self.save_ticket(changed_one)
+        if changed_one["status"] == "deleted":
+            actor = self.shelf.get("user", str(held["assignee_id"] or API_USER)) or {"id": -1, "name": "System"}
+            self.shelf.put("deleted_ticket", str(held["id"]), deleted_ticket(changed_one, actor, held["status"]))
+        else:
+            self.shelf.drop("deleted_ticket", str(held["id"]))
 
     def save_ticket(self, document: Record) -> None:
         """Write a ticket; an index finds the newest one of an external id."""

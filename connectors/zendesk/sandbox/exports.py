@@ -64,6 +64,15 @@ class Exports:
         """Organizations by time."""
         return self._by_time(request, "organizations", "organization", outside_exports)
 
+    def articles(self, request: Request) -> Response:
+        """Articles of the Help Center by time, which tells the end in words of its own."""
+        query, (page, more) = request.query_params, self._changed_since(request, "article")
+        end_time = page[-1]["generated_timestamp"] if page else 1
+        asked = urlencode({**query, "start_time": end_time})
+        next_page = f"{self._sandbox.url}{request.url.path}?{asked}" if more else None
+        rows = [outside_exports(record) for record in page]
+        return JSONResponse({"count": len(rows), "next_page": next_page, "end_time": end_time, "articles": rows})
+
     def ticket_events(self, request: Request) -> Response:
         """Ticket events by time."""
         comments = "comment_events" in request.query_params.get("include", "")
@@ -89,24 +98,28 @@ class Exports:
 
     def _by_time(self, request: Request, name: str, kind: str, shown: Callable[[Record], Record]) -> Response:
         query = request.query_params
-        size, start, until = min(int(query.get("per_page", _MOST)), _MOST), int(query["start_time"]), self._until()
-        if start > min(until, max(time.time(), self._sandbox.account.newest(kind))):
+        if int(query["start_time"]) > min(self._until(), max(time.time(), self._sandbox.account.newest(kind))):
             return self._too_recent()
-        shelf, more = self._sandbox.shelf, False
-        page: list[Record] = []
-        for _, record in changes(shelf, kind, place_before(shelf, kind, start), size + 1):
-            if record["generated_timestamp"] > until:
-                break
-            # As at Zendesk a page takes more than was asked for when it would not get past its own second.
-            if len(page) >= size and page[-1]["generated_timestamp"] > start:
-                more = True
-                break
-            page.append(record)
+        page, more = self._changed_since(request, kind)
         end_time = page[-1]["generated_timestamp"] if page else None
         asked = {name: value for name, value in query.items() if name != "start_time"}
         next_page = f"{self._sandbox.url}{request.url.path}?{urlencode({**asked, 'start_time': end_time})}" if page else None
         rest = {"next_page": next_page, "count": len(page), "end_of_stream": not more, "end_time": end_time}
         return JSONResponse({name: [shown(record) for record in page], **rest})
+
+    def _changed_since(self, request: Request, kind: str) -> tuple[list[Record], bool]:
+        """Return a page of what changed from start_time on, and whether more follows."""
+        query = request.query_params
+        size, start, until = min(int(query.get("per_page", _MOST)), _MOST), int(query["start_time"]), self._until()
+        shelf, page = self._sandbox.shelf, list[Record]()
+        for _, record in changes(shelf, kind, place_before(shelf, kind, start), size + 1):
+            if record["generated_timestamp"] > until:
+                break
+            # As at Zendesk a page takes more than was asked for when it would not get past its own second.
+            if len(page) >= size and page[-1]["generated_timestamp"] > start:
+                return page, True
+            page.append(record)
+        return page, False
 
     def _until(self) -> float:
         """Return the time of the youngest change that exports show."""

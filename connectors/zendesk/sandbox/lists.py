@@ -22,6 +22,12 @@ def page_of_rows(request: Request, base: str, name: str, rows: list[Record]) -> 
     return _page(request, base, name, [(start + index, row) for index, row in enumerate(rows[start : start + size + 1], start=1)])
 
 
+def deleted_tickets(request: Request, base: str, shelf: Shelf) -> Response:
+    """Answer with a page of the tickets that can still be restored."""
+    size, after = _asked(request)
+    return _page(request, base, "deleted_tickets", shelf.after("deleted_ticket", after, size + 1))
+
+
 def satisfaction_ratings(request: Request, base: str, shelf: Shelf) -> Response:
     """Answer with a page of the ratings that were received from start_time to end_time, both inclusive."""
     query = request.query_params

@@ -15,6 +15,7 @@ SPACING = 128
 """Zendesk's ids grow in steps like this."""
 
 GROUP, BRAND, FORM = 6130852536346, 6130830354842, 6130830344474
+SECTION, PERMISSIONS, SEGMENT = 33152317085843, 33152086795411, 33152086785683
 CUSTOM_STATUS = {"new": 6130830355738, "open": 6130830355866, "pending": 6130830355994, "hold": 6130830356122}
 
 
@@ -190,6 +191,50 @@ def rating(identity: int, at: str, ticket: Record, score: str, comment: str | No
     }
 
 
+def deleted_ticket(ticket: Record, actor: Record, previous_state: str) -> Record:
+    """Make the row of a deleted ticket, as the list of those shows it."""
+    return {
+        "id": ticket["id"],
+        "subject": ticket["subject"],
+        "actor": {"id": actor["id"], "name": actor["name"]},
+        "deleted_at": ticket["updated_at"],
+        "previous_state": previous_state,
+    }
+
+
+def article(identity: int, at: str, author_id: int, title: str, body: str) -> Record:
+    """Make an article of the Help Center."""
+    page = f"{identity}-{title.replace(' ', '-')}"
+    return {
+        "id": identity,
+        "url": f"{ACCOUNT}/api/v2/help_center/en-us/articles/{page}.json",
+        "html_url": f"{ACCOUNT}/hc/en-us/articles/{page}",
+        "author_id": author_id,
+        "comments_disabled": False,
+        "content_tag_ids": [],
+        "label_names": [],
+        "draft": False,
+        "promoted": False,
+        "position": 0,
+        "vote_sum": 0,
+        "vote_count": 0,
+        "section_id": SECTION,
+        "created_at": at,
+        "updated_at": at,
+        "edited_at": at,
+        "name": title,
+        "title": title,
+        "body": body,
+        "source_locale": "en-us",
+        "locale": "en-us",
+        "outdated": False,
+        "outdated_locales": [],
+        "permission_group_id": PERMISSIONS,
+        "user_segment_id": SEGMENT,
+        "user_segment_ids": [SEGMENT],
+    }
+
+
 def said(author_id: int, text: str, public: bool) -> Record:
     """Make the event of a comment."""
     html = f'<div class="zd-comment" dir="auto"><p dir="auto">{escape(text)}</p></div>'
@@ -249,7 +294,8 @@ def ticket_event(audit: Record, comment_events: bool) -> Record:
     for event in audit["events"]:
         shared = {"id": event["id"], "via": audit["via"], "via_reference_id": None}
         if "field_name" in event:
-            children.append({**shared, event["field_name"]: event["value"], "event_type": event["type"]})
+            before = {"previous_value": event["previous_value"]} if "previous_value" in event else {}
+            children.append({**shared, event["field_name"]: event["value"], "event_type": event["type"], **before})
         elif event["type"] != "Comment":
             children.append({**shared, **event, "event_type": event["type"]})
         elif comment_events:

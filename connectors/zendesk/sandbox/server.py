@@ -106,6 +106,8 @@ class ZendeskSandbox(HttpSandbox):
             ("GET", "tickets/{id:int}/audits", self._audits),
             ("GET", "tickets/{id:int}/comments", self._comments),
             ("GET", "job_statuses/{id}", self._job),
+            ("GET", "help_center/articles/{id:int}", self._show("article")),
+            ("GET", "help_center/incremental/articles", self._articles),
             ("GET", "incremental/users/cursor", self.exports.endpoint(self.exports.users)),
             ("GET", "incremental/tickets/cursor", self.exports.endpoint(self.exports.tickets)),
             ("GET", "incremental/organizations", self.exports.endpoint(self.exports.organizations)),
@@ -161,18 +163,7 @@ class ZendeskSandbox(HttpSandbox):
         return outside_exports(document) if document and document.get("status") != "deleted" else None
 
     async def _deleted_tickets(self, request: Request) -> Response:
-        rows = [
-            {
-                "id": ticket["id"],
-                "subject": ticket["subject"],
-                "actor": {"id": API_USER, "name": "Integration"},
-                "deleted_at": ticket["updated_at"],
-                "previous_state": "open",
-            }
-            for ticket in self.shelf.all("ticket")
-            if ticket["status"] == "deleted"
-        ]
-        return lists.page_of_rows(request, self.url, "deleted_tickets", rows)
+        return lists.deleted_tickets(request, self.url, self.shelf)
 
     async def _write_user(self, request: Request) -> Response:
         given = (await request.json())["user"]
@@ -268,6 +259,9 @@ class ZendeskSandbox(HttpSandbox):
             except OutdatedError:
                 return _error(409, "UpdateConflict", "Safe Update prevented the update due to outdated ticket data")
         return JSONResponse({"ticket": outside_exports(ticket), "audit": audit})
+
+    async def _articles(self, request: Request) -> Response:
+        return self.exports.articles(request)
 
     async def _satisfaction_ratings(self, request: Request) -> Response:
         return lists.satisfaction_ratings(request, self.url, self.shelf)
