@@ -14,6 +14,12 @@ _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
 _BARE_ID = re.compile(r"[^<>\s,;]{1,900}@[^<>\s,;]{1,900}")
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\ufffd]{1,254}(?:@[^\s@<>\x00-\x1f\ufffd]{1,254})+")
 _DELIVERY_AGENTS = ("mailer-daemon", "postmaster", "mail-daemon")
+_NOBODY = "<>"
+"""The sender of what must not be answered (RFC 5321, 4.5.5)."""
+_COMMENT = re.compile(r"\([^()]*\)")
+_FRACTION = re.compile(r"(?<=:\d\d)\.\d+")
+_ZONE_WITHOUT_SIGN = re.compile(r"(\d{4} +\d\d?:\d\d(?::\d\d)?) +(?=\d{4}\s*$)")
+_TWELVE_HOURS = re.compile(r"\b(\d\d?)(:\d\d(?::\d\d)?) ?([AP])M\b", re.IGNORECASE)
 _UNREAD = re.compile(r"(mailer-daemon|mail-daemon|(no|do-?not)[-_.]?reply)\b", re.IGNORECASE)
 _AUTOMATIC = ("X-Autoreply", "X-Autorespond")
 
@@ -50,7 +56,19 @@ def addresses(fields: Fields, name: str) -> list[Address]:
     except (RecursionError, ValueError, IndexError):
         # Thousands of nested comments: nothing that a person has written.
         return []
-    return [Address(decode_words(display).strip() or None, address) for display, address in pairs if _ADDRESS.fullmatch(address)]
+    people = ((decode_words(display).strip(), address) for display, address in pairs if _ADDRESS.fullmatch(address))
+    return [Address(name if name not in ("", address) else None, address) for name, address in people]
+
+
+def author(fields: Fields) -> Address | None:
+    """Return who wrote a mail: From, else Sender, else the return path; MAILER-DAEMON for a mail system that names no address."""
+    written = text_field(fields, "From")
+    if found := addresses(fields, "From"):
+        return found[0]
+    if _NOBODY in written or _has_no_return_path(fields) or written.casefold() in _DELIVERY_AGENTS:
+        name = written.replace(_NOBODY, "").strip(' "')
+        return Address(name or None, "MAILER-DAEMON")
+    return next((each for name in ("Sender", "Return-Path") for each in addresses(fields, name)), None)
 
 
 def message_ids(fields: Fields, name: str) -> list[str]:
@@ -66,11 +84,24 @@ def message_ids(fields: Fields, name: str) -> list[str]:
 def sent_at(fields: Fields) -> tuple[datetime, str | None] | None:
     """Return the Date field in UTC, and the offset that it was written with (None: "-0000", unknown); None where it is no date."""
     try:
-        written = parsedate_to_datetime(str(fields.get("Date", "")))
+        written = _moment(str(fields.get("Date", "")))
         moment = written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment, written.isoformat()[-6:] if written.tzinfo else None
+
+
+def _moment(text: str) -> datetime:
+    """Read a date as RFC 5322 has it, as ISO 8601 has it, and with what some mailers do to the former."""
+    plain = _FRACTION.sub("", _COMMENT.sub("", text)).strip()
+    try:
+        return datetime.fromisoformat(plain)
+    except ValueError:
+        return parsedate_to_datetime(_ZONE_WITHOUT_SIGN.sub(r"\1 +", _TWELVE_HOURS.sub(_of_24_hours, plain)))
+
+
+def _of_24_hours(time: re.Match[str]) -> str:
+    return f"{int(time[1]) % 12 + (12 if time[3] in 'pP' else 0)}{time[2]}"
 
 
 def is_delivery_report(fields: Fields, sender: Address | None) -> bool:
@@ -89,7 +120,9 @@ def is_auto_submitted(fields: Fields) -> bool:
     """Say whether no person wrote it: Auto-Submitted (RFC 3834), or the older marks that mailers still set."""
     submitted = str(fields.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
     precedence = str(fields.get("Precedence", "")).strip().lower()
-    # Mail without a return path is mail that must not be answered (RFC 5321, 4.5.5).
-    without_return = str(fields.get("Return-Path", "")).strip() == "<>"
-    marked = submitted not in ("", "no") or precedence in ("bulk", "junk", "auto_reply") or without_return
+    marked = submitted not in ("", "no") or precedence in ("bulk", "junk", "auto_reply") or _has_no_return_path(fields)
     return marked or any(name in fields for name in _AUTOMATIC)
+
+
+def _has_no_return_path(fields: Fields) -> bool:
+    return str(fields.get("Return-Path", "")).strip() == _NOBODY

@@ -12,7 +12,7 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 from typing import cast
 
-from connectors.email.text import clean, guess
+from connectors.email.text import clean, declared, guess
 from threadline.sdk import RecordError
 
 MAX_DEPTH = 50
@@ -24,6 +24,8 @@ MAX_ENCODED_LINES = 2_000_000
 MAX_HEADER = 500_000
 """Bytes of header fields, those of all parts together."""
 MAX_FIELD = 64_000
+MAX_STRAY_LINES = 20
+"""How often lines without a field name may stand among header fields, as a mailer leaves them that forgets to fold."""
 MAX_MIME_FIELD = 4_000
 """Characters of one field that are read; the standard library takes quadratic time for the parameters of Content-Type."""
 
@@ -31,7 +33,18 @@ Fields = Message
 """Header fields of a part; the values are text, also where the mail holds undeclared 8-bit bytes."""
 
 _UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
-_NO_FIELD = re.compile(rb"^(?!From |[!-9;-~]*:|[ \t])", re.MULTILINE)
+_KNOWN_FIELD = (
+    rb"(?i:from|to|cc|subject|date|sender|reply-to|in-reply-to|references|message-id|return-path|delivered-to|received|mime-version"
+    rb"|content-[a-z-]+|x-[!-9;-~]+|[a-z]+-signature|list-[a-z]+|auto-submitted|precedence)[ \t]*:"
+)
+_NO_FIELD = re.compile(rb"^(?!From |[!-9;-~]*[ \t]*:|[ \t])", re.MULTILINE)
+_STRAY_LINE = re.compile(rb"^(?!From |[!-9;-~]*:|[ \t\r\n])", re.MULTILINE)
+_FIELD_FURTHER_ON = re.compile(rb"(?:(?!\r?\n|--)[^\n]*+\n){1,20}?(?=%b)" % _KNOWN_FIELD)
+_FURTHER = 2_000
+"""Bytes in which a field is looked for behind a line that is none, and begins none of the parts."""
+_BEFORE_FIELDS = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*\r?\n){0,20}[ \t]*(?=%b)" % _KNOWN_FIELD)
+_BLANK_BEFORE_COLON = re.compile(rb"^([!-9;-~]+)[ \t]+(?=:)", re.MULTILINE)
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _BLANK_LINE = re.compile(rb"\r?\n")
 _FOLD = re.compile(r"[\r\n]+")
 _PARSER = BytesHeaderParser(policy=compat32)
@@ -39,10 +52,11 @@ _PARSER = BytesHeaderParser(policy=compat32)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that holds no others, with its body still in its transfer encoding."""
+    """A part that holds no others, with its body still in its transfer encoding; `choice` is a number that alternatives share."""
 
     fields: Fields
     body: bytes
+    choice: int | None = None
 
     def content(self) -> bytes:
         """Undo the transfer encoding, as far as it is sound."""
@@ -60,10 +74,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """The fields of the whole mail, and its parts in their order."""
+    """The fields of the whole mail, its parts in their order, and the likely charset of what none is named for."""
 
     fields: Fields
     parts: list[Part]
+    charset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +92,9 @@ class _Delimiter:
 class _Boundary:
     """The delimiter lines of one multipart; no stretch of the mail is searched for them twice."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, choice: int | None = None) -> None:
         self.text = text.encode("utf-8")
+        self.choice = choice
         # What begins with a literal is searched for at the speed of memory, however many lines begin with dashes.
         self._search = re.compile(rb"\n--%b(--)?[ \t\v\f]*+(?=[\r\n]|\Z)" % re.escape(self.text)).search
         self._found: re.Match[bytes] | None = None
@@ -111,12 +127,16 @@ def _line_end(raw: bytes, start: int) -> int:
     return raw.find(b"\n", start) + 1
 
 
-def header_fields(block: bytes) -> Fields:
-    """Read a block of header fields, each as far as it is not too long."""
+def header_fields(block: bytes, charset: str | None = None) -> Fields:
+    """Read a block of header fields, each as far as it is not too long; `charset` is the likely one of what none is named for.
+
+    A line without a name goes on with the field above it, as if it were folded.
+    """
     fields = Message()
-    for name, value in _PARSER.parsebytes(block).raw_items():
+    named = _BLANK_BEFORE_COLON.sub(rb"\1", _LONE_RETURN.sub(b" ", block))
+    for name, value in _PARSER.parsebytes(_STRAY_LINE.sub(b" ", named)).raw_items():
         longest = MAX_MIME_FIELD if name.lower().startswith("content-") else MAX_FIELD
-        readable = guess(str(value).encode("utf-8", "surrogateescape"))
+        readable = guess(str(value).encode("utf-8", "surrogateescape"), charset)
         fields.set_raw(name, clean(_FOLD.sub("", readable))[:longest].strip())
     return fields
 
@@ -125,7 +145,8 @@ def boundary_of(fields: Fields) -> str | None:
     """Return the boundary of a multipart; None for anything else."""
     if fields.get_content_maintype() != "multipart":
         return None
-    return _readable(fields.get_boundary)
+    # No boundary has a quotation mark, but one that is not followed by a semicolon is read with what comes behind it.
+    return (_readable(fields.get_boundary) or "").removeprefix('"').partition('"')[0] or None
 
 
 def filename_of(fields: Fields) -> str | None:
@@ -152,6 +173,7 @@ class _Splitter:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.boundaries: list[_Boundary] = []
+        self.charset = None if raw.isascii() else declared(raw)
         self.entities = 0
         self.header_bytes = 0
 
@@ -164,19 +186,19 @@ class _Splitter:
             fields, body = self._header(start)
             boundary = boundary_of(fields)
             if boundary:
-                self._open(boundary)
+                self._open(boundary, fields.get_content_subtype())
             following = _delimiter(self.raw, body, len(self.raw), self.boundaries)
             if boundary and following and following.level == len(self.boundaries) - 1:
                 yield fields, None
             else:
                 end = following.start if following else len(self.raw)
-                yield fields, Part(fields, _body(self.raw, body, end) if following else self.raw[body:end])
+                content = _body(self.raw, body, end) if following else self.raw[body:end]
+                yield fields, Part(fields, content, self.boundaries[-1].choice if self.boundaries else None)
             start = self._next(following)
 
     def _header(self, start: int) -> tuple[Fields, int]:
         """Read header fields up to the first line that is none, whether or not it is the empty one; return where the body starts."""
-        first = _NO_FIELD.search(self.raw, start)
-        end = first.start() if first else len(self.raw)
+        end = self._end_of_fields(start)
         cut = _delimiter(self.raw, start, end, self.boundaries)
         if cut:
             end = cut.start
@@ -184,14 +206,26 @@ class _Splitter:
         if self.header_bytes > MAX_HEADER:
             raise RecordError(f"its header fields take more than {MAX_HEADER} bytes")
         blank = None if cut else _BLANK_LINE.match(self.raw, end)
-        return header_fields(self.raw[start:end]), blank.end() if blank else end
+        return header_fields(self.raw[start:end], self.charset), blank.end() if blank else end
 
-    def _open(self, boundary: str) -> None:
+    def _end_of_fields(self, start: int) -> int:
+        end = start
+        for _ in range(MAX_STRAY_LINES):
+            first = _NO_FIELD.search(self.raw, start)
+            end = first.start() if first else len(self.raw)
+            further = _FIELD_FURTHER_ON.match(self.raw, end, end + _FURTHER)
+            if further is None:
+                break
+            start = further.end()
+        return end
+
+    def _open(self, boundary: str, subtype: str) -> None:
         if len(self.boundaries) >= MAX_DEPTH:
             raise RecordError(f"its parts are nested more than {MAX_DEPTH} deep")
         if (len(self.boundaries) + 1) * len(self.raw) > MAX_SEARCHED:
             raise RecordError(f"its parts are nested more than {len(self.boundaries)} deep, which is too much for {len(self.raw)} bytes")
-        self.boundaries.append(_Boundary(boundary))
+        around = self.boundaries[-1].choice if self.boundaries else None
+        self.boundaries.append(_Boundary(boundary, self.entities if around is None and subtype == "alternative" else around))
 
     def _next(self, delimiter: _Delimiter | None) -> int | None:
         """Close what a delimiter ends; return where the next entity starts."""
@@ -210,8 +244,10 @@ def split(raw: bytes) -> Mail:
     """
     top: Fields | None = None
     parts: list[Part] = []
-    for fields, part in _Splitter(raw).entities_from(0):
+    before = _BEFORE_FIELDS.match(raw)
+    splitter = _Splitter(raw.replace(b"\r", b"\n") if before and b"\n" not in raw else raw)
+    for fields, part in splitter.entities_from(before.end() if before else 0):
         top = fields if top is None else top
         if part:
             parts.append(part)
-    return Mail(top if top is not None else Message(), parts)
+    return Mail(top if top is not None else Message(), parts, splitter.charset)

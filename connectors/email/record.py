@@ -1,6 +1,7 @@
 """One mail as the JSON record of the `messages` stream."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,12 +10,12 @@ from typing import Any
 from xxhash import xxh3_128_hexdigest
 
 from connectors.email import tnef
-from connectors.email.fields import Address, addresses, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
+from connectors.email.fields import Address, addresses, author, is_auto_submitted, is_delivery_report, message_ids, sent_at, text_field
 from connectors.email.mime import Fields, Mail, Part, filename_of, split
 from connectors.email.reply import new_text
 from connectors.email.report import delivery_report
 from connectors.email.settings import EmailSettings
-from connectors.email.text import clean, decode, decode_words, unflow
+from connectors.email.text import clean, declared, decode, decode_words, unflow
 from threadline.sdk.markup import html_to_text
 
 MARKER = "X-Threadline-Id"
@@ -23,6 +24,11 @@ MAX_TEXT = 1_000_000
 """Characters of a body that a record carries."""
 # No charset takes more bytes for a character, and one character above the limit says that the text was cut.
 _MAX_TEXT_BYTES = 4 * MAX_TEXT + 4
+
+_TEXT_TYPES = ("text/plain", "text/html")
+_COMPARED = 20_000
+_LINE_END = re.compile(r"\r{0,2}\n|\r")
+_NO_LETTER = re.compile(r"\W+")
 
 Document = dict[str, Any]
 
@@ -45,6 +51,15 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class _Text:
+    """What a part says; parts of one `choice` are alternatives."""
+
+    text: str
+    is_html: bool
+    choice: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Sides:
     """Who wrote to whom, seen from the company."""
 
@@ -62,8 +77,8 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
     """Read a mail into a record; RecordError for one beyond the bounds of `connectors.email.mime`."""
     parsed = split(mail.raw)
     fields = parsed.fields
-    senders, answers_to, to, cc = (addresses(fields, name) for name in ("From", "Reply-To", "To", "Cc"))
-    sender = senders[0] if senders else None
+    answers_to, to, cc = (addresses(fields, name) for name in ("Reply-To", "To", "Cc"))
+    sender = author(fields)
     about = delivery_report(parsed)
     report = about is not None or is_delivery_report(fields, sender)
     sides = _sides(sender, to + cc, answers_to, settings)
@@ -147,36 +162,62 @@ def _marker(fields: Fields, sender: Address | None, settings: EmailSettings) -> 
 
 
 def _content(mail: Mail) -> Document:
-    plain: list[str] = []
-    html: list[str] = []
+    texts: list[_Text] = []
+    named: list[_Text] = []
     attachments: list[Document] = []
     for part in mail.parts:
         kind = part.fields.get_content_type()
-        if _is_attached(part, kind):
-            attachments += _attached(part, kind)
-        else:
-            (html if kind == "text/html" else plain).append(_text(part))
-    text, markup = "\n".join(plain).strip(), "\n".join(html)
-    chosen = text or markup
+        if not _is_attached(part, kind):
+            texts.append(_text(part, kind, mail.charset))
+            continue
+        attachments += _attached(part, kind)
+        if kind in _TEXT_TYPES and part.fields.get_content_disposition() != "attachment":
+            named.append(_text(part, kind, mail.charset))
+    # Where nothing else is text, a file that is shown within the mail is what was written.
+    return {**_said(_shown(texts) or _shown(named)), "attachments": attachments}
+
+
+def _shown(texts: list[_Text]) -> list[_Text]:
+    """Leave out blank texts, and markup that is an alternative to plain text."""
+    written = [each for each in texts if each.text.strip()]
+    plain = {each.choice for each in written if not each.is_html and each.choice is not None}
+    return [each for each in written if not each.is_html or each.choice not in plain]
+
+
+def _said(shown: list[_Text]) -> Document:
+    plain = "\n".join(each.text for each in shown if not each.is_html).strip()
+    markup = "\n".join(each.text for each in shown if each.is_html)
+    laid_out = clean(html_to_text(markup[:MAX_TEXT])) if markup else ""
+    if plain and _says_the_same(plain, laid_out):
+        markup = laid_out = ""
+    text = "\n".join(filter(None, (laid_out, plain) if shown and shown[0].is_html else (plain, laid_out)))
     return {
-        "text": (text[:MAX_TEXT] if text or not markup else clean(html_to_text(markup[:MAX_TEXT]))) or None,
-        "text_cut": len(chosen) > MAX_TEXT,
-        "html": None if text else markup[:MAX_TEXT] or None,
-        "attachments": attachments,
+        "text": text[:MAX_TEXT] or None,
+        "text_cut": max(len(plain), len(markup), len(text)) > MAX_TEXT,
+        "html": markup[:MAX_TEXT] or None,
     }
+
+
+def _says_the_same(plain: str, laid_out: str) -> bool:
+    """Say whether a sender has sent a text twice without saying that one is an alternative to the other."""
+    written, other = (_NO_LETTER.sub("", text[:_COMPARED]) for text in (plain, laid_out))
+    return other in written or (written[:100] in other and 2 * len(written) >= len(other))
 
 
 def _is_attached(part: Part, kind: str) -> bool:
     if part.fields.get_content_disposition() == "attachment" or filename_of(part.fields):
         return True
     # A multipart without any part is text that somebody has labelled wrongly.
-    return kind not in ("text/plain", "text/html") and not kind.startswith("multipart/")
+    return kind not in _TEXT_TYPES and not kind.startswith("multipart/")
 
 
-def _text(part: Part) -> str:
-    text = clean(decode(part.content()[:_MAX_TEXT_BYTES], part.fields.get_content_charset()))
+def _text(part: Part, kind: str, likely: str | None) -> _Text:
+    content = part.content()[:_MAX_TEXT_BYTES]
+    is_html = kind == "text/html"
+    written = clean(decode(content, part.fields.get_content_charset(), (declared(content) if is_html else None) or likely))
     flowed = str(part.fields.get_param("format", "")).lower() == "flowed"
-    return unflow(text) if flowed else text.replace("\r\n", "\n")
+    text = unflow(written) if flowed else _LINE_END.sub("\n", written)
+    return _Text(text, is_html, part.choice)
 
 
 def _attached(part: Part, kind: str) -> list[Document]:

@@ -7,16 +7,25 @@ import re
 
 # Mail that says the left means the right: senders name the standard and use the vendor's larger set (as in the WHATWG Encoding Standard).
 _SUPERSETS = {
-    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "shift_jis": "cp932", "euc_kr": "cp949",
+    "iso8859-1": "cp1252", "iso8859-9": "cp1254", "shift_jis": "cp932", "euc_kr": "cp949",
     "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "iso2022_jp": "iso2022_jp_ext",
 }  # fmt: skip
-_ALIASES = {"x-sjis": "cp932", "iso-8859-8-i": "iso8859-8", "unicode-1-1-utf-7": "utf-7", "utf8mb4": "utf-8", "x-gbk": "gb18030"}
+_ALIASES = {"unicode-1-1-utf-7": "utf-7", "utf8mb4": "utf-8", "windows-31j": "cp932"}
+_LABEL = re.compile(r"(?:x-)?(?:(?:windows|win|dos|ibm|ms|cp)-?(?P<page>\d{3,5})|(?P<name>.+?)(?:-[ei])?)")
+"""Labels with what the standard library does not know of: an x in front, code pages by their vendor, the direction of Hebrew and Arabic."""
 # Codecs that take quadratic time, or that read escapes rather than text.
 _REFUSED = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
 
 _UNSAFE = re.compile("[\0\ud800-\udfff]")
 _WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)[ \t]+(?==\?)")
+_DECLARED = re.compile(rb"""charset\s*=\s*["']?([\w.:-]{2,40})""", re.IGNORECASE)
+_DECLARED_WITHIN = 100_000
+"""Bytes in which a charset's declaration is looked for."""
+_ESCAPES = re.compile(rb"\x1b(\([BJI]|\$[@B])")
+"""The character sets of ISO-2022-JP (RFC 1468), and the half-width katakana that Japanese mailers add."""
+_UPPER_HALF = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(256))
+_KANA = re.compile(rb"[\xa1-\xdf]")
 
 
 def clean(text: str) -> str:
@@ -24,23 +33,58 @@ def clean(text: str) -> str:
     return _UNSAFE.sub("�", text)
 
 
-def guess(data: bytes) -> str:
-    """Read bytes of an unnamed charset: UTF-8 if they are that, else Windows-1252, in which nearly all other unlabelled mail is."""
+def guess(data: bytes, charset: str | None = None) -> str:
+    """Read bytes of an unnamed charset: UTF-8 if they are nearly that, else the likely one, else Windows-1252, as in most mail."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+        text = data.decode("utf-8", "replace")
+    sound = sum(character > "\x7f" for character in text) - text.count("\ufffd")
+    if sound > text.count("\ufffd"):
+        return text
+    return _known(data, charset) or data.decode("cp1252", "replace")
 
 
-def decode(data: bytes, charset: str | None) -> str:
+def decode(data: bytes, charset: str | None, likely: str | None = None) -> str:
     """Read bytes as a mail's charset label says; a label that nobody knows, or that is wrong about UTF-8, is guessed."""
+    return _known(data, charset) or guess(data, likely)
+
+
+def declared(data: bytes) -> str | None:
+    """Return the first charset that is declared anywhere in a mail or in HTML, and says more than ASCII or UTF-8."""
+    names = (found[1].decode("ascii", "replace") for found in _DECLARED.finditer(data[:_DECLARED_WITHIN]))
+    return next((name for name in names if _codec(name)), None)
+
+
+def _codec(charset: str | None) -> str | None:
+    """Return the codec of a charset; None where it has to be guessed."""
+    label = _LABEL.fullmatch((charset or "ascii").lower().strip())
+    plain = (label["name"] or f"cp{label['page']}") if label else ""
     try:
-        name = codecs.lookup(_ALIASES.get((charset or "").lower(), charset or "ascii")).name
-        if name in _REFUSED or name in ("ascii", "utf-8"):
-            return guess(data)
-        return data.decode(_SUPERSETS.get(name, name), "replace")
+        name = codecs.lookup(_ALIASES.get(plain, plain)).name
     except (LookupError, ValueError):
-        return guess(data)
+        return None
+    return None if name in _REFUSED or name in ("ascii", "utf-8") else _SUPERSETS.get(name, name)
+
+
+def _known(data: bytes, charset: str | None) -> str | None:
+    name = _codec(charset)
+    try:
+        text = data.decode(name, "replace") if name else None
+    except (LookupError, ValueError):
+        # Some codecs make bytes of bytes, and some know no way to replace what they cannot read.
+        return None
+    return _iso2022_jp(data) if text and name == "iso2022_jp_ext" and "\ufffd" in text else text
+
+
+def _iso2022_jp(data: bytes) -> str:
+    """Read ISO-2022-JP with the circled digits and other characters of the vendors, which the codec of that name lacks, as EUC."""
+    first, *rest = _ESCAPES.split(data)
+    pieces = [first]
+    for escape, piece in zip(rest[::2], rest[1::2], strict=True):
+        upper = piece.translate(_UPPER_HALF)
+        pieces.append(upper if escape.startswith(b"$") else _KANA.sub(b"\x8e\\g<0>", upper) if escape == b"(I" else piece)
+    return b"".join(pieces).decode("euc_jis_2004", "replace")
 
 
 def _encoded(encoding: str, text: str) -> bytes | None:

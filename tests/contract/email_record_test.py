@@ -99,7 +99,7 @@ def test_a_sender_has_name_and_address(sandbox: EmailSandbox, written: bytes, na
     assert read(sandbox, b"From: " + written + b"\r\n\r\n")["from"] == {"name": name, "address": address}
 
 
-@pytest.mark.parametrize("written", [b"Ana", b"", b"undisclosed:;", b"<>", b"@", b"a@", b"(" * 50_000, b"ana@mail .\x00example"])
+@pytest.mark.parametrize("written", [b"Ana", b"", b"undisclosed:;", b"@", b"a@", b"(" * 50_000, b"ana@mail .\x00example"])
 def test_a_sender_without_a_usable_address_is_nobody_and_a_dead_letter(sandbox: EmailSandbox, written: bytes) -> None:
     record = read(sandbox, b"From: " + written + b"\r\nTo: support@shop.example\r\n\r\nhello\r\n")
     assert record["from"] is record["customer"] is None
