@@ -90,7 +90,8 @@ class Store:
 
 def table(place: Place) -> dict[str, str]:
     with place.engine.connect() as connection:
-        return dict(connection.exec_driver_sql("SELECT no, state FROM parcels").tuples().all())
+        rows: list[Any] = connection.exec_driver_sql("SELECT no, state FROM parcels").all()
+    return dict(rows)
 
 
 def through_json(cursor: Cursor | None) -> Any:
