@@ -29,6 +29,8 @@ _UNTOLD_FLAGS = {b"\\seen", b"\\recent", b"\\deleted"}
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """The arrival of a mail of which the server does not know it."""
 _UIDVALIDITY = re.compile(rb"UIDVALIDITY (\d+)", re.IGNORECASE)
+_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
+_COUNTED = re.compile(rb"\bMODSEQ \((\d+)\)", re.IGNORECASE)
 _MODSEQ = re.compile(rb"\(MODSEQ \d+\)", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
@@ -165,8 +167,31 @@ class Mailbox:
         return [uid for uid in present if uid not in held]
 
     def changed(self, modseq: int, last: int) -> list[int]:
-        """Return the UIDs up to `last` whose flags have changed since a modification sequence, ascending."""
-        return self._search("UID", f"1:{last}", "MODSEQ", str(modseq + 1)) if last else []
+        """Return the UIDs up to `last` whose flags have changed since a modification sequence, ascending.
+
+        A server that counts modifications, and then takes neither of the two commands that ask for them, is asked for none.
+        """
+        if not last:
+            return []
+        try:
+            return self._search("UID", f"1:{last}", "MODSEQ", str(modseq + 1))
+        except self._imap.abort:
+            raise
+        except (self._imap.error, RetryableError):
+            return self._changed_since(modseq, last)
+
+    def _changed_since(self, modseq: int, last: int) -> list[int]:
+        try:
+            kind, lines = self._imap.uid("FETCH", f"1:{last}", "(FLAGS MODSEQ)", f"(CHANGEDSINCE {modseq})")
+            told = self._answer("FETCH", kind, lines)
+        except self._imap.abort:
+            raise
+        except (self._imap.error, RetryableError):
+            logger.warning("the IMAP server counts modifications, and does not say which mails they are of: flags stay as they were read")
+            return []
+        # Some servers pass over the condition, and answer for every mail.
+        found = ((_UID.search(line), _COUNTED.search(line)) for line in told if isinstance(line, bytes))
+        return sorted({int(uid[1]) for uid, counted in found if uid and (counted is None or int(counted[1]) > modseq)})
 
     def _search(self, *criteria: str) -> list[int]:
         found = set[int]()
