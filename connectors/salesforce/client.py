@@ -5,19 +5,33 @@ headers when it logs in again, and has no timeouts.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
-from connectors.salesforce.errors import REQUESTS_SPENT, failure
+from connectors.salesforce.errors import failure
 from connectors.salesforce.login import Session, Sessions
 from connectors.salesforce.settings import SalesforceSettings
-from threadline.sdk import ConfigError, RetryableError
+from threadline.sdk import ConfigError
+from threadline.sdk.budget import UNLIMITED, Allowance, Budget, Left, metered
 from threadline.sdk.http import TIMEOUT, network_error, reroute, retrying
 
-_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+_USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
+_DAY = 24 * 3600
+
+
+def requests_left(headers: Mapping[str, str]) -> Left | None:
+    """Read how many requests the org has left of the last 24 hours' from Sforce-Limit-Info: "api-usage=18/5000"."""
+    usage = _USAGE.search(headers.get("Sforce-Limit-Info", ""))
+    return Left(max(0, int(usage[2]) - int(usage[1])), None, int(usage[2])) if usage else None
+
+
+def daily_requests(reserve: int) -> Allowance:
+    """Return the org's allowance, of which a reserve is left to others; logins and the list of versions are free."""
+    return Allowance("requests", None, _DAY, r"^\w+ .*/services/data/v", requests_left, "sliding", kept=reserve)
 
 
 class _Session(requests.Session):
@@ -31,7 +45,7 @@ class _Session(requests.Session):
 class Client:
     """One org's REST API."""
 
-    def __init__(self, settings: SalesforceSettings) -> None:
+    def __init__(self, settings: SalesforceSettings, budget: Budget = UNLIMITED) -> None:
         self._settings = settings
         self._session = _Session()
         # Neither ~/.netrc nor proxy variables may add credentials or change where personal data goes.
@@ -40,8 +54,8 @@ class Client:
         if settings.base_url:
             # The library knows only https and the host that the login names.
             reroute(self._session, "https://", settings.base_url)
+        metered(self._session, budget)
         self._sessions = Sessions(settings, self._session)
-        self._left: int | None = None
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call the REST API and repeat what may pass; `path` is below /services/data/vNN.N."""
@@ -55,11 +69,6 @@ class Client:
         except ValueError:
             raise ConfigError("Salesforce answered without a readable Date header: let the proxy at base_url pass it on") from None
 
-    def keep_reserve(self) -> None:
-        """Stop with RetryableError when only `api_reserve` of the org's daily requests are left."""
-        if self._left is not None and self._left <= self._settings.api_reserve:
-            raise RetryableError(f"{self._left} of the org's daily API requests are left: the rest waits", retry_after=REQUESTS_SPENT)
-
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
@@ -71,8 +80,6 @@ class Client:
             response = self._send(self._sessions.renewed(session), method, path, **options)
         if response.status_code >= 300:
             raise failure(response)
-        usage = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
-        self._left = int(usage[2]) - int(usage[1]) if usage else None
         return response
 
     def _send(self, session: Session, method: str, path: str, **options: Any) -> requests.Response:

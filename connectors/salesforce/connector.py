@@ -1,16 +1,18 @@
 """The connector."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from connectors.salesforce.client import Client
+from connectors.salesforce.client import Client, daily_requests
 from connectors.salesforce.names import best_phone, person_name
 from connectors.salesforce.pull import Pull, window
 from connectors.salesforce.push import BATCH, push_contacts
 from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk.budget import Allowance
 
 _SOBJECTS: Mapping[str, str] = {"contacts": "Contact", "cases": "Case"}
 _DEFAULT = window(SalesforceSettings.model_validate({}))
@@ -31,9 +33,17 @@ class Salesforce(Connector[SalesforceSettings], Target):
     sandbox = "connectors.salesforce.sandbox:SalesforceSandbox"
     connection_type = "salesforce"
 
-    def __init__(self, settings: SalesforceSettings) -> None:
-        super().__init__(settings)
-        self._client = Client(settings)
+    @cached_property
+    def _client(self) -> Client:
+        return Client(self.settings, self.budget)
+
+    def account(self) -> str | None:
+        """Return the org, where the settings name it."""
+        return None if self.settings.domain in ("login", "test") else self.settings.domain
+
+    def allowances(self) -> Sequence[Allowance]:
+        """See `Connector`."""
+        return [daily_requests(self.settings.api_reserve)]
 
     def available_streams(self) -> Sequence[Stream]:
         """Return the streams with the overlap and lag of the settings."""
@@ -57,4 +67,5 @@ class Salesforce(Connector[SalesforceSettings], Target):
 
     def close(self) -> None:
         """Close pooled connections."""
-        self._client.close()
+        if "_client" in self.__dict__:
+            self._client.close()

@@ -46,7 +46,6 @@ class DeleteLog:
         """Yield the records that are gone since, each as what is left of it (Id, IsDeleted, deletedDate), and the time covered then."""
         start, end = _minute(max(covered, now - _KEPT)), _minute(now)
         while end - start >= _MINUTE:
-            self._client.keep_reserve()
             answer, asked = self._ask(start, end)
             self._mind_gap(covered, max(start, _time(answer.earliest_date_available)))
             covered = _time(answer.latest_date_covered)

@@ -55,7 +55,6 @@ class Jobs:
     def read(self, place: Place) -> Rows | None:
         """Wait for a job, and read the part of its results where the place stands; None when it has none."""
         path = f"/jobs/query/{place.job}"
-        self._client.keep_reserve()
         try:
             # Only the first part can be too early.
             state = "JobComplete" if place.locator else self._wait(path)

@@ -134,7 +134,6 @@ class Pull:
         return Rows(records, last and Place(last.modstamp, last.id).row, more=True)
 
     def _ask(self, statement: str) -> bytes:
-        self._client.keep_reserve()
         # Deleted records are changes, too: queryAll finds them in the recycle bin.
         return self._client.call("GET", "/queryAll", params={"q": statement}).content
 

@@ -41,9 +41,7 @@ class SalesforceSettings(Settings):
     bulk_above: int | None = Field(
         10_000, ge=1, description="rows still to read above which a query job of Bulk API 2.0 reads them; null: never"
     )
-    api_reserve: int = Field(
-        0, ge=0, description="daily API requests to leave to others: a pull stops between two pages when no more are left"
-    )
+    api_reserve: int = Field(0, ge=0, description="daily API requests to leave to others: runs stop where they stand when no more are left")
 
     username: str | None = credential("user name, for SOAP login and the JWT bearer flow", connection="login", default=None)
     password: SecretStr | None = credential("password, for SOAP login", connection="password", default=None)

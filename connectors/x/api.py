@@ -1,6 +1,7 @@
 """The endpoints of X's API v2 that the connector uses, as JSON (https://docs.x.com/x-api)."""
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,10 +11,11 @@ from urllib.parse import urlsplit
 import requests
 
 from connectors.x.posts import Usage
-from connectors.x.session import VENDOR_HOST, XSession, server_time
+from connectors.x.session import VENDOR_HOST, XSession
 from connectors.x.settings import XSettings
 from threadline.sdk import JSON, ConfigError, RetryableError
-from threadline.sdk.http import retrying
+from threadline.sdk.budget import UNLIMITED, Budget
+from threadline.sdk.http import retrying, server_time
 
 
 class Listing(NamedTuple):
@@ -34,9 +36,9 @@ class Account(NamedTuple):
 class XApi:
     """X on behalf of one account, in OAuth 1.0a user context."""
 
-    def __init__(self, settings: XSettings) -> None:
+    def __init__(self, settings: XSettings, budget: Budget = UNLIMITED) -> None:
         self._settings = settings
-        self._session = XSession(settings.base_url)
+        self._session = XSession(settings.base_url, budget)
 
     @cached_property
     def client(self) -> Any:
@@ -68,22 +70,21 @@ class XApi:
         response = self.client.request("GET", "/2/users/me", user_auth=True)
         return Account(_said(response, "id"), _said(response, "username"))
 
-    def page(self, path: str, params: Mapping[str, str], *, keep_back: int = 0) -> Listing:
-        """GET one page of a list, with retries; it is the last when X then has only `keep_back` calls left in the window.
+    def page(self, path: str, params: Mapping[str, str]) -> Listing:
+        """GET one page of a list, with retries.
 
         X may answer 200 with `errors` beside `data`: what it could not show is left out, and the rest is a good page.
         """
-        return retrying(lambda: self._page(path, params, keep_back))
+        return retrying(lambda: self._page(path, params))
 
-    def _page(self, path: str, params: Mapping[str, str], keep_back: int) -> Listing:
+    def _page(self, path: str, params: Mapping[str, str]) -> Listing:
         response = self.client.request("GET", path, params=params, user_auth=True)
         body = _object(response)
         meta = body.get("meta")
         # An empty page has its meta, too; without it the list was not read, and its cursor must not move on.
         if not isinstance(meta, dict):
             raise RetryableError(f"X answered GET {path} without a list; the whole request failed on X's side")
-        self._session.leave(response, keep_back)
-        return Listing(body, cast("JSON", meta).get("next_token"), server_time(response.headers))
+        return Listing(body, cast("JSON", meta).get("next_token"), _clock(response))
 
     def look_up(self, path: str, params: Mapping[str, str]) -> Mapping[str, JSON]:
         """GET single things, with retries; X says in `errors` which of them it has not."""
@@ -100,7 +101,7 @@ class XApi:
         # Only this endpoint takes no user's signature, but the app's own token.
         headers, fields = {"Authorization": f"Bearer {token}"}, {"usage.fields": "cap_reset_day,project_usage"}
         response = self._session.get(f"{VENDOR_HOST}/2/usage/tweets", params=fields, headers=headers)
-        data, now = _data(response), datetime.fromtimestamp(server_time(response.headers), UTC)
+        data, now = _data(response), datetime.fromtimestamp(_clock(response), UTC)
         try:
             return Usage(int(data["project_usage"]), int(data["cap_reset_day"]), now)
         except (KeyError, TypeError, ValueError):
@@ -119,6 +120,10 @@ class XApi:
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
+
+
+def _clock(response: requests.Response) -> float:
+    return server_time(response.headers) or time.time()
 
 
 def _object(response: requests.Response) -> dict[str, JSON]:

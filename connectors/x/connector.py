@@ -1,13 +1,16 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cached_property
 
 from connectors.x.api import XApi
+from connectors.x.limits import allowances
 from connectors.x.lookup import messages_gone, posts_gone
-from connectors.x.posts import PostBudget
+from connectors.x.posts import Posts
 from connectors.x.pull import FEEDS, Reader
 from connectors.x.push import OBJECTS, push_one
 from connectors.x.settings import XSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk.budget import Allowance
 
 
 class X(Connector[XSettings], Target, Lookup):
@@ -52,10 +55,17 @@ class X(Connector[XSettings], Target, Lookup):
         PushObject("direct_message", batch=10, repeat="marker", about="a direct message in a conversation of two"),
     )
 
-    def __init__(self, settings: XSettings) -> None:
-        super().__init__(settings)
-        self._api = XApi(settings)
-        self._posts = PostBudget(settings.posts_per_month, self._api.usage)
+    @cached_property
+    def _api(self) -> XApi:
+        return XApi(self.settings, self.budget)
+
+    @cached_property
+    def _posts(self) -> Posts:
+        return Posts(self.settings.posts_per_month, self.budget, self._api.usage)
+
+    def allowances(self) -> Sequence[Allowance]:
+        """See `Connector`."""
+        return allowances(self.settings)
 
     def available_streams(self) -> Sequence[Stream]:
         """Return the streams that the settings ask for."""
@@ -91,7 +101,8 @@ class X(Connector[XSettings], Target, Lookup):
 
     def close(self) -> None:
         """Close pooled connections."""
-        self._api.close()
+        if "_api" in self.__dict__:
+            self._api.close()
 
     def _require(self, stream: str) -> None:
         offered = sorted(one.name for one in self.available_streams())

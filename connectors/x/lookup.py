@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from connectors.x.api import XApi
 from connectors.x.ids import id_at
-from connectors.x.posts import PostBudget
+from connectors.x.posts import Posts
 from connectors.x.session import RefusedError
 from threadline.sdk import JSON
 
@@ -18,14 +18,18 @@ NOT_FOUND = "resource-not-found"
 """Last word of the type of X's problem about what was deleted; what is only hidden from us has another."""
 
 
-def posts_gone(api: XApi, posts: PostBudget, ids: Iterable[str], younger: timedelta) -> Iterator[Sequence[str]]:
+def posts_gone(api: XApi, posts: Posts, ids: Iterable[str], younger: timedelta) -> Iterator[Sequence[str]]:
     """Yield, call by call, those of the posts that X has no longer; newest first, none older than `younger`."""
     asked = _younger(ids, younger)
     for start in range(0, len(asked), AT_ONCE):
         some = asked[start : start + AT_ONCE]
-        posts.room(len(some), len(some))
-        answer = api.look_up("/2/tweets", {"ids": ",".join(some)})
-        posts.spend(len(answer.get("data") or ()))
+        posts.take(len(some), len(some))
+        shown = 0
+        try:
+            answer = api.look_up("/2/tweets", {"ids": ",".join(some)})
+            shown = len(answer.get("data") or ())
+        finally:
+            posts.give_back(len(some) - shown)
         yield _not_found(answer, some)
 
 

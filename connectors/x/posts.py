@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from threadline.sdk import RetryableError
+from connectors.x.limits import POSTS
+from threadline.sdk.budget import Budget, Left
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +31,25 @@ def _on(month: datetime, day: int) -> datetime:
     return month.replace(day=min(max(day, 1), calendar.monthrange(month.year, month.month)[1]))
 
 
-class PostBudget:
-    """Posts that may be read: asks X once how many were, and counts from there; without a bound it asks nothing."""
+class Posts:
+    """Posts that may be read: X is asked once how many were; without a bound it is asked nothing."""
 
-    def __init__(self, posts_per_month: int | None, usage: Callable[[], Usage]) -> None:
-        self._bound = posts_per_month
+    def __init__(self, bound: int | None, budget: Budget, usage: Callable[[], Usage]) -> None:
+        self._bound = bound
+        self._budget = budget
         self._ask = usage
-        self._usage: Usage | None = None
-        self._read = 0
+        self._asked = False
 
-    def room(self, wanted: int, least: int) -> int:
+    def take(self, wanted: int, least: int) -> int:
         """Return how many posts to ask for, from `least` to `wanted`; RetryableError when that many may not be read any more."""
         if self._bound is None:
             return wanted
-        self._usage = self._usage or self._ask()
-        left = self._bound - self._usage.posts - self._read
-        if left < least:
-            raise RetryableError(
-                f"X: of the {self._bound} posts a month that posts_per_month allows, {max(left, 0)} are left, and a call reads "
-                f"{least} at least; what follows is read after the reset, or with a higher bound",
-                retry_after=self._usage.until_reset(),
-            )
-        return min(wanted, left)
+        if not self._asked:
+            usage = self._ask()
+            self._budget.tell(POSTS, Left(max(0, self._bound - usage.posts), usage.until_reset()))
+            self._asked = True
+        return self._budget.take(POSTS, wanted, least)
 
-    def spend(self, posts: int) -> None:
-        """Count posts that were read."""
-        self._read += posts
+    def give_back(self, posts: int) -> None:
+        """Return those that X did not show."""
+        self._budget.give_back(POSTS, posts)

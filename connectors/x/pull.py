@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from connectors.x.api import XApi
 from connectors.x.ids import id_at
-from connectors.x.posts import PostBudget
+from connectors.x.posts import Posts
 from connectors.x.records import Join, join_direct_message, join_post, read_batch
 from connectors.x.session import RefusedError
 from connectors.x.settings import XSettings
@@ -74,7 +74,7 @@ FEEDS = {
 class Reader:
     """Reads the lists as the settings have it."""
 
-    def __init__(self, api: XApi, settings: XSettings, posts: PostBudget) -> None:
+    def __init__(self, api: XApi, settings: XSettings, posts: Posts) -> None:
         self._api = api
         self._settings = settings
         self._posts = posts
@@ -85,23 +85,25 @@ class Reader:
         return feed.cursor.scan(cursor, lambda below: self._listing(feed, below))
 
     def _listing(self, feed: Feed, below: Below) -> Listing:
+        wanted = max(feed.least, self._settings.page_size)
+        most = self._posts.take(wanted, feed.least) if feed.counted else wanted
+        shown = 0
         try:
-            answer = self._api.page(
-                feed.path.format(own_id=self._api.account.id), self._params(feed, below), keep_back=self._settings.calls_kept_back
-            )
+            answer = self._api.page(feed.path.format(own_id=self._api.account.id), self._params(feed, below, most))
+            shown = len(answer.body.get("data") or ())
         except RefusedError as error:
             if below.until_id or below.pagination_token:
                 raise ForgottenError(str(error)) from None
             raise
-        if feed.counted:
-            self._posts.spend(len(answer.body.get("data") or ()))
+        finally:
+            if feed.counted:
+                self._posts.give_back(most - shown)
         batch = read_batch(answer.body, feed.join, self._api.account.id, below.since_id)
         token = None if batch.met_known else answer.next_token
         return Listing(batch.records, batch.ids, token, id_at(answer.server_time - LAG.total_seconds()), batch.rejected)
 
-    def _params(self, feed: Feed, below: Below) -> Mapping[str, str]:
-        wanted = max(feed.least, self._settings.page_size)
-        params = {**feed.params, "max_results": str(self._posts.room(wanted, feed.least) if feed.counted else wanted)}
+    def _params(self, feed: Feed, below: Below, most: int) -> Mapping[str, str]:
+        params = {**feed.params, "max_results": str(most)}
         since_id = below.since_id
         if feed.searched:
             params["query"] = self._query()

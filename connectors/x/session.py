@@ -5,24 +5,20 @@ logs bodies at DEBUG. It leaves its session open to be replaced, so all of that 
 """
 
 import logging
-import re
-import time
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
 
+from connectors.x.limits import seconds_until_reset
 from threadline.sdk import ConfigError, RetryableError
+from threadline.sdk.budget import UNLIMITED, Budget, metered
 from threadline.sdk.http import TIMEOUT, network_error, raise_for_status, retry_after
 
 TWEEPY_HOST = "https://api.twitter.com"
 VENDOR_HOST = "https://api.x.com"
 USAGE_CAP_WAIT = 3600.0
 """Seconds; a monthly cap gives no time of reset, and asking again soon costs calls."""
-LIMITS = ("x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour")
-"""The limits that X counts a call against: those of 15 minutes, and where it writes also those of a day."""
 APP_PROBLEMS = ("oauth1-permissions", "client-forbidden", "unsupported-authentication", "usage-capped")
 """Last words of the problem types that concern the app or the account, not the one request."""
 
@@ -42,11 +38,11 @@ class RefusedError(ConfigError):
 class XSession(requests.Session):
     """A session whose calls raise a ConnectorError instead of answering with an error status."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, budget: Budget = UNLIMITED) -> None:
         super().__init__()
         self.trust_env = False
         self._base_url = base_url.rstrip("/")
-        self._open_again: dict[tuple[str, str], float] = {}
+        metered(self, budget)
         for name in QUIET_LOGGERS:
             logging.getLogger(name).setLevel(logging.INFO)
 
@@ -58,61 +54,14 @@ class XSession(requests.Session):
         return prepared
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Make one call, unless its quota is known to be used up."""
-        route = _route(request)
-        wait = self._open_again.get(route, 0.0) - time.monotonic()
-        if wait > 0:
-            raise RetryableError(f"X: no calls to {route[0]} {route[1]} are left in this window", retry_after=wait)
+        """Make one call that ends."""
         options["timeout"] = options.get("timeout") or TIMEOUT
         try:
             response = super().send(request, **options)
         except requests.RequestException as error:
             raise network_error(error, "X", self._base_url) from None
-        self.leave(response, 0)
-        try:
-            _raise_for_problem(response)
-        except RetryableError as error:
-            self._close(route, error.retry_after or 0)
-            raise
+        _raise_for_problem(response)
         return response
-
-    def leave(self, response: requests.Response, calls: int) -> None:
-        """Make no more calls like this one before the reset, when only so many are left by one of X's limits."""
-        if wait := seconds_until_reset(response.headers, calls):
-            self._close(_route(response.request), wait)
-
-    def _close(self, route: tuple[str, str], seconds: float) -> None:
-        self._open_again[route] = time.monotonic() + seconds
-
-
-def _route(request: requests.PreparedRequest) -> tuple[str, str]:
-    """Return what X counts as one endpoint: the method, and the path whatever ids are in it."""
-    return str(request.method), re.sub(r"\d{5,}(-\d+)?", "{id}", urlsplit(str(request.url)).path)
-
-
-def seconds_until_reset(headers: Mapping[str, str], left: int, *, refused: bool = False) -> float | None:
-    """Return how long to wait for the limits of which not more than `left` calls are left; None where there is no such limit.
-
-    A call that was `refused` met a limit also where no count says so. Resets (epoch seconds) are read against the Date
-    header, so that this machine's clock does not matter.
-    """
-    unsaid = left if refused else left + 1
-    spent = [name for name in LIMITS if _number(headers, f"{name}-remaining", unsaid) <= left]
-    reset = max((_number(headers, f"{name}-reset", 0) for name in spent), default=0)
-    return max(1.0, reset - server_time(headers) + 1.0) if reset else None
-
-
-def _number(headers: Mapping[str, str], name: str, absent: int) -> int:
-    text = headers.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else absent
-
-
-def server_time(headers: Mapping[str, str]) -> float:
-    """Return X's clock as epoch seconds; this machine's where the answer has no readable Date."""
-    try:
-        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    except ValueError:
-        return time.time()
 
 
 def _problem(response: requests.Response) -> dict[str, Any]:
@@ -137,7 +86,7 @@ def _raise_for_problem(response: requests.Response) -> None:
             "(new permissions need a new access token) and this machine's clock"
         )
     if status == 429:
-        reset = seconds_until_reset(response.headers, 0, refused=True) or retry_after(response.headers)
+        reset = seconds_until_reset(response.headers) or retry_after(response.headers)
         wait = USAGE_CAP_WAIT if kind == "usage-capped" else reset
         raise RetryableError(f"{where}: {problem.get('title', 'rate limit reached')}", retry_after=wait)
     if status == 402 or (status == 403 and kind in APP_PROBLEMS):

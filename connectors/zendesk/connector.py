@@ -4,12 +4,16 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from connectors.zendesk import exports, gone, lists, push, push_tickets
 from connectors.zendesk.client import Client
 from connectors.zendesk.settings import ZendeskSettings
 from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, Stream, Target
-from threadline.sdk.budget import Allowance
+from threadline.sdk.budget import Allowance, limit_headers
+
+REQUESTS = Allowance("requests", None, 60, told=limit_headers("ratelimit", "x-rate-limit"))
+"""All calls of a minute (https://developer.zendesk.com/api-reference/introduction/rate-limits/)."""
 
 
 class _User(Struct):
@@ -106,8 +110,8 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
         return self.settings.subdomain
 
     def allowances(self) -> Sequence[Allowance]:
-        """See `Connector`; what a proxy or a stand-in allows it says itself."""
-        return (exports.ALLOWED,) if self.settings.subdomain else ()
+        """See `Connector`; how many calls the plan allows Zendesk says itself, and a proxy or a stand-in also how many exports."""
+        return (exports.ALLOWED if self.settings.subdomain else replace(exports.ALLOWED, calls=None), REQUESTS)
 
     def check(self) -> None:
         """Ask who we are; the exports need an administrator."""

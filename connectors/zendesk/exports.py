@@ -34,7 +34,7 @@ def calls_left(headers: Mapping[str, str]) -> Left | None:
     return Left(int(told["remaining"]), float(told["resets"]) if "resets" in told else None)
 
 
-ALLOWED = Allowance("exports", 10, 60, r"^/api/v2/incremental/", calls_left)
+ALLOWED = Allowance("exports", 10, 60, r"^GET .*/api/v2/incremental/", calls_left)
 
 
 class _CursorEnvelope(Struct):

@@ -1,6 +1,9 @@
 """What there is to see after a sync: connectors, check, status, and that a second sync finds nothing new."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
 
 from tests.cli.company import SYSTEMS, TARGETS, Nordlicht, Shell
 from threadline.store.database import open_database
@@ -71,13 +74,30 @@ def test_the_status_shows_what_is_left_of_an_accounts_calls(shell: Shell) -> Non
     shell.settings("sources: {}\n")
     with open_database(f"sqlite:///{shell.folder / '.threadline' / 'threadline.db'}", create=True) as database:
         with database.read() as view:
-            since = view.now() - timedelta(seconds=30)
+            now = view.now()
+        since, day = now - timedelta(seconds=30), timedelta(days=1)
+        rows: list[tuple[Any, ...]] = [
+            ("zendesk acme", "exports", "fixed", 10, 0, 8, since, since + timedelta(seconds=60), 0.0),
+            ("x", "posts", "month", 900, 100, 1, now - 10 * day, now + 20 * day, 0.0),
+            ("salesforce acme.my", "requests", "sliding", 5_000, 500, 3_000, now, now + day, 1.0),
+            ("salesforce calm.my", "requests", "sliding", 5_000, 0, 3_000, now, now + day, 0.01),
+            ("shop", "requests", "fixed", 60, 20, 40, since, since + timedelta(minutes=5), 0.0),
+        ]
         with database.write() as transaction:
-            transaction.append(BUDGETS, [("zendesk acme", "exports", 10, 60, 8, since), ("x acme", "posts", 900, 3_600, 1, since)])
+            transaction.append(BUDGETS, rows)
     said = {line.split("  ")[0]: line.split() for line in shell.run("status").out.splitlines()}
     assert said["zendesk acme"][2:6] == ["exports", "10", "8", "2"]
     assert "until" in said["zendesk acme"]
-    assert said["x acme"][-2:] == ["all", "along"]
+    assert (said["x"][1:6], said["x"][-2:]) == (["posts", "900", "1", "799", "100"], ["all", "along"])
+    assert said["salesforce acme.my"][2:7] == ["requests", "5,000", "3,000", "1,500", "500"]
+    assert "bit by bit lasts until" in " ".join(said["salesforce acme.my"])
+    assert said["salesforce calm.my"][-2:] == ["all", "along"]
+    assert said["shop"][-2:] == ["used", "up"]
+    accounts = {one["account"]: one for one in shell.run("status", "--json").json["accounts"]}
+    assert accounts["salesforce acme.my"]["renewed"] is None
+    hours = (datetime.fromisoformat(accounts["salesforce acme.my"]["exhausted"]) - now).total_seconds() / 3_600
+    assert hours == pytest.approx(1_500 / (1.0 - 3_000 / 86_400) / 3_600, abs=0.05)
+    assert accounts["shop"]["left"] == 0
 
 
 def test_the_status_of_streams_never_pulled_says_so(shell: Shell) -> None:

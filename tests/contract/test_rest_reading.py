@@ -366,12 +366,12 @@ class Counted(Budget):
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def spend(self, path: str) -> None:
-        self.calls.append(path)
+    def spend(self, call: str) -> None:
+        self.calls.append(call)
         if len(self.calls) > 3:
             raise RetryableError("all calls are used up", retry_after=4000)
 
-    def heard(self, path: str, headers: object) -> None:
+    def heard(self, call: str, headers: object) -> None:
         pass
 
 
@@ -389,7 +389,7 @@ def test_calls_are_taken_from_the_account_of_all_processes(server: Server, conne
     with pytest.raises(RetryableError, match="all calls are used up") as caught:
         read(rest)
     assert (caught.value.retry_after, len(server.asked)) == (4000, 3)
-    assert counted.calls[:2] == ["/things", "/things?c=1"]
+    assert counted.calls[:2] == ["GET /things", "GET /things?c=1"]
     assert connect(stream("about: x")).allowances() == ()
 
 

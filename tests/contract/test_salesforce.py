@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.login import ConnectedApp
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
+from tests.contract.counting import counted
 from tests.contract.salesforce_lab import LONG_AGO, connecting, emptied, person, rows
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError, Window
 from threadline.sdk import http as sdk_http
@@ -335,18 +337,25 @@ class TestPull:
         assert caught.value.retry_after == 3600
         assert len(sandbox.calls) == 2
 
-    def test_the_reserve_stops_between_pages_and_resumes(self, connect: Any, sandbox: SalesforceSandbox) -> None:
+    def test_the_reserve_stops_between_pages_and_resumes(self, connect: Any, sandbox: SalesforceSandbox, tmp_path: Path) -> None:
         tell(sandbox, [registered(number) for number in range(6)])
         sandbox.batch_size, sandbox.limit_per_minute = 2, 50
         pages: list[Page] = []
 
         def pull() -> None:
-            for page in connect(api_reserve=46).pull("contacts", None):
-                pages.append(page)  # noqa: PERF402 - the pages before the error count
+            with counted(connect(api_reserve=46), tmp_path) as connector:
+                for page in connector.pull("contacts", None):
+                    pages.append(page)  # noqa: PERF402 - the pages before the error count
 
-        with pytest.raises(RetryableError, match="46 of the org's daily API requests are left"):
+        message = r"salesforce has none left of its 50 requests in 24 hours \(46 more are left to others\)"
+        with pytest.raises(RetryableError, match=message) as caught:
             pull()
+        assert 90 < (caught.value.retry_after or 0) < 24 * 3600
         assert 0 < len(pages) < 3
+        calls = len(sandbox.calls)
+        with pytest.raises(RetryableError, match=message):
+            pull()
+        assert all("/v62.0" not in path for _, path in list(sandbox.calls)[calls:]), "another process knows of it without asking"
         assert len(numbers(pages) + numbers(list(connect().pull("contacts", pages[-1].cursor)))) == 6
 
     def test_an_unknown_field_is_named(self, connect: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from connectors.salesforce.rows import read_rows
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.schema import SOBJECTS
 from connectors.salesforce.settings import SalesforceSettings
+from tests.contract.counting import counted
 from tests.contract.salesforce_lab import LONG_AGO, asked, connecting, emptied, ident, ids, register, rows, scan
 from threadline.sdk import ConfigError, Page, RetryableError
 from threadline.sdk import http as sdk_http
@@ -146,7 +148,7 @@ class TestJobs:
         assert sorted(found) == sorted(map(ident, range(30)))
 
     def test_the_reserve_stops_a_job_between_two_parts_and_the_job_goes_on_later(
-        self, connect: Any, org: SalesforceSandbox, monkeypatch: pytest.MonkeyPatch
+        self, connect: Any, org: SalesforceSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("connectors.salesforce.jobs._PART", 4)
         org.limit_per_minute = 50
@@ -154,10 +156,11 @@ class TestJobs:
         pages: list[Page] = []
 
         def pull() -> None:
-            for page in connect(**settings, api_reserve=38).pull("contacts", None):
-                pages.append(page)  # noqa: PERF402 - the pages before the error count
+            with counted(connect(**settings, api_reserve=38), tmp_path) as connector:
+                for page in connector.pull("contacts", None):
+                    pages.append(page)  # noqa: PERF402 - the pages before the error count
 
-        with pytest.raises(RetryableError, match="38 of the org's daily API requests are left"):
+        with pytest.raises(RetryableError, match="38 more are left to others"):
             pull()
         assert 3 < len(ids(pages)) < 30
         found = ids(pages) + ids(scan(connect(**settings), pages[-1].cursor))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from connectors.x import X
 from connectors.x.sandbox import XSandbox
 from connectors.x.settings import XSettings
+from tests.contract.counting import counted
 from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, pull_mapping
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError
@@ -327,33 +329,38 @@ def test_a_rate_limit_is_waited_out(sandbox: XSandbox, x: X) -> None:
     assert len(drain(x, "mentions")[0]) == 1
 
 
-def test_a_long_rate_limit_is_left_for_the_next_run(sandbox: XSandbox, x: X) -> None:
-    drain(x, "mentions")
-    sandbox.fail_next.append(limited(time.time() + 900))
-    with pytest.raises(RetryableError, match="429") as caught:
+def test_a_long_rate_limit_is_left_for_the_next_run(sandbox: XSandbox, x: X, tmp_path: Path) -> None:
+    with counted(x, tmp_path):
         drain(x, "mentions")
+        sandbox.fail_next.append(limited(time.time() + 900))
+        with pytest.raises(RetryableError, match="429") as caught:
+            drain(x, "mentions")
     assert caught.value.retry_after == pytest.approx(900, abs=5)
     calls = len(sandbox.calls)
-    with pytest.raises(RetryableError):
-        drain(x, "mentions")
-    assert len(sandbox.calls) == calls
+    another = connect(sandbox)
+    with counted(another, tmp_path), pytest.raises(RetryableError, match="x has none left of its 10,000 mentions"):
+        drain(another, "mentions")
+    assert [path for _, path in list(sandbox.calls)[calls:]] == ["/2/users/me"]
+    another.close()
 
 
-def test_the_last_call_of_a_window_is_followed_by_none(sandbox: XSandbox, x: X) -> None:
-    drain(x, "mentions")
+def test_the_last_call_of_a_window_is_followed_by_none(sandbox: XSandbox, x: X, tmp_path: Path) -> None:
     post = {"id": "1000", "text": "hi", "author_id": "42"}
     last = answer(
         {"data": [post], "meta": {"result_count": 1, "next_token": "abc"}},
         x_rate_limit_remaining="0",
         x_rate_limit_reset=str(int(time.time()) + 900),
     )
-    sandbox.fail_next.append(last)
     pages: list[Page] = []
-    with pytest.raises(RetryableError, match=r"no calls .* are left") as caught:
-        pages.extend(x.pull("mentions", None))
-    assert caught.value.retry_after
-    assert caught.value.retry_after > 90
-    assert drain(x, "direct_messages")[0] == []
+    with counted(x, tmp_path):
+        x.check()
+        drain(x, "direct_messages")
+        sandbox.fail_next.append(last)
+        with pytest.raises(RetryableError, match=r"has none left of its .* mentions in 15 minutes") as caught:
+            pages.extend(x.pull("mentions", None))
+        assert caught.value.retry_after
+        assert caught.value.retry_after > 90
+        assert drain(x, "direct_messages")[0] == []
 
 
 def test_a_monthly_cap_is_not_asked_about_again(sandbox: XSandbox, x: X) -> None:

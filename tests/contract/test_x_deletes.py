@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ from connectors.x import X
 from connectors.x.sandbox import XSandbox
 from connectors.x.sandbox.records import FIRST_POST, post_position
 from connectors.x.settings import XSettings
+from tests.contract.counting import counted
 from threadline.sdk import ConfigError, RetryableError
 from threadline.testing.story import Person, Posted
 
@@ -115,10 +117,10 @@ def test_a_refusal_is_no_delete(sandbox: XSandbox, x: X) -> None:
         gone(x, "direct_messages", [message])
 
 
-def test_asking_again_counts_among_the_posts_of_a_month(sandbox: XSandbox) -> None:
+def test_asking_again_counts_among_the_posts_of_a_month(sandbox: XSandbox, tmp_path: Path) -> None:
     ids = say(sandbox, 120)
     connector = connect(sandbox, posts_per_month=110)
-    with pytest.raises(RetryableError, match="10 are left"):
+    with counted(connector, tmp_path), pytest.raises(RetryableError, match=r"has 10 left of its 110 posts .*, and 20 at least are needed"):
         gone(connector, "mentions", ids)
     assert sandbox.application.read == 100
     connector.close()

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from connectors.x import X
 from connectors.x.posts import Usage
 from connectors.x.sandbox import XSandbox
 from connectors.x.settings import XSettings
+from tests.contract.counting import counted
 from threadline.mapping.library import pull_mapping
 from threadline.sdk import ConfigError, Intent, RetryableError
 from threadline.store.database import Database, open_database
@@ -46,16 +48,15 @@ def connect(sandbox: XSandbox, **changes: Any) -> X:
     return X(XSettings.model_validate({**sandbox.settings, **sandbox.secrets, "page_size": 5, **changes}))
 
 
-def pulled(sandbox: XSandbox, store: Database, **changes: Any) -> Ledger | RetryableError:
+def pulled(sandbox: XSandbox, store: Database, folder: Path, **changes: Any) -> Ledger | RetryableError:
     """Pull the mentions as the engine does."""
     connector = connect(sandbox, **changes)
     judge = Judge("x", "mentions", ("id",), pull_mapping("x/mentions", "x", functions={}))
-    try:
-        return pull(store, connector, judge, policy=Policy(ahead=0))
-    except RetryableError as error:
-        return error
-    finally:
-        connector.close()
+    with closing(connector), counted(connector, folder):
+        try:
+            return pull(store, connector, judge, policy=Policy(ahead=0))
+        except RetryableError as error:
+            return error
 
 
 def stored(store: Database) -> int:
@@ -64,31 +65,32 @@ def stored(store: Database) -> int:
     return int(count)
 
 
-def test_a_read_stops_at_the_months_posts_and_goes_on_after_it(sandbox: XSandbox, store: Database) -> None:
-    sandbox.application.read = 100
-    stopped = pulled(sandbox, store, posts_per_month=112)
+def test_a_read_stops_at_the_months_posts_and_goes_on_after_it(sandbox: XSandbox, store: Database, tmp_path: Path) -> None:
+    soon, lately = (datetime.now(UTC) + timedelta(days=days) for days in (2, -1))
+    sandbox.application.read, sandbox.application.cap_reset_day = 100, soon.day
+    stopped = pulled(sandbox, store, tmp_path, posts_per_month=112)
     assert isinstance(stopped, RetryableError)
-    assert "of the 112 posts a month that posts_per_month allows, 2 are left" in str(stopped)
+    assert "x has 2 left of its 112 posts in 31 days, and 5 at least are needed" in str(stopped)
     assert stopped.retry_after
-    assert 0 < stopped.retry_after <= 31 * 24 * 3600
+    assert 0 < stopped.retry_after <= 2 * 24 * 3600
     assert (stored(store), sandbox.application.read) == (10, 110)
-    again = pulled(sandbox, store, posts_per_month=112)
+    again = pulled(sandbox, store, tmp_path, posts_per_month=112)
     assert isinstance(again, RetryableError)
     assert (stored(store), sandbox.application.read) == (10, 110)
-    sandbox.application.read = 0
-    rest = pulled(sandbox, store, posts_per_month=112)
+    sandbox.application.read, sandbox.application.cap_reset_day = 0, lately.day
+    rest = pulled(sandbox, store, tmp_path, posts_per_month=112)
     assert isinstance(rest, Ledger)
     assert (rest.read, rest.new) == (POSTS - 10, POSTS - 10)
     assert stored(store) == POSTS
 
 
-def test_the_last_page_is_as_small_as_what_is_left(sandbox: XSandbox, store: Database) -> None:
-    assert isinstance(pulled(sandbox, store, posts_per_month=17, page_size=10), RetryableError)
+def test_the_last_page_is_as_small_as_what_is_left(sandbox: XSandbox, store: Database, tmp_path: Path) -> None:
+    assert isinstance(pulled(sandbox, store, tmp_path, posts_per_month=17, page_size=10), RetryableError)
     assert (stored(store), sandbox.application.read) == (17, 17)
 
 
-def test_without_a_bound_x_is_not_asked_what_was_read(sandbox: XSandbox, store: Database) -> None:
-    assert isinstance(pulled(sandbox, store), Ledger)
+def test_without_a_bound_x_is_not_asked_what_was_read(sandbox: XSandbox, store: Database, tmp_path: Path) -> None:
+    assert isinstance(pulled(sandbox, store, tmp_path), Ledger)
     assert not [path for _, path in sandbox.calls if "usage" in path or "oauth2" in path]
 
 
@@ -118,13 +120,15 @@ def test_a_wrong_secret_is_not_shown_when_posts_are_counted(sandbox: XSandbox) -
 
 
 @pytest.mark.parametrize("body", [{"data": {}}, {"data": {"project_usage": "many", "cap_reset_day": 3}}, {}])
-def test_a_count_that_says_nothing_is_no_leave_to_read(sandbox: XSandbox, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_that_says_nothing_is_no_leave_to_read(
+    sandbox: XSandbox, body: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
     connector = connect(sandbox, posts_per_month=10)
     assert list(connector.pull("direct_messages", None)) == []
     token = {"access_token": "t"}
     sandbox.fail_next.extend(one for _ in range(5) for one in (JSONResponse(token), JSONResponse(body)))
-    with pytest.raises(RetryableError, match="/2/usage/tweets without"):
+    with counted(connector, tmp_path), pytest.raises(RetryableError, match="/2/usage/tweets without"):
         connector.pull("mentions", None).__next__()
     assert sandbox.application.read == 0
     connector.close()
@@ -144,17 +148,21 @@ def test_the_count_begins_anew_on_its_day(at: str, day: int, days: float) -> Non
     assert Usage(0, day, datetime.fromisoformat(at)).until_reset() == days * 24 * 3600
 
 
-def test_calls_are_kept_back_for_others(sandbox: XSandbox, store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_are_kept_back_for_others(sandbox: XSandbox, store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reset = [900]
     headers = XSandbox.limit_headers
-    monkeypatch.setattr(XSandbox, "limit_headers", lambda self, limit, left, _: headers(self, limit, left, 900))
+    monkeypatch.setattr(XSandbox, "limit_headers", lambda self, limit, left, _: headers(self, limit, left, reset[0]))
     sandbox.limit_per_minute = 10
-    stopped = pulled(sandbox, store, calls_kept_back=7)
+    stopped = pulled(sandbox, store, tmp_path, calls_kept_back=7)
     assert isinstance(stopped, RetryableError)
-    assert "no calls to GET /2/users/{id}/mentions are left" in str(stopped)
+    assert "x has none left of its 10 mentions in 15 minutes (7 more are left to others)" in str(stopped)
     assert len(sandbox.calls) == 3
     assert stored(store) == 10
-    sandbox.limit_per_minute = 10_000
-    assert isinstance(pulled(sandbox, store, calls_kept_back=7), Ledger)
+    again = pulled(sandbox, store, tmp_path, calls_kept_back=7)
+    assert isinstance(again, RetryableError)
+    assert [path for _, path in list(sandbox.calls)[3:]] == ["/2/users/me"], "another process knows of it without asking X"
+    sandbox.limit_per_minute, reset[0] = 10_000, 1_800
+    assert isinstance(pulled(sandbox, store, tmp_path), Ledger)
     assert stored(store) == POSTS
 
 
@@ -180,13 +188,14 @@ def test_the_limit_of_a_day_is_waited_for_and_not_that_of_the_window(sandbox: XS
     connector.close()
 
 
-def test_the_last_reply_of_a_day_is_followed_by_none(sandbox: XSandbox) -> None:
+def test_the_last_reply_of_a_day_is_followed_by_none(sandbox: XSandbox, tmp_path: Path) -> None:
     connector = connect(sandbox)
     sandbox.fail_next.append(day_limit(JSONResponse({"data": {"id": "1"}}, 201), left=0))
-    receipts = connector.push("reply", [reply(sandbox, "FIRSTREF"), reply(sandbox, "OTHERREF")])
-    assert next(receipts).status == "done"
-    with pytest.raises(RetryableError, match="no calls to POST /2/tweets are left") as caught:
-        next(receipts)
+    with counted(connector, tmp_path):
+        receipts = connector.push("reply", [reply(sandbox, "FIRSTREF"), reply(sandbox, "OTHERREF")])
+        assert next(receipts).status == "done"
+        with pytest.raises(RetryableError, match=r"x has none left of its .* replies_a_day in 24 hours") as caught:
+            next(receipts)
     assert caught.value.retry_after == pytest.approx(7200, abs=5)
     assert sandbox.pushed("reply") == []
     connector.close()

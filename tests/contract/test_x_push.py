@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from connectors.x import X
 from connectors.x.sandbox import XSandbox
 from connectors.x.settings import XSettings
 from connectors.x.text import LIMIT, MESSAGE_LIMIT, same_text, shorten, weight
+from tests.contract.counting import counted
 from threadline.mapping.library import describe, pull_mapping, push_mapping
 from threadline.sdk import ConfigError, Intent, Receipt, RetryableError
 from threadline.testing.story import Person, Posted
@@ -153,13 +155,20 @@ def test_a_reply_that_cannot_be_posted_is_dead_and_the_next_one_goes_out(sandbox
     assert done.status == "done"
 
 
-def test_above_the_rate_limit_nothing_more_is_sent(sandbox: XSandbox, x: X) -> None:
+def test_above_the_rate_limit_nothing_more_is_sent(sandbox: XSandbox, x: X, tmp_path: Path) -> None:
+    with counted(x, tmp_path):
+        _is_limited(sandbox, x)
+
+
+def _is_limited(sandbox: XSandbox, x: X) -> None:
     push(x, intent(sandbox))
-    sandbox.fail_next.append(JSONResponse({"title": "Too Many Requests"}, 429, {"x-rate-limit-reset": "99999999999"}))
+    sandbox.fail_next.append(
+        JSONResponse({"title": "Too Many Requests"}, 429, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": "99999999999"})
+    )
     with pytest.raises(RetryableError, match="429 to POST") as caught:
         push(x, intent(sandbox, reference="OTHERREF"))
     assert caught.value.retry_after
-    with pytest.raises(RetryableError, match="no calls to POST /2/tweets are left"):
+    with pytest.raises(RetryableError, match="none left of its 10,000 replies in 15 minutes"):
         push(x, intent(sandbox, reference="OTHERREF"), intent(sandbox, reference="THIRDREF"))
     assert posts_sent(sandbox) == 2
     assert len(sandbox.pushed("reply")) == 1
@@ -167,7 +176,9 @@ def test_above_the_rate_limit_nothing_more_is_sent(sandbox: XSandbox, x: X) -> N
 
 def test_nothing_is_written_while_the_timeline_cannot_be_read(sandbox: XSandbox, x: X) -> None:
     push(x, intent(sandbox, attempt=2))
-    sandbox.fail_next.append(JSONResponse({"title": "Too Many Requests"}, 429, {"x-rate-limit-reset": "99999999999"}))
+    sandbox.fail_next.append(
+        JSONResponse({"title": "Too Many Requests"}, 429, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": "99999999999"})
+    )
     with pytest.raises(RetryableError, match="429 to GET"):
         push(x, intent(sandbox, attempt=2, reference="OTHERREF"))
     assert posts_sent(sandbox) == 1

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from connectors.zendesk.sandbox import ZendeskSandbox
 from connectors.zendesk.sandbox.account import comment_id
 from connectors.zendesk.sandbox.records import rating, stamp
 from connectors.zendesk.settings import ZendeskSettings
+from tests.contract.counting import counted
 from tests.contract.zendesk_lab import connect, records
 from threadline.mapping.library import describe, pull_mapping
 from threadline.sdk import RetryableError
@@ -206,12 +208,12 @@ class Counted(Budget):
         self.spent: list[str] = []
         self.told: list[Left | None] = []
 
-    def spend(self, path: str) -> None:
-        if ALLOWED.counts(path):
-            self.spent.append(path.partition("?")[0])
+    def spend(self, call: str) -> None:
+        if ALLOWED.counts(call):
+            self.spent.append(call.partition("?")[0])
 
-    def heard(self, path: str, headers: Mapping[str, str]) -> None:
-        if ALLOWED.counts(path):
+    def heard(self, call: str, headers: Mapping[str, str]) -> None:
+        if ALLOWED.counts(call):
             self.told.append(ALLOWED.told(headers))
 
 
@@ -222,7 +224,7 @@ def test_exports_are_taken_from_the_budget_and_look_ups_are_not(sandbox: Zendesk
     for stream in connector.streams:
         list(connector.pull(stream.name, None))
     connector.close()
-    assert [path.removeprefix("/api/v2/incremental/") for path in counted.spent] == [
+    assert [call.removeprefix("GET /api/v2/incremental/") for call in counted.spent] == [
         "users/cursor.json", "tickets/cursor.json", "ticket_events.json", "ticket_events.json", "organizations.json",
     ]  # fmt: skip
     assert [left and left.calls for left in counted.told] == [9, 8, 7, 6, 5]
@@ -231,9 +233,22 @@ def test_exports_are_taken_from_the_budget_and_look_ups_are_not(sandbox: Zendesk
 def test_an_account_of_its_own_has_an_allowance() -> None:
     login = {"email": "a@b.example", "token": "x"}
     own = Zendesk(ZendeskSettings.model_validate({"subdomain": "acme", **login}))
-    assert (own.account(), [(one.name, one.calls, one.seconds) for one in own.allowances()]) == ("acme", [("exports", 10, 60)])
+    assert (own.account(), [(one.name, one.calls, one.seconds) for one in own.allowances()]) == (
+        "acme", [("exports", 10, 60), ("requests", None, 60)],
+    )  # fmt: skip
     elsewhere = Zendesk(ZendeskSettings.model_validate({"base_url": "http://127.0.0.1:1", **login}))
-    assert (elsewhere.account(), elsewhere.allowances()) == (None, ())
+    assert (elsewhere.account(), [one.calls for one in elsewhere.allowances()]) == (None, [None, None])
+
+
+def test_a_refusal_is_heard_by_all_that_use_the_account(sandbox: ZendeskSandbox, tmp_path: Path) -> None:
+    headers = {"ratelimit-limit": "700", "ratelimit-remaining": "0", "ratelimit-reset": "600", "Retry-After": "600"}
+    sandbox.fail_next.append(JSONResponse({"error": "TooManyRequests"}, 429, headers))
+    for message in ("Zendesk answered 429", "zendesk has none left of its 700 requests in 60 s; they are renewed in 10 minutes"):
+        connector = connect(sandbox)
+        with counted(connector, tmp_path), pytest.raises(RetryableError, match=message):
+            connector.check()
+        connector.close()
+    assert len(sandbox.calls) == 1
 
 
 @pytest.mark.parametrize(

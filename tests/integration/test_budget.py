@@ -22,11 +22,11 @@ from threadline.sync.health import AccountHealth, health
 HOUR = 3_600
 
 
-def spent(budget: SharedBudget, path: str = "/tasks") -> int:
+def spent(budget: SharedBudget, call: str = "GET /tasks") -> int:
     """Spend until nothing is left; return how many calls that were."""
     for calls in range(10_000):
         try:
-            budget.spend(path)
+            budget.spend(call)
         except RetryableError:
             return calls
     raise AssertionError("there is no end of calls")
@@ -42,7 +42,7 @@ def account(url: str) -> AccountHealth:
 def test_calls_run_out_for_all_that_share_an_account(database_url: str) -> None:
     allowance = Allowance("calls", 120, HOUR)
     mine, yours, other = (SharedBudget(database_url, account, [allowance]) for account in ("desk", "desk", "shop"))
-    mine.spend("/tasks")
+    mine.spend("GET /tasks")
     assert spent(yours) == 118
     assert spent(mine) == 1
     assert spent(other) == 120
@@ -58,15 +58,15 @@ def test_many_at_once_never_make_more_calls_than_allowed(database_url: str) -> N
 def test_what_was_taken_and_not_used_is_given_back(database_url: str) -> None:
     allowance = Allowance("calls", 1_000, HOUR)
     first = SharedBudget(database_url, "desk", [allowance])
-    first.spend("/tasks")
+    first.spend("GET /tasks")
     first.close()
     assert spent(SharedBudget(database_url, "desk", [allowance])) == 999
 
 
 def test_the_vendor_knows_better(database_url: str) -> None:
     budget = SharedBudget(database_url, "desk", [Allowance("calls", 100, HOUR)])
-    budget.spend("/tasks")
-    budget.heard("/tasks", {"x-rate-limit-remaining": "7", "x-rate-limit-reset": "600"})
+    budget.spend("GET /tasks")
+    budget.heard("GET /tasks", {"x-rate-limit-remaining": "7", "x-rate-limit-reset": "600"})
     assert spent(budget) == 7
     found = account(database_url)
     assert (found.calls, found.left) == (100, 0)
@@ -77,16 +77,16 @@ def test_the_vendor_knows_better(database_url: str) -> None:
 def test_a_window_that_is_over_brings_all_calls_again(database_url: str) -> None:
     budget = SharedBudget(database_url, "desk", [Allowance("calls", 3, 1)])
     for _ in range(7):
-        budget.spend("/tasks")
+        budget.spend("GET /tasks")
     found = account(database_url)
     assert found.used <= 3
 
 
 def test_only_calls_that_an_allowance_is_for_count(database_url: str) -> None:
-    budget = SharedBudget(database_url, "desk", [Allowance("exports", 2, HOUR, path="/incremental/")])
+    budget = SharedBudget(database_url, "desk", [Allowance("exports", 2, HOUR, call="/incremental/")])
     for _ in range(50):
-        budget.spend("/users/me")
-    assert spent(budget, "/api/incremental/users?cursor=1") == 2
+        budget.spend("GET /users/me")
+    assert spent(budget, "GET /api/incremental/users?cursor=1") == 2
 
 
 def test_a_session_takes_each_call_from_its_budget(database_url: str) -> None:
@@ -96,16 +96,16 @@ def test_a_session_takes_each_call_from_its_budget(database_url: str) -> None:
         metered(session, budget)
         for _ in range(3):
             assert session.get(f"{sandbox.url}/tasks?limit=1", timeout=5).status_code == 200
-        with pytest.raises(RetryableError, match=r"desk has used up its 3 calls in 60 minutes; they are renewed in .* minutes"):
+        with pytest.raises(RetryableError, match=r"desk has none left of its 3 calls in 60 minutes; they are renewed in .* minutes"):
             session.get(f"{sandbox.url}/tasks?limit=1", timeout=5)
         assert len(sandbox.calls) == 3
 
 
 def test_the_next_run_is_told_when_to_go_on(database_url: str) -> None:
     budget = SharedBudget(database_url, "desk", [Allowance("calls", 1, HOUR)])
-    budget.spend("/tasks")
+    budget.spend("GET /tasks")
     with pytest.raises(RetryableError) as caught:
-        budget.spend("/tasks")
+        budget.spend("GET /tasks")
     assert HOUR - 60 < (caught.value.retry_after or 0) <= HOUR
 
 

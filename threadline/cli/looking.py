@@ -13,7 +13,7 @@ from threadline.journey.timeline import customer, find_customers
 from threadline.journey.views import CustomerHit, CustomerView, Entry, ThreadView
 from threadline.model.ids import parse_id
 from threadline.store.database import Transaction, open_database
-from threadline.sync.health import Health, health
+from threadline.sync.health import AccountHealth, Health, health
 from threadline.sync.lease import add
 from threadline.sync.views import Ledger
 
@@ -80,21 +80,20 @@ def _print_targets(state: Health) -> None:
 def _print_accounts(state: Health) -> None:
     if not state.accounts:
         return
-    numbers = ["calls", "used", "left"]
+    numbers = ["allowed", "used", "left", "kept"]
     rows = [
-        (
-            one.account,
-            one.allowance,
-            one.calls,
-            one.used,
-            one.left,
-            one.renewed,
-            f"until {plain(one.exhausted)}" if one.exhausted else "all along",
-        )
+        (one.account, one.allowance, one.calls, one.used, one.left, one.kept, one.renewed or "bit by bit", _lasts(one))
         for one in state.accounts
     ]
     print()
-    print_table(["account", "allowance", *numbers, "renewed", "at this pace they last"], rows, numbers=numbers, prose=["account"])
+    columns = ["account", "allowance", *numbers, "renewed", "at this pace"]
+    print_table(columns, rows, numbers=numbers, prose=["account"], spare=["kept"])
+
+
+def _lasts(one: AccountHealth) -> str:
+    if not one.left:
+        return "used up"
+    return f"lasts until {plain(one.exhausted)}" if one.exhausted else "lasts all along"
 
 
 def _print_notes(state: Health) -> None:

@@ -61,6 +61,14 @@ def _repeated(call: Callable[[], T], failed: RetryableError | None) -> T:
     return Retrying(retry=retry_if_exception_type(RetryableError), stop=give_up, wait=wait, sleep=time.sleep, reraise=True)(again)
 
 
+def server_time(headers: Mapping[str, str]) -> float | None:
+    """Read Date (RFC 9110, 6.6.1) as seconds since 1970; None where it is absent or unreadable."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read Retry-After (RFC 9110, 10.2.3) as seconds from now; None where it is absent or unreadable."""
     value = headers.get("Retry-After", "").strip()

@@ -205,15 +205,24 @@ OUTBOX = _table(
 
 BUDGETS = _table(
     "budgets", ["account", "name"],
-    _text("account"), _text("name"), _count("calls"), _count("seconds"), _count("used"), Column("since", "time"),
+    _text("account"), _text("name"), _text("kind"), _count("calls"), _count("kept"), _count("used"), Column("since", "time"),
+    Column("until", "time"), Column("pace", "real"),
 )  # fmt: skip
-"""How many of an account's calls are used in the window that began at `since`."""
+"""What is used of each allowance of an account in the window from `since` to `until`; `kept` is left to others."""
+
+TOKENS = _table(
+    "tokens", ["token"],
+    Column("token", "id"), _text("holder"), _count("generation"), Column("secret", "bytes", nullable=True),
+    Column("expires_at", "time", nullable=True), Column("asked_at", "time", nullable=True), Column("changed_at", "time"),
+)  # fmt: skip
+"""What a refresh token has become: the `token` of the settings, hashed, and what the vendor gave for it last, encrypted.
+`asked_at` is set while a new one is asked for: after a crash it says that the answer may be lost."""
 
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS, ORDER_ITEMS,
     FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS,
     RELATED_CUSTOMERS, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
-    SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS,
+    SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS, TOKENS,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
 

@@ -10,6 +10,7 @@ from threadline.sdk.registry import connector_class
 from threadline.store.database import Row, Transaction, moment
 from threadline.sync.config import Config, Source, TargetEntry, offered_objects
 from threadline.sync.views import Ledger, Problem
+from threadline.sync.window import COLUMNS, Window, read_window
 
 _DAY = timedelta(hours=24)
 _HOURS = 24
@@ -79,16 +80,15 @@ class AccountHealth:
     allowance: str
     calls: int
     """In each window."""
+    kept: int
+    """Of those, what is left to others."""
     used: int
-    renewed: datetime
-    """When the window ends, and all calls are there again."""
+    left: int
+    """What may be taken yet."""
+    renewed: datetime | None
+    """When the window ends, and all is there again; None where each call comes back by itself."""
     exhausted: datetime | None
-    """When the last call is made if they go on as in this window; None where they last."""
-
-    @property
-    def left(self) -> int:
-        """Calls that may be made yet."""
-        return max(0, self.calls - self.used)
+    """When the last is taken if it goes on as in this window; None where it lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,21 +121,15 @@ def health(transaction: Transaction, config: Config) -> Health:
 
 
 def _accounts(transaction: Transaction, now: datetime) -> tuple[AccountHealth, ...]:
-    rows = transaction.query("SELECT account, name, calls, seconds, used, since FROM budgets ORDER BY account, name")
-    return tuple(
-        _account(account, name, calls, seconds, used, moment(since) or now, now) for account, name, calls, seconds, used, since in rows
-    )
+    rows = transaction.query(f"SELECT account, name, {COLUMNS} FROM budgets ORDER BY account, name")  # noqa: S608
+    return tuple(_account(account, name, read_window(columns).at(now), now) for account, name, *columns in rows)
 
 
-def _account(account: str, name: str, calls: int, seconds: int, used: int, since: datetime, now: datetime) -> AccountHealth:
-    renewed = since + timedelta(seconds=seconds)
-    if renewed <= now:
-        used, since, renewed = 0, now, now + timedelta(seconds=seconds)
-    pace = used / max((now - since).total_seconds(), 1)
-    end = now + timedelta(seconds=(calls - used) / pace) if pace else renewed
+def _account(account: str, name: str, window: Window, now: datetime) -> AccountHealth:
     return AccountHealth(
-        account=account, allowance=name, calls=calls, used=used, renewed=renewed, exhausted=max(end, now) if end < renewed else None
-    )
+        account=account, allowance=name, calls=window.calls, kept=window.kept, used=window.used, left=window.free,
+        renewed=None if window.kind == "sliding" else window.until, exhausted=window.exhausted(now),
+    )  # fmt: skip
 
 
 def _conditions(transaction: Transaction, now: datetime) -> dict[tuple[str, str], dict[str, Any]]:
