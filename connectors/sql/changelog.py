@@ -62,8 +62,8 @@ class Log(Protocol):
         """Return rows of the table in the order of its key."""
         ...
 
-    def changed(self, since: JSON, until: JSON, after: Position | None) -> Rows:
-        """Return the rows that entries tell of, above `since` (None: from the first) and up to `until`."""
+    def changed(self, above: JSON, upto: JSON, after: Position | None) -> Rows:
+        """Return the rows that entries above one (None: from the first) and up to another tell of, in the entries' order."""
         ...
 
 
@@ -77,8 +77,8 @@ class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     settled: JSON = None
     marks: list[Mark] = []
     part: Literal["table", "log"] | None = None
-    since: JSON = None
-    until: JSON = None
+    above: JSON = None
+    upto: JSON = None
     at: Position | None = None
 
 
@@ -103,7 +103,7 @@ class ChangeLog(Kind, frozen=True):
         """Yield the rest of a scan that was broken off, then what has changed."""
         place = read_cursor(self, saved, _Place)
         if place.part == "log":
-            place = self._unbroken(place, place.at[0] if place.at else place.since, log)
+            place = self._unbroken(place, place.at[0] if place.at else place.above, log)
         if place.part:
             place = yield from _pages(place, log)
         place = self._unbroken(place, place.settled, log)
@@ -150,7 +150,7 @@ def _pages(place: _Place, log: Log) -> Generator[Page, None, _Place]:
     """Read a scan from its place on; return the place that it ends at."""
     more = True
     while more:
-        rows = log.rows(place.at) if place.part == "table" else log.changed(place.since, place.until, place.at)
+        rows = log.rows(place.at) if place.part == "table" else log.changed(place.above, place.upto, place.at)
         more = rows.more
         place = replace(place, at=rows.last) if more else _Place(True, place.settled, place.marks)
         yield Page(rows.records, write_cursor(place), rows.rejected)

@@ -15,7 +15,7 @@ from connectors.sql.records import Records
 from connectors.sql.relations import ORDER, Relation
 from connectors.sql.values import read_position, write_position
 from threadline.sdk import JSON, Cursor, Page, Rejected, encode_record
-from threadline.sdk.cursors import Position, Rows
+from threadline.sdk.cursors import Position, Rows, foreign_cursor
 
 DELETED = "_deleted"
 """What marks a record of which only the key is left."""
@@ -70,26 +70,26 @@ class ChangeScanner:
 
     def rows(self, after: Position | None) -> Rows:
         """See `Log`."""
-        return self._keyset.read(Part(true(), self._table.key), None if after is None else self._position(after))
+        return self._keyset.read(Part(true(), self._table.key), None if after is None else self._position(after, self._table.key))
 
-    def changed(self, since: JSON, until: JSON, after: Position | None) -> Rows:
+    def changed(self, above: JSON, upto: JSON, after: Position | None) -> Rows:
         """See `Log`."""
-        if since == until:
+        if above == upto:
             return Rows([], None, more=False)
-        entries = self._entries(since, until, after)
+        entries = self._entries(above, upto, after)
         joined = replace(self._reading, relation=self._joined(entries), records=self._changed)
         return Keyset(joined).read(Part(true(), self._noted.key), None)
 
-    def _entries(self, since: JSON, until: JSON, at: Position | None) -> Subquery:
+    def _entries(self, above: JSON, upto: JSON, at: Position | None) -> Subquery:
         """Select a page of entries, of which those that say the same count once, and those that name no row not at all."""
         noted, order = self._noted, self._noted.plain(ORDER)
         conditions: list[ColumnElement[bool]] = [noted.columns[name].is_not(None) for name in noted.key[1:]]
-        conditions.append(order <= self._bound(until))
+        conditions.append(order <= self._bound(upto))
         if at:
-            pairs = zip(noted.key, self._position(at), strict=True)
+            pairs = zip(noted.key, self._position(at, noted.key), strict=True)
             conditions.append(after([(noted.plain(name), noted.bind(name, value)) for name, value in pairs]))
-        elif since is not None:
-            conditions.append(order > self._bound(since))
+        elif above is not None:
+            conditions.append(order > self._bound(above))
         columns = [noted.columns[name].label(name) for name in noted.key]
         page = select(*columns).select_from(noted.origin).where(and_(*conditions)).distinct()
         return page.order_by(*(noted.columns[name] for name in noted.key)).limit(self._reading.page_size + 1).subquery("changes")
@@ -101,8 +101,10 @@ class ChangeScanner:
         columns = {**table.columns, **{each.name: each for each in entries.c}}
         return Relation(table.setting, entries.outerjoin(table.origin, same), columns, table.key, None, table.dialect, is_unique=True)
 
-    def _position(self, values: Position) -> list[Any]:
+    def _position(self, values: Position, names: Sequence[str]) -> list[Any]:
+        if len(values) != len(names):
+            raise foreign_cursor(self._kind)
         return read_position(values, self._kind)
 
     def _bound(self, entry: JSON) -> ColumnElement[Any]:
-        return self._noted.bind(ORDER, *self._position([entry]))
+        return self._noted.bind(ORDER, *self._position([entry], [ORDER]))

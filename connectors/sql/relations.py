@@ -1,9 +1,11 @@
 """Tables and queries of the settings, looked up in the database: every identifier in SQL comes from here, quoted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from sqlalchemy import (
     CHAR,
@@ -31,7 +33,7 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.engine import Inspector
-from sqlalchemy.exc import DBAPIError, NoSuchTableError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError, SAWarning
 from sqlalchemy.sql.sqltypes import DATETIME, NullType
 from sqlalchemy.types import TypeEngine
 
@@ -76,6 +78,15 @@ class Relation:
         return self.columns[name].type
 
 
+@contextmanager
+def _unwarned() -> Generator[None]:
+    """What SQLAlchemy does not know of a schema, such as a period of history, concerns no column that is read."""
+    with catch_warnings():
+        simplefilter("ignore", SAWarning)
+        yield
+
+
+@_unwarned()
 def readable(connection: Connection, setting: str, stream: ReadStream, schema: str | None) -> Relation:
     """Look a stream's table or query up; ConfigError names what is missing and what there is."""
     origin = _origin(connection, setting, stream, schema)
@@ -90,6 +101,7 @@ def readable(connection: Connection, setting: str, stream: ReadStream, schema: s
     return relation
 
 
+@_unwarned()
 def change_table(connection: Connection, setting: str, changes: Changes, table: Relation, schema: str | None) -> Relation:
     """Look up where the changes of a table are noted; keys are given the types of the table's, so that both are written alike."""
     origin = _origin(connection, setting, changes, schema)
@@ -118,6 +130,7 @@ def _origin(connection: Connection, setting: str, declared: Origin, schema: str 
     return reflect(connection, setting, declared.table, schema) if declared.table else _subquery(connection, setting, str(declared.query))
 
 
+@_unwarned()
 def writable(connection: Connection, setting: str, write: WriteTable, schema: str | None) -> Table:
     """Look a write's table up; an insert's key must be unique there, or a repeated push could write a row twice."""
     table = reflect(connection, setting, write.table, schema)

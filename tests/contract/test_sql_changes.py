@@ -1,6 +1,7 @@
 """Streams that are read by a table of changes: by triggers' logs, tombstones and histories of real databases."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -12,8 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.sql import Sql
+from connectors.sql.changelog import ChangeLog
+from connectors.sql.settings import SqlSettings
 from tests.contract.sql_lab import DATABASES, Place, a_place, decoded, last_cursor, records
-from threadline.sdk import Cursor
+from threadline.sdk import ConfigError, Cursor
 
 CHANGES = {"table": "parcels_log", "order": "log_id"}
 PARCELS = {"parcels": {"table": "parcels", "key": ["no"], "changes": CHANGES}}
@@ -90,8 +93,7 @@ class Store:
 
 def table(place: Place) -> dict[str, str]:
     with place.engine.connect() as connection:
-        rows: list[Any] = connection.exec_driver_sql("SELECT no, state FROM parcels").all()
-    return dict(rows)
+        return {row.no: row.state for row in connection.exec_driver_sql("SELECT no, state FROM parcels")}
 
 
 def through_json(cursor: Cursor | None) -> Any:
@@ -231,3 +233,159 @@ def write_at_random(place: Place, seed: int) -> None:
                     connection.execute(sa.text("INSERT INTO parcels VALUES (:no, :state)"), {"no": no, "state": f"turn {turn}"})
                 connection.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": chance.random() / 200})
             connection.rollback() if chance.random() < 0.2 else connection.commit()
+
+
+TROUBLES = {
+    "purged": ["DELETE FROM parcels_log"],
+    "purged, and written to again": ["DELETE FROM parcels_log", "UPDATE parcels SET state = 'again' WHERE no = 'P3'"],
+    "numbered anew": ["DELETE FROM parcels_log", "{insert} VALUES (1, 'U', 'P2')"],
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_where_entries_are_gone_the_table_is_read_again(place: Place, trouble: str, caplog: pytest.LogCaptureFixture) -> None:
+    put(logged(place), 1, 2, 3)
+    sql, store = place.sql(streams=PARCELS), Store()
+    for _ in range(2):
+        store.pull(sql)
+    place.run("UPDATE parcels SET state = 'unheard of' WHERE no = 'P1'")
+    overriding = " OVERRIDING SYSTEM VALUE" if place.engine.dialect.name == "postgresql" else ""
+    insert = f"INSERT INTO parcels_log (log_id, op, no){overriding}"
+    place.run(*[statement.format(insert=insert) for statement in TROUBLES[trouble]])
+    store.pull(sql)
+    assert store.rows == table(place)
+    (warning,) = caplog.records
+    assert warning.message.startswith("parcels_log no longer holds the changes since the last pull, so the table is read again: ")
+    for _ in range(2):
+        store.pull(sql)
+    place.run("DELETE FROM parcels WHERE no = 'P2'")
+    store.pull(sql)
+    assert store.rows == table(place)
+    assert len(caplog.records) == 1
+
+
+def test_entries_that_are_gone_from_under_a_scan_that_stopped_are_noticed(place: Place) -> None:
+    put(logged(place), 1)
+    sql, store = place.sql(streams=PARCELS, page_size=2), Store()
+    store.pull(sql)
+    put(place, *range(2, 9))
+    store.pull(sql, pages=1)
+    place.run("DELETE FROM parcels_log WHERE log_id < 7")
+    store.pull(sql)
+    assert store.rows == table(place)
+
+
+def test_keys_may_be_called_and_typed_otherwise_in_the_log(place: Place) -> None:
+    number = NUMBERED[place.engine.dialect.name]
+    place.run(
+        "CREATE TABLE order_lines (code CHAR(6), line INTEGER, note VARCHAR(9), PRIMARY KEY (code, line))",
+        "INSERT INTO order_lines VALUES ('A', 1, 'one'), ('A', 2, 'two'), ('B', 1, 'three')",
+        f"CREATE TABLE audit (seq {number}, line_of VARCHAR(20), line_no VARCHAR(20))",
+    )
+    changes = {"table": "audit", "order": "seq", "key": ["line_of", "line_no"]}
+    sql = place.sql(streams={"lines": {"table": "order_lines", "key": ["code", "line"], "changes": changes}}, page_size=2)
+    first = list(sql.pull("lines", None))
+    before = {record["note"]: (record["code"], record["line"]) for record in records(iter(first))}
+    place.run(
+        "DELETE FROM order_lines WHERE line = 2",
+        "UPDATE order_lines SET note = 'other' WHERE code = 'B'",
+        "INSERT INTO audit (line_of, line_no) VALUES ('A', '2'), ('B', '1'), (NULL, NULL), ('A', '2')",
+    )
+    found = records(sql.pull("lines", first[-1].cursor))
+    gone = [(record["code"], record["line"]) for record in found if record.get("_deleted")]
+    assert gone == [before["two"], before["two"]]
+    assert [record["note"] for record in found if "note" in record] == ["other"]
+
+
+def test_tombstones_and_a_time_of_change_are_changes_together(place: Place) -> None:
+    place.run(
+        "CREATE TABLE parcels (no VARCHAR(20) PRIMARY KEY, state VARCHAR(20), changed INTEGER)",
+        "CREATE TABLE parcels_gone (no VARCHAR(20) PRIMARY KEY, gone INTEGER)",
+        "INSERT INTO parcels VALUES ('P1', 'sent', 1), ('P2', 'sent', 1), ('P3', 'sent', 1)",
+    )
+    query = "SELECT no, changed AS turn FROM parcels UNION ALL SELECT no, gone FROM parcels_gone"
+    declared = {"table": "parcels", "key": ["no"], "changes": {"query": query, "order": "turn"}}
+    sql, store = place.sql(streams={"parcels": declared}, page_size=2), Store()
+    store.pull(sql)
+    for turn in range(2, 6):
+        place.run(f"UPDATE parcels SET state = 'turn {turn}', changed = {turn} WHERE no = 'P1'")
+        if turn == 4:
+            place.run("DELETE FROM parcels WHERE no = 'P2'", "INSERT INTO parcels_gone VALUES ('P2', 4)")
+        store.pull(sql)
+        assert store.rows == table(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page_size", [2, 100])
+def test_the_history_of_a_system_versioned_table_is_changes(on_mariadb: Place, page_size: int) -> None:
+    on_mariadb.run(
+        """CREATE TABLE parcels (no VARCHAR(20) PRIMARY KEY, state VARCHAR(20),
+           since TIMESTAMP(6) GENERATED ALWAYS AS ROW START, until TIMESTAMP(6) GENERATED ALWAYS AS ROW END,
+           PERIOD FOR SYSTEM_TIME (since, until)) WITH SYSTEM VERSIONING"""
+    )
+    history = "parcels FOR SYSTEM_TIME ALL"
+    query = f"SELECT no, since AS at FROM {history} UNION ALL SELECT no, until FROM {history} WHERE until <= now(6)"
+    declared = {"table": "parcels", "key": ["no"], "columns": ["state"], "changes": {"query": query, "order": "at"}}
+    sql, store = on_mariadb.sql(streams={"parcels": declared}, page_size=page_size), Store()
+    on_mariadb.run("INSERT INTO parcels (no, state) VALUES ('P1', 'sent'), ('P2', 'sent'), ('P3', 'sent')")
+    for turn in range(1, 5):
+        store.pull(sql)
+        on_mariadb.run(f"UPDATE parcels SET state = 'turn {turn}'")
+        on_mariadb.run(f"DELETE FROM parcels WHERE no = 'P{turn}'")
+        on_mariadb.run(f"INSERT INTO parcels (no, state) VALUES ('new {turn}', 'sent')")
+        store.pull(sql, pages=turn % 2)
+    store.pull(sql)
+    assert store.rows == table(on_mariadb)
+
+
+LOGGED = {"table": "parcels", "key": ["no"]}
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"table": "parcel_log", "order": "log_id"}, "streams.s.changes: no table or view named 'parcel_log'; did you mean parcels_log"),
+    ({"table": "parcels_log", "order": "logid"}, "streams.s.changes: no column named 'logid'; did you mean log_id"),
+    ({"table": "parcels_log", "order": "log_id", "key": ["number"]}, "streams.s.changes: no column named 'number'"),
+    ({"query": "SELECT nothing FROM parcels_log", "order": "log_id"}, "streams.s.changes: the database refuses the query: .*nothing"),
+    ({"table": "parcels_log", "order": "op"}, "streams.s.changes: rows have no value in the column 'op'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), MISTAKES)
+def test_check_names_what_is_wrong_with_changes(place: Place, changes: dict[str, Any], message: str) -> None:
+    logged(place).run("INSERT INTO parcels_log (no) VALUES ('P1')")
+    with pytest.raises(ConfigError, match=message):
+        place.sql(streams={"s": LOGGED | {"changes": changes}}).check()
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"changes": CHANGES, "changed_at": "state"}, "give either changed_at or changes"),
+        ({"changes": {"order": "log_id"}}, "give either table or query"),
+        ({"changes": {**CHANGES, "query": "SELECT 1"}}, "give either table or query"),
+        ({"changes": {"table": "parcels_log"}}, "order\n.*Field required"),
+        ({"changes": {**CHANGES, "key": ["no", "op"]}}, "changes.key names 2 columns for the 1 of key: name one for each"),
+        ({"changes": {**CHANGES, "operation": "op"}}, "operation\n.*Extra inputs are not permitted"),
+    ],
+)
+def test_settings_of_changes_are_checked_when_they_are_read(declared: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SqlSettings.model_validate({"url": "sqlite://", "streams": {"s": LOGGED | declared}})
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"until": "2026-01-02T03:04:05Z"},
+        {"whole": True, "part": "log", "above": {"hour": "1"}, "upto": 1},
+        {"whole": True, "settled": {"decimal": "many"}},
+        {"part": "table", "at": ["P1", "P2"]},
+    ],
+)
+def test_a_foreign_cursor_is_refused(on_sqlite: Place, saved: Cursor) -> None:
+    put(logged(on_sqlite), 1)
+    with pytest.raises(ConfigError, match=r"the saved cursor is not one of a stream that is read by the changes in parcels_log.*--full"):
+        list(on_sqlite.sql(streams=PARCELS).pull("parcels", saved))
+
+
+def test_a_stream_says_how_it_is_read(on_sqlite: Place) -> None:
+    (stream,) = on_sqlite.sql(streams=PARCELS, overlap=7).available_streams()
+    assert stream.cursor == ChangeLog("parcels_log", timedelta(seconds=7))

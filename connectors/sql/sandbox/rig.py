@@ -1,6 +1,6 @@
 """Works the shop's database for the conformance kit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +24,7 @@ class SqlRig(Rig):
     """Customers, orders and lines; notes and preferences."""
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 3}
+    tell_of_deletes: ClassVar[Collection[str]] = {"orders"}
     # Each is a transaction.
     many: ClassVar[int] = 50_000
     sandbox: "SqlSandbox"
@@ -105,14 +106,18 @@ class SqlRig(Rig):
             connection.execute(delete(_TABLES[stream]).where(self._is(stream, number)))
 
     def spoil(self, stream: str, number: int, at: datetime) -> str:
-        """See `Rig`."""
+        """See `Rig`; SQLite also takes a text that is no UTF-8."""
         wrong: Mapping[str, dict[str, Any]] = {
             "customers": {"preferred_channel": "FAX"},
             "orders": {"status_code": "???"},
             "order_lines": {"unit_price": literal_column("'NaN'")},
         }
+        unreadable = {"customers": "last_name", "orders": "status_code", "order_lines": "article_no"}
         key = self.put(stream, number, at)
-        self._update(stream, number, at, **wrong[stream])
+        if number % 2 == 0 and not self.addresses:
+            self._update(stream, number, at, **{unreadable[stream]: literal_column("CAST(x'4bff' AS TEXT)")})
+        else:
+            self._update(stream, number, at, **wrong[stream])
         return key
 
     def limit(self, seconds: int) -> None:
