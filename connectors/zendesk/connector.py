@@ -29,7 +29,7 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
     """Users, tickets, comments and what else customers leave behind; users, tickets and ticket comments back."""
 
     name = "zendesk"
-    about = "Zendesk Support and Guide: users, organizations, tickets, comments, statuses, ratings, articles"
+    about = "Zendesk: tickets with what is said and done on them, users, organizations, ratings, articles"
     extra = "zendesk"
     streams = (
         Stream(

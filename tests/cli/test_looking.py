@@ -11,7 +11,7 @@ from threadline.store.schema import BUDGETS
 
 LEDGER = ("read", "new", "changed", "unchanged", "filtered", "dead")
 STREAMS = {
-    "mail": ["messages"], "helpdesk": ["users", "tickets", "comments"], "crm": ["contacts", "cases"],
+    "mail": ["messages"], "helpdesk": ["users", "tickets", "comments", "status_changes"], "crm": ["contacts", "cases"],
     "x": ["mentions", "direct_messages"], "shop": ["customers", "orders", "order_lines"],
 }  # fmt: skip
 ALL_STREAMS = [f"{source}.{stream}" for source, streams in STREAMS.items() for stream in streams]
@@ -23,10 +23,10 @@ def test_connectors_are_listed_with_what_they_read_and_write(shell: Shell) -> No
     assert all(set(item) == {"name", "about", "streams", "objects", "sandbox"} for item in ran.json)
     listed = {item["name"]: item for item in ran.json}
     assert set(SYSTEMS.values()) <= set(listed)
-    assert listed["zendesk"]["streams"] == [*STREAMS["helpdesk"], "organizations", "satisfaction_ratings"]
+    assert listed["zendesk"]["streams"] == [*STREAMS["helpdesk"], "organizations", "satisfaction_ratings", "deleted_tickets", "articles"]
     assert listed["zendesk"]["objects"] == ["user", "ticket", "ticket_comment"]
-    shown = {row["connector"]: row for row in shell.run("connectors").table}
-    assert shown["zendesk"]["reads"] == "users, tickets, comments, organizations, satisfaction_ratings"
+    shown = {row["connector"]: row for row in shell.run("connectors", columns=300).table}
+    assert shown["zendesk"]["reads"] == ", ".join(listed["zendesk"]["streams"])
     assert shown["zendesk"]["writes"] == "user, ticket, ticket_comment"
 
 
@@ -52,7 +52,8 @@ def test_a_check_of_one_source_asks_only_that_one(nordlicht: Nordlicht, shell: S
         "streams:",
         "users,",
         "tickets,",
-        "comments",
+        "comments,",
+        "status_changes",
     ]
     assert len(ran.out.splitlines()) == 2
 
@@ -112,6 +113,7 @@ def test_the_status_of_streams_never_pulled_says_so(shell: Shell) -> None:
     assert ran.code == 0
     assert [(row["stream"], row["state"], row["last success"]) for row in ran.table] == [
         ("desk.users", "never", "never"), ("desk.tickets", "never", "never"), ("desk.comments", "never", "never"),
+        ("desk.status_changes", "never", "never"),
     ]  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def test_a_replay_maps_stored_records_without_their_source(nordlicht: Nordlicht,
 def test_a_replay_takes_every_stream_and_shows_them(nordlicht: Nordlicht, shell: Shell) -> None:
     ran = shell.run("replay", "helpdesk")
     assert ran.code == 0
-    assert [row["stream"] for row in ran.table] == ["helpdesk.users", "helpdesk.tickets", "helpdesk.comments"]
+    assert [row["stream"] for row in ran.table] == ["helpdesk.users", "helpdesk.tickets", "helpdesk.comments", "helpdesk.status_changes"]
     assert all(row["new"] == row["changed"] == "0" for row in ran.table)
 
 
@@ -81,7 +81,7 @@ def test_a_stream_at_work_is_refused_for_now_and_the_others_go_on(nordlicht: Nor
     with at_work(nordlicht, "tickets"):
         ran = shell.run(*command, "helpdesk")
     assert ran.code == 4
-    assert [row["stream"] for row in ran.table] == ["helpdesk.users", "helpdesk.comments"]
+    assert [row["stream"] for row in ran.table] == ["helpdesk.users", "helpdesk.comments", "helpdesk.status_changes"]
     assert "another run of helpdesk.tickets is under way" in ran.message
 
 
