@@ -15,10 +15,11 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from connectors.rest.auths import Basic, Bearer, ClientCredentials, Header, Login, Query, RefreshToken
 from connectors.rest.declaration import ApiFile
 from connectors.rest.documents import decoded
+from connectors.rest.errors import NotTakenError
 from connectors.rest.paths import look_up
 from connectors.rest.template import as_form, fill
 from threadline.sdk import ConfigError, RetryableError
-from threadline.sdk.http import Http, retrying
+from threadline.sdk.http import Http
 
 _MARGIN = 60.0
 """Seconds: a token that ends sooner is not used any more."""
@@ -75,7 +76,11 @@ class Renewed(AuthBase, ABC):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add it, a new one where it is due."""
         if self._value is None or time.monotonic() > self._until:
-            retrying(self._fetch)
+            try:
+                self._fetch()
+            except RetryableError as error:
+                # The call itself was not made: whoever makes it repeats both.
+                raise NotTakenError(str(error), retry_after=error.retry_after) from None
         request.headers[self._header] = self._value or ""
         return request
 

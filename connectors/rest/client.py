@@ -24,6 +24,7 @@ from connectors.rest.template import Values, as_form, fill, fill_path, plain
 from threadline.sdk import ConfigError, ConnectorError, RetryableError
 from threadline.sdk.budget import UNLIMITED, Budget, metered
 from threadline.sdk.http import Http, retrying
+from threadline.sdk.yamlfile import is_mapping
 
 
 class _ExpiredError(Exception):
@@ -74,7 +75,11 @@ class Client:
         options = {"params": query, "headers": self._headers(call.headers, values)}
         if call.method == "POST":
             options["json"] = fill(call.body or {}, values)
-        return fill_path(call.path, values), call.path, options
+        return self._address(call.path, values), call.path, options
+
+    def _address(self, path: str, values: Values) -> str:
+        # Without a path it is the base address itself, which with a / at its end may be another one.
+        return fill_path(path, values) or self._http.base_url
 
     def _page(self, body: Body, response: requests.Response, call: Request) -> Answer:
         content = self._whole(response, call)
@@ -113,7 +118,7 @@ class Client:
         so does a page of text instead of JSON, which may be of a gateway.
         """
         values = {**self._variables, **values}
-        address, sent = fill_path(call.path, values), self._headers(call.headers, values)
+        address, sent = self._address(call.path, values), self._headers(call.headers, values)
         content = {"data": as_form(body)} if call.form else {"json": body}
 
         def once() -> requests.Response | RetryableError:
@@ -137,7 +142,8 @@ class Client:
 
     def judge_item(self, item: Any, shown: str) -> None:
         """Raise what the error of one item in an answer means."""
-        self._judgement.judge_item(shown, self._judgement.code_of(look_up(item, self.code)) if self.code else "")
+        found = (look_up(item, self.code) if self.code else None) if is_mapping(item) else item
+        self._judgement.judge_item(shown, self._judgement.code_of(found))
 
     def fill_body(self, template: Any, values: Values) -> Any:
         """Fill the template of a body, with the API's variables too."""

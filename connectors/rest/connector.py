@@ -8,7 +8,7 @@ from connectors.rest.apifile import load_api, short_name, smaller_pages
 from connectors.rest.declaration import ApiFile
 from connectors.rest.kinds import kind_of
 from connectors.rest.settings import CREDENTIALS, RestSettings
-from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, Stream, Target
+from threadline.sdk import ConfigError, Connector, Cursor, Intent, Lookup, Page, PushObject, Receipt, RecordError, Stream, Target
 from threadline.sdk.budget import Allowance
 
 if TYPE_CHECKING:
@@ -90,7 +90,10 @@ class Rest(Connector[RestSettings], Target, Lookup):
         from connectors.rest.request import request_of
 
         if self._api.check:
-            self._client.ask(request_of(self._api.check), {})
+            try:
+                self._client.ask(request_of(self._api.check), {})
+            except RecordError as error:
+                raise ConfigError(f"{error}: the call that `check` names must find something") from None
         elif self._api.streams:
             Reader(self._client, self._api.streams, next(iter(self._api.streams))).first()
         else:

@@ -33,7 +33,8 @@ class Errors(Struct, frozen=True, forbid_unknown_fields=True):
     code: Annotated[Path | None, Meta(description="where an error's body has its code; found with status 200, it is an error too")] = None
     fine: Annotated[tuple[Scalar, ...], Meta(description="codes that are no error, such as ok, or 0")] = ()
     then: Annotated[
-        dict[str, str], Meta(description="status or code: stop, retry, record (it concerns one record) or skip (nothing is there)")
+        dict[str, str],
+        Meta(description="status or code: stop, retry, record (it concerns one record), skip (nothing is there), done (it was, before)"),
     ] = msgspec.field(default_factory=dict[str, str])
 
 

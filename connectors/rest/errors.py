@@ -21,6 +21,10 @@ class RefusalError(RecordError):
         self.nothing = nothing
 
 
+class DoneError(Exception):
+    """The API said that it had done already what it was asked for: an earlier attempt has arrived."""
+
+
 class NotTakenError(RetryableError):
     """The API said that it did not do what it was asked for, and that it may later."""
 
@@ -39,7 +43,7 @@ class Judgement:
         return "" if code in self._fine else code
 
     def judge(self, method: str, shown: str, response: requests.Response, code: str, *, writes: bool) -> None:
-        """Raise ConfigError, RetryableError (NotTakenError), or RefusalError."""
+        """Raise ConfigError, RetryableError (NotTakenError), RefusalError, or of a write DoneError."""
         status = response.status_code
         said = self._then.get(code) or self._then.get(str(status))
         where = f"{self._system} answered {status}{_named(code)} to {method} {shown}"
@@ -49,12 +53,16 @@ class Judgement:
             raise kind(where, retry_after=retry_after(response.headers))
         if outcome in ("record", "skip"):
             raise RefusalError(where, nothing=outcome == "skip")
+        if outcome == "done" and writes:
+            raise DoneError
         raise ConfigError(f"{where}: {_advice(status)}")
 
     def judge_item(self, shown: str, code: str) -> None:
         """Raise the same for an item among many, which has no status of its own."""
         where = f"{self._system} refused one item of {shown}{_named(code)}"
         outcome = self._then.get(code, "record")
+        if outcome == "done":
+            raise DoneError
         if outcome == "retry":
             raise NotTakenError(where)
         if outcome == "stop":
@@ -79,9 +87,19 @@ def _named(code: str) -> str:
     return f" ({code})" if _CODE.fullmatch(code) else ""
 
 
+_ADVICE = {
+    400: "the API does not take these parameters, or this body; check them, and how times are written",
+    401: "the credentials were refused; check them and what they may do",
+    403: "the credentials were refused; check them and what they may do",
+    404: "nothing is there; check base_url, the variables and the path, and whether it has a / at its end",
+    405: "the API takes another method there; check `method` and the path",
+    406: "the API does not answer in application/json; name under `headers` what it does, such as Accept: application/vnd.api+json",
+    415: "the API does not take this kind of body; name under `headers` what it does as Content-Type, or send a form",
+    422: "the API does not take these parameters, or this body; check them, and how times are written",
+}
+
+
 def _advice(status: int) -> str:
     if 300 <= status < 400:
         return "it answers at another address: set base_url to that, or write the path as it is there, often with a / at its end"
-    if status in (401, 403):
-        return "the credentials were refused; check them and what they may do"
-    return "check base_url, the variables and the API file"
+    return _ADVICE.get(status, "check base_url, the variables and the API file")

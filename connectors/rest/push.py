@@ -7,7 +7,7 @@ from connectors.rest.client import Client
 from connectors.rest.cutting import Body, Cut
 from connectors.rest.declaration import Batch, Call, Find, ObjectFile, StreamFile
 from connectors.rest.documents import decoded
-from connectors.rest.errors import NotTakenError, RefusalError
+from connectors.rest.errors import DoneError, NotTakenError, RefusalError
 from connectors.rest.pager import Answer
 from connectors.rest.paging import make_pager
 from connectors.rest.paths import look_up
@@ -45,6 +45,8 @@ class Writer:
         for intent in intents:
             try:
                 yield self._write_one(intent)
+            except DoneError:
+                yield Receipt(intent.id, "done")
             except RecordError as error:
                 yield Receipt(intent.id, "dead", None, str(error))
             except RetryableError as error:
@@ -111,9 +113,9 @@ class Writer:
         items = [self._body(call, intent, _values(intent)) for intent in intents]
         try:
             answer = self._client.write(call, _nested(batch.items, items), {})
-        except RefusalError as refusal:
+        except (RefusalError, DoneError) as said:
             if len(intents) == 1:
-                yield Receipt(intents[0].id, "dead", None, str(refusal))
+                yield Receipt(intents[0].id, "done") if isinstance(said, DoneError) else Receipt(intents[0].id, "dead", None, str(said))
                 return
             # One of them spoils it for all: halves find out which.
             middle = len(intents) // 2
@@ -134,6 +136,8 @@ class Writer:
         try:
             if error is not None:
                 self._client.judge_item(error, call.path)
+            return self._done(intent, result)
+        except DoneError:
             return self._done(intent, result)
         except RecordError as refusal:
             return Receipt(intent.id, "dead", None, str(refusal))

@@ -11,7 +11,7 @@ from connectors.rest.request import texts_of
 from connectors.rest.template import placeholders
 from threadline.sdk.yamlfile import Document, Location, nearest
 
-OUTCOMES = ("stop", "retry", "record", "skip")
+OUTCOMES = ("stop", "retry", "record", "skip", "done")
 _PAGED: dict[type[Any], str] = {CursorPaging: "cursor", PageNumber: "page", Offset: "offset", Keyset: "last"}
 _OWN = ("after", "before", "since", "size", *_PAGED.values(), "tie", "parent", "intent", "found", "key", "keys")
 

@@ -403,3 +403,50 @@ def test_a_search_that_finds_no_json_is_tried_again(server: Server, connect) -> 
     server.answer = lambda _: b"busy"
     with pytest.raises(RetryableError, match="POST things: the response is not"):
         rows(connect(stream("method: POST, records: rows")))
+
+
+def test_a_write_that_was_done_before_is_done(server: Server, connect) -> None:
+    server.answer = lambda asked: (
+        (409, {}, {"error": "conflict"}) if asked.method == "PUT" else [{"id": "b"}, {"id": "c", "error": "conflict"}]
+    )
+    rest = connect(
+        "errors: {code: error, then: {conflict: done}}\n"
+        "push:\n"
+        "  person: {create: {method: PUT, path: 'people/{intent}'}}\n"
+        "  many: {create: {method: POST, path: bulk, body: {id: '{intent}'}, batch: {size: 5, error: error}}, id: id}\n"
+        "  all: {create: {method: PUT, path: bulk, body: {id: '{intent}'}, batch: {size: 5, error: error}}, id: id}\n"
+    )
+    (receipt,) = rest.push("person", [Intent("01A", "person", {})])
+    assert (receipt.status, server.asked[0].path) == ("done", "/people/01A")
+    for name, ids in (("many", ["b", "c"]), ("all", [None, None])):
+        receipts = list(rest.push(name, [Intent("01B", name, {}), Intent("01C", name, {})]))
+        assert [(receipt.status, receipt.remote_id) for receipt in receipts] == [("done", identity) for identity in ids]
+
+
+def test_a_check_that_finds_nothing_is_no_success(server: Server, connect) -> None:
+    server.answer = lambda _: (404, {}, {})
+    with pytest.raises(ConfigError, match="404 to GET me: the call that `check` names must find something"):
+        connect('errors: {then: {"404": skip}}\ncheck: {path: me}\n' + stream("about: x")).check()
+
+
+def test_without_a_path_the_base_address_itself_is_called(server: Server, connect) -> None:
+    server.answer = lambda _: [{"id": 1}]
+    assert read(connect(stream("about: x", path="''"), base_url=f"{server.url}/api"))[0] == [1]
+    assert server.asked[0].path == "/api"
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(406, "Accept"), (405, "method"), (404, "a / at its end"), (400, "how times are written"), (301, "a / at its end")]
+)
+def test_a_refusal_says_what_to_look_at(server: Server, connect, status: int, hint: str) -> None:
+    server.answer = lambda _: (status, {"Location": "/elsewhere"}, {})
+    with pytest.raises(ConfigError, match=f"api answered {status} to GET things: .*{hint}"):
+        read(connect(stream("about: x")))
+
+
+def test_a_login_that_passes_is_not_repeated_within_a_repetition(server: Server, connect) -> None:
+    server.answer = lambda _: (503, {}, {})
+    rest = connect("auth: {kind: login, path: login, body: {p: '{password}'}, token: t}\n" + stream("about: x"), user="ana", password="p")
+    with pytest.raises(RetryableError, match="api's login answered 503"):
+        read(rest)
+    assert len(server.asked) == 5

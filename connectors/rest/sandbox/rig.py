@@ -1,6 +1,6 @@
 """Works the shop for the conformance kit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +27,7 @@ class WooCommerceRig(HttpRig):
     """Customers, orders, and the orders' notes."""
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 3}
+    tell_of_deletes: ClassVar[Collection[str]] = {"orders"}
     many: ClassVar[int] = 30_000
     waivers: ClassVar[Mapping[str, str]] = {
         "reads late commits: order_notes": "to WooCommerce a note is no change of its order, and there is no list of all notes",
