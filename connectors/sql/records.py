@@ -39,9 +39,12 @@ class Records:
     def reject(self, row: Mapping[str, Any], reason: str) -> Rejected:
         """Keep a row as JSON in which texts have the database's own bytes, be they UTF-8 or not."""
         raw = text_bytes(json.dumps(row, default=str, ensure_ascii=False))
-        key = ":".join(_key_text(json_value(row.get(name), self.zone_of(name))) for name in self._relation.key)
+        key = ":".join(self._key_text(name, row.get(name)) for name in self._relation.key)
         return Rejected(key.encode("utf-8", "backslashreplace").decode(), raw, reason)
 
-
-def _key_text(value: Any) -> str:
-    return value if isinstance(value, str) else encode_record(value).decode().strip('"')
+    def _key_text(self, name: str, value: Any) -> str:
+        try:
+            written = json_value(value, self.zone_of(name))
+        except RecordError:
+            return str(value)
+        return written if isinstance(written, str) else encode_record(written).decode().strip('"')

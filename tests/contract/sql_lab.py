@@ -26,10 +26,10 @@ from connectors.sql.sandbox import SqlSandbox
 from connectors.sql.settings import SqlSettings
 from threadline.sdk import Cursor, Page
 
-DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.slow)]
+DATABASES: list[Any] = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.slow)]
 LONG_AGO = datetime.fromisoformat("2026-01-01 12:00:00")
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-_MARIADB = Path(__file__).parents[2] / "../shared/servers/mariadb.sh"
+_SERVERS = Path(__file__).parents[2] / "../shared/servers"
 _numbers = count(1)
 _running = ExitStack()
 atexit.register(_running.close)
@@ -75,7 +75,7 @@ def a_place(kind: str, folder: Path) -> Iterator[Place]:
         (folder / "legacy.db").touch()
         url = f"sqlite:///{folder / 'legacy.db'}"
     else:
-        url = _fresh({"postgresql": _postgresql, "mariadb": _mariadb}[kind]())
+        url = _fresh({"postgresql": _postgresql, "icu": _postgresql_with_icu, "mariadb": _mariadb}[kind]())
     place = Place(url, sa.create_engine(url))
     yield place
     place.close()
@@ -98,19 +98,34 @@ def _postgresql() -> sa.URL:
 
 @cache
 def _mariadb() -> sa.URL:
-    if not _MARIADB.is_file() or not shutil.which("mariadbd"):
+    if not shutil.which("mariadbd"):
         pytest.skip("MariaDB is not installed here")
     pytest.importorskip("pymysql", reason="the driver of MariaDB is not installed: pip install pymysql")
-    folder = Path(tempfile.mkdtemp(prefix="tl-my-"))
+    return sa.make_url(f"mariadb+pymysql://peer:peer@127.0.0.1:{_started('mariadb')}/peer")
+
+
+@cache
+def _postgresql_with_icu() -> sa.URL:
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        pytest.skip("PostgreSQL with ICU is not installed here")
+    return sa.make_url(f"postgresql+psycopg://postgres@127.0.0.1:{_started('postgres')}/postgres")
+
+
+def _started(name: str) -> int:
+    """Start a server of the machine's own; return its port."""
+    script = _SERVERS / f"{name}.sh"
+    if not script.is_file():
+        pytest.skip(f"what starts {name} is not here")
+    folder = Path(tempfile.mkdtemp(prefix="tl-db-"))
     folder.chmod(0o755)
     _running.callback(shutil.rmtree, folder, ignore_errors=True)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+        port = int(unused.getsockname()[1])
     environment = {**os.environ, "DATA": str(folder), "PORT": str(port)}
-    subprocess.run(["bash", str(_MARIADB), "start"], env=environment, check=True, stdout=subprocess.DEVNULL)
-    _running.callback(subprocess.run, ["bash", str(_MARIADB), "stop"], env=environment, check=False, stdout=subprocess.DEVNULL)
-    return sa.make_url(f"mariadb+pymysql://peer:peer@127.0.0.1:{port}/peer")
+    subprocess.run(["bash", str(script), "start"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    _running.callback(subprocess.run, ["bash", str(script), "stop"], env=environment, check=False, stdout=subprocess.DEVNULL)
+    return port
 
 
 def _fresh(server: sa.URL) -> str:

@@ -1,7 +1,6 @@
 """The sql connector against real databases: SQLite, PostgreSQL, and MariaDB where its server is installed."""
 
 import base64
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import mssql
 
 from connectors.sql import Sql
 from connectors.sql.database import Database
-from connectors.sql.keyset import Reading, after
+from connectors.sql.keyset import Reading
 from connectors.sql.pull import Scanner
 from connectors.sql.records import Records
-from connectors.sql.relations import Relation, readable
+from connectors.sql.relations import readable
 from connectors.sql.sandbox import SqlSandbox
 from connectors.sql.settings import ReadStream, SqlSettings
 from tests.contract.sql_lab import (
@@ -533,15 +531,3 @@ def test_mariadb_refusals_are_told_from_silence(on_mariadb: Place) -> None:
             Sql(SqlSettings.model_validate({"url": wrong.render_as_string(hide_password=False)})).check()
     with pytest.raises(RetryableError, match="cannot be reached"):
         Sql(SqlSettings.model_validate({"url": url.set(port=9).render_as_string(hide_password=False)})).check()
-
-
-def test_sql_server_compares_without_row_values_and_at_the_columns_precision() -> None:
-    table = sa.table("t", sa.column("at", mssql.DATETIME()), sa.column("n"))
-    relation = Relation("streams.t", table, dict(table.c), ("n",), "at", "mssql")
-    condition = after(
-        [(relation.plain(name), relation.bind(name, value)) for name, value in zip(relation.columns, ("2026-01-01", 5), strict=True)]
-    )
-    written = str(condition.compile(dialect=mssql.dialect()))
-    assert re.sub(r":\w+", "?", written) == (
-        "t.at >= CAST(? AS DATETIME) AND (t.at > CAST(? AS DATETIME) OR t.at = CAST(? AS DATETIME) AND t.n > ?)"
-    )
