@@ -170,6 +170,8 @@ class ThingsSandbox(HttpSandbox):
 
     async def _batch(self, request: Request) -> Response:
         given = msgspec.json.decode(await request.body())["things"]
+        if not all(each["thing"]["name"] for each in given):
+            return _error(422, "invalid_batch")
         results = [self._made(each["thing"], each["key"], "batched").body for each in given]
         return JSONResponse({"results": [msgspec.json.decode(body) for body in results]})
 
@@ -222,7 +224,7 @@ class ThingsRig(HttpRig):
         return {"name": "Ana Lima", "email": f"{object}{number}@example.org"}
 
     def refused(self, object: str, number: int) -> Mapping[str, Any]:  # noqa: A002
-        return {"name": "Ana Lima", "email": "no address"}
+        return {"name": "Ana Lima" if number % 2 else "", "email": "no address"}
 
     def written(self, object: str, number: int) -> int:  # noqa: A002
         return sum(thing["email"] == f"{object}{number}@example.org" for thing in self.sandbox.pushed(object))

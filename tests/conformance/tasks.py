@@ -1,7 +1,8 @@
 """A small API, its stand-in and a connector with a cursor of its own, so that the kit's tests can break it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from threadline.sdk import Connector, Cursor, Intent, Page, PushObject, Receipt, Settings, Stream, Target, credential, split_records
+from threadline.sdk import (
+    ConfigError,
+    Connector,
+    Cursor,
+    Intent,
+    Page,
+    PushObject,
+    Receipt,
+    Settings,
+    Stream,
+    Target,
+    Window,
+    credential,
+    split_records,
+)
+from threadline.sdk.cursors import Rows, Span
 from threadline.sdk.http import Http
 from threadline.testing.rig import HttpRig, WaivedError
 from threadline.testing.sandbox import Document, HttpSandbox
 from threadline.testing.story import Event
 
+BY_TIME = Window("at", timedelta(minutes=1))
 TOKEN = "only-this-token-opens"
 
 
@@ -29,11 +46,11 @@ class TasksSettings(Settings):
 
 
 class Tasks(Connector[TasksSettings], Target):
-    """Tasks by the time of their change and their number; new ones by a batch of notes with numbers of ours."""
+    """Tasks by the time of their change and their number; a batch of notes with numbers of ours."""
 
     name = "tasks"
     about = "tasks"
-    streams = (Stream("tasks", ("id",), str(Path(__file__).with_name("tasks.yaml"))),)
+    streams = (Stream("tasks", ("id",), str(Path(__file__).with_name("tasks.yaml")), cursor=BY_TIME),)
     objects = (PushObject("note", 10, "marker"),)
     sandbox = "tests.conformance.tasks:TasksSandbox"
 
@@ -45,11 +62,20 @@ class Tasks(Connector[TasksSettings], Target):
         self.http.get("tasks", params={"limit": 1})
 
     def pull(self, stream: str, since: Cursor | None) -> Iterator[Page]:
-        place = dict(since or {"at": "", "id": 0})
-        while records := self.read(place):
-            last = msgspec.json.decode(records[-1])
-            place = {"at": last["at"], "id": last["id"]}
-            yield Page(records, place)
+        if stream != "tasks":
+            raise ConfigError(f"tasks has no stream {stream!r}; it has tasks")
+        return BY_TIME.scan(since, self.clock, self.fetch)
+
+    def clock(self) -> datetime:
+        """Return the time by the server's clock."""
+        return parsedate_to_datetime(self.http.get("tasks", params={"limit": 1}).headers["Date"])
+
+    def fetch(self, span: Span) -> Rows:
+        """Read a page of a span."""
+        at, number = span.after or (span.lower.isoformat() if span.lower else "", 0)
+        records = self.read({"at": at, "id": number, "until": span.upper.isoformat() if span.upper else ""})
+        last = msgspec.json.decode(records[-1]) if records else None
+        return Rows(records, last and [last["at"], last["id"]], more=bool(records))
 
     def read(self, place: Mapping[str, Any]) -> Sequence[bytes]:
         """Return the page after a place."""
@@ -57,6 +83,8 @@ class Tasks(Connector[TasksSettings], Target):
         return split_records(answer.content, "tasks")
 
     def push(self, object: str, intents: Sequence[Intent]) -> Iterator[Receipt]:  # noqa: A002
+        if object != "note":
+            raise ConfigError(f"tasks takes no {object!r}; it takes note")
         held = self.held([intent.id for intent in intents if intent.attempt > 1])
         fresh = [intent for intent in intents if intent.id not in held]
         yield from (Receipt(intent.id, "done", str(held[intent.id])) for intent in intents if intent.id in held)
@@ -115,10 +143,9 @@ class TasksSandbox(HttpSandbox):
 
     async def _tasks(self, request: Request) -> Response:
         query = request.query_params
-        after = (query.get("at", ""), int(query.get("id", 0)))
-        ahead = sorted(
-            (task for task in self.shelf.all("task") if (task["at"], task["id"]) > after), key=lambda task: (task["at"], task["id"])
-        )
+        after, until = (query.get("at", ""), int(query.get("id", 0))), query.get("until", "9")
+        found = [task for task in self.shelf.all("task") if (task["at"], task["id"]) > after and task["at"] <= until]
+        ahead = sorted(found, key=lambda task: (task["at"], task["id"]))
         return JSONResponse({"tasks": ahead[: int(query["limit"])]})
 
     async def _notes(self, request: Request) -> Response:

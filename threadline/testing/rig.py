@@ -4,7 +4,7 @@ The kit (`threadline.testing.conformance`) proves a connector against any stand-
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +31,8 @@ class Rig(ABC):
     """How many records shall pass without memory growing; fewer than these only where a stand-in takes long for each."""
     mappings: ClassVar[Path | None] = None
     """Folder in which `mappings/` stands, while the package that ships them is not installed."""
+    tell_of_deletes: ClassVar[Collection[str]] = ()
+    """Streams whose system tells who asks for changes that a record is gone; of others only a sweep finds that."""
     waivers: ClassVar[Mapping[str, str]] = {}
     """What else the vendor's system cannot pass: its reason, by "part" or "part: stream"."""
 
@@ -60,7 +62,10 @@ class Rig(ABC):
 
     @abstractmethod
     def spoil(self, stream: str, number: int, at: datetime) -> str:
-        """Make a record that the stream's mapping cannot use; return its key."""
+        """Make a record that cannot be used; return its key. Odd numbers: not by the mapping; even ones: not even by the connector.
+
+        Where the system holds nothing that a connector cannot read, all of them are of the first kind.
+        """
 
     @abstractmethod
     def limit(self, seconds: int) -> None:
@@ -80,7 +85,7 @@ class Rig(ABC):
 
     @abstractmethod
     def refused(self, object: str, number: int) -> Mapping[str, Any]:  # noqa: A002
-        """Return a payload that the system refuses for good."""
+        """Return a payload that the system refuses for good; of an even number, if there is such, all that is in the same call as well."""
 
     @abstractmethod
     def written(self, object: str, number: int) -> int:  # noqa: A002

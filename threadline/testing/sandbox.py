@@ -188,10 +188,10 @@ class _Server(uvicorn.Server):
 
     @override
     async def main_loop(self) -> None:
-        # Every tenth tick writes the Date header anew: one a second.
+        # A tick writes the Date header, which changes when a second begins.
         while not await self.on_tick(0):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), 1.0)
+                await asyncio.wait_for(self._told.wait(), 1.0 - time.time() % 1)
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

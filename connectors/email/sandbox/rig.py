@@ -1,6 +1,6 @@
 """Works the mailbox for the conformance kit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +19,7 @@ class EmailRig(Rig):
     """Mails in INBOX, and answers. The server files what it submits, as Gmail and Exchange Online do."""
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_messages": 3}
+    tell_of_deletes: ClassVar[Collection[str]] = {"messages"}
     # pymap parses every mail that it is given.
     many: ClassVar[int] = 5_000
     sandbox: "EmailSandbox"
@@ -60,8 +61,11 @@ class EmailRig(Rig):
         self.sandbox.expunge(_FOLDER, self._uids[number])
 
     def spoil(self, stream: str, number: int, at: datetime) -> str:
-        """See `Rig`."""
-        return self._delivered(number, b"To: support@shop.example\r\nSubject: Who am I?\r\n\r\nNo sender.\r\n", at)
+        """See `Rig`; parts in parts in parts are beyond what the connector reads."""
+        if number % 2:
+            return self._delivered(number, b"To: support@shop.example\r\nSubject: Who am I?\r\n\r\nNo sender.\r\n", at)
+        nested = "".join(f"Content-Type: multipart/mixed; boundary=p{depth}\r\n\r\n--p{depth}\r\n" for depth in range(60))
+        return self._delivered(number, f"From: ana@example.org\r\n{nested}\r\nHere.\r\n".encode(), at)
 
     def limit(self, seconds: int) -> None:
         """See `Rig`."""

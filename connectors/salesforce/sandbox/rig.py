@@ -1,6 +1,6 @@
 """Works the org for the conformance kit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +24,7 @@ class SalesforceRig(HttpRig):
     """Contacts and cases."""
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 3}
+    tell_of_deletes: ClassVar[Collection[str]] = {"contacts", "cases"}
     sandbox: "SalesforceSandbox"
 
     def put(self, stream: str, number: int, at: datetime) -> str:
@@ -65,8 +66,8 @@ class SalesforceRig(HttpRig):
         return {"Threadline_Id__c": f"profile-{number}", "LastName": person.family_name, "Email": person.email}
 
     def refused(self, object: str, number: int) -> Mapping[str, Any]:  # noqa: A002
-        """See `Rig`."""
-        return {**self.payload(object, number), "Email": "no address"}
+        """See `Rig`; a value of another type makes Salesforce refuse the call, not the row."""
+        return {**self.payload(object, number), "Email": "no address" if number % 2 else ["no", "text"]}
 
     def written(self, object: str, number: int) -> int:  # noqa: A002
         """See `Rig`."""

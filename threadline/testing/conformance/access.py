@@ -1,15 +1,18 @@
 """Checks of the way in: credentials, tokens, rate limits, and that no secret gets out."""
 
+import re
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pydantic import SecretStr
 
-from threadline.sdk import ConfigError, ConnectorError, RetryableError, Stream
+from threadline.sdk import ConfigError, ConnectorError, Intent, RetryableError, Stream, Target
 from threadline.testing.conformance.trial import NonconformityError, Trial, keys_of, require
-from threadline.testing.rig import WaivedError
+from threadline.testing.rig import Rig, WaivedError
 
-_PATIENCE = 7
+PATIENCE = 7
 """Seconds that the stand-in asks for."""
 
 
@@ -36,15 +39,20 @@ def says_what_is_unreachable(trial: Trial) -> None:
     """`check` is a RetryableError when nothing listens at the address."""
     if not trial.rig.addresses:
         raise WaivedError("the system is not reached over a network")
-    ports = {port: _unused_port() for _, port in trial.rig.addresses.values()}
-    with trial.through(ports):
+    with trial.through(_nowhere(trial.rig)):
+        connector = trial.connect()
         try:
-            trial.connect().check()
+            connector.check()
         except RetryableError:
             return
         except ConfigError as error:
             raise NonconformityError(f"an address where nothing listens may listen later, but check() says: {error}") from None
     raise NonconformityError("check() passes though nothing listens at the address")
+
+
+def _nowhere(rig: Rig) -> dict[int, int]:
+    """Return ports at which nothing listens, for each of the stand-in's."""
+    return {port: _unused_port() for _, port in rig.addresses.values()}
 
 
 def _unused_port() -> int:
@@ -54,27 +62,47 @@ def _unused_port() -> int:
 
 
 def keeps_secrets(trial: Trial, stream: Stream) -> None:
-    """No secret is in a repr, a log or an error: not when all is well, and not when the credentials are refused."""
+    """No secret is in a repr, a log or an error: when all is well, when credentials are refused, and when nobody is there."""
     trial.rig.put(stream.name, 1, trial.at(1))
     connector = trial.connect()
-    secrets = {name: text for name, text in trial.rig.sandbox.secrets.items() if _is_secret(connector.settings, name)}
-    shown = {"repr of the connector": repr(connector), "repr of the settings": repr(connector.settings)}
+    bare = [name for name in trial.rig.sandbox.secrets if _is_secret(connector.settings, name) is False]
+    require(not bare, f"the settings show {', '.join(bare)}: declare it as SecretStr")
+    trial.heard.note("repr of the connector", repr(connector))
+    trial.heard.note("repr of the settings", repr(connector.settings))
     connector.check()
     trial.scan(stream)
-    for name in list(secrets):
-        try:
+    for name in trial.rig.sandbox.secrets:
+        with suppress(ConnectorError):
             trial.connect({name: trial.rig.wrong(name)}).check()
-        except ConnectorError as error:
-            shown[f"error about {name}"] = f"{error!r} {error.__cause__!r}"
-            secrets[f"wrong {name}"] = trial.rig.wrong(name)
-    shown["log"] = "\n".join(trial.said)
-    for place, text in shown.items():
-        for name, secret in secrets.items():
-            require(secret not in text, f"the {place} shows the {name}")
+    with trial.through(_nowhere(trial.rig)), suppress(ConnectorError):
+        trial.scan(stream)
 
 
-def _is_secret(settings: Any, name: str) -> bool:
-    return isinstance(getattr(settings, name, None), SecretStr)
+def _is_secret(settings: Any, name: str) -> bool | None:
+    """Whether a credential that is a secret by its name is typed as one; None where it is none."""
+    if isinstance(getattr(settings, name), SecretStr):
+        return True
+    return False if re.search("password|secret|token|private", name) else None
+
+
+def refuses_what_it_does_not_know(trial: Trial, stream: Stream) -> None:
+    """A stream or object that it does not have, or a cursor that is not its own, is a ConfigError; the name is in it."""
+    connector = trial.connect()
+    _refuses("pull() of a stream that it does not have", lambda: list(connector.pull("no-such-stream", None)), "no-such-stream")
+    if isinstance(connector, Target):
+        intent = Intent("trial-1", "no-such-object", {})
+        _refuses("push() of an object that it does not take", lambda: list(connector.push("no-such-object", [intent])), "no-such-object")
+    trial.rig.put(stream.name, 1, trial.at(1))
+    _refuses("pull() with the cursor of another connector", lambda: list(connector.pull(stream.name, {"somewhere": [1, "else"]})), "")
+
+
+def _refuses(what: str, call: Callable[[], object], named: str) -> None:
+    try:
+        call()
+    except ConfigError as error:
+        require(named in str(error), f"{what} does not say which: {error}")
+    else:
+        raise NonconformityError(f"{what} is no ConfigError")
 
 
 def honours_limits(trial: Trial, stream: Stream) -> None:
@@ -83,16 +111,24 @@ def honours_limits(trial: Trial, stream: Stream) -> None:
         trial.rig.put(stream.name, number, trial.at(number))
     expected = sorted(keys_of(stream, trial.scan(stream, small=False)))
     trial.waits.clear()
-    trial.rig.limit(_PATIENCE)
+    trial.rig.limit(PATIENCE)
     try:
         found = sorted(keys_of(stream, trial.scan(stream, small=False)))
     except RetryableError as error:
-        asked = error.retry_after or 0
-        require(asked >= _PATIENCE, f"asked to wait {_PATIENCE} s, it says nothing of that to the next run: {error}")
+        require_patience(trial, error)
         found = sorted(keys_of(stream, trial.scan(stream, small=False)))
     else:
-        require(sum(trial.waits) >= _PATIENCE, f"asked to wait {_PATIENCE} s, it waited {sum(trial.waits):g} s")
+        require_patience(trial, None)
     require(found == expected, "records are missing after a rate limit")
+
+
+def require_patience(trial: Trial, error: RetryableError | None) -> None:
+    """Hold that a connector which was asked to wait has done so, or tells the next run for how long."""
+    if error:
+        asked = error.retry_after or 0
+        require(asked >= PATIENCE, f"asked to wait {PATIENCE} s, it says nothing of that to the next run (retry_after): {error}")
+    else:
+        require(sum(trial.waits) >= PATIENCE, f"asked to wait {PATIENCE} s, it waited {sum(trial.waits):g} s")
 
 
 def renews_tokens(trial: Trial, stream: Stream) -> None:

@@ -33,21 +33,26 @@ PARTS: tuple[Part, ...] = (
     Part("refuses wrong credentials", access.refuses_wrong_credentials, "connector"),
     Part("says what is unreachable", access.says_what_is_unreachable, "connector"),
     Part("keeps secrets", access.keeps_secrets, "first stream"),
+    Part("refuses what it does not know", access.refuses_what_it_does_not_know, "first stream"),
     Part("honours limits", access.honours_limits, "stream"),
     Part("renews tokens", access.renews_tokens, "stream"),
     Part("reads everything", reading.reads_everything, "stream"),
+    Part("reads what comes first", reading.reads_what_comes_first, "stream"),
     Part("reads each once", reading.reads_each_once, "stream"),
     Part("reads one moment", reading.reads_one_moment, "stream"),
     Part("resumes", reading.resumes, "stream"),
+    Part("reads while records change", reading.reads_while_records_change, "stream"),
     Part("changes nothing again", reading.changes_nothing_again, "stream"),
     Part("reads changes", reading.reads_changes, "stream"),
     Part("reads late commits", reading.reads_late_commits, "stream"),
     Part("tells of deletes", reading.tells_of_deletes, "stream"),
     Part("sets poison aside", reading.sets_poison_aside, "stream"),
+    Part("outlives outages", recovery.outlives_outages, "stream"),
     Part("outlives faults", recovery.outlives_faults, "stream", slow=True),
     Part("outlives shifted pages", recovery.outlives_shifted_pages, "stream", slow=True),
     Part("keeps memory flat", reading.keeps_memory_flat, "stream", slow=True),
     Part("writes each", writing.writes_each, "object"),
+    Part("writes within limits", writing.writes_within_limits, "object"),
     Part("answers for each", writing.answers_for_each, "object"),
     Part("writes once when asked again", writing.writes_once_when_asked_again, "object"),
     Part("pushes once when answers are lost", recovery.pushes_once_when_answers_are_lost, "object"),
@@ -101,6 +106,7 @@ def run_case(case: Case) -> Outcome:
     try:
         with trial(case.kind) as surroundings:
             _run(case, surroundings)
+            surroundings.require_discretion()
     except WaivedError as waived:
         return Outcome(case, "waived", str(waived))
     except NonconformityError as broken:

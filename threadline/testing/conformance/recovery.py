@@ -4,13 +4,24 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from threadline.sdk import ConnectorError, Receipt, Stream
+from threadline.sdk import ConfigError, ConnectorError, Receipt, RetryableError, Stream
 from threadline.store.database import Database
-from threadline.testing.conformance.trial import Trial, a_moment, contents, require
+from threadline.testing.conformance.trial import NonconformityError, Trial, a_moment, contents, require
 from threadline.testing.conformance.writing import intents, push_until_settled
 from threadline.testing.faults.front import Front
 from threadline.testing.faults.proxy import FaultProxy
-from threadline.testing.faults.script import EXPIRED, LOST_RESPONSE, PAGES, PASSING, Fault, Rule, Script
+from threadline.testing.faults.script import (
+    EXPIRED,
+    GATEWAY_TIMEOUT,
+    LOST_RESPONSE,
+    PAGES,
+    PASSING,
+    RESET,
+    UNAVAILABLE,
+    Fault,
+    Rule,
+    Script,
+)
 from threadline.testing.faults.tcp import TcpFaultProxy
 from threadline.testing.rig import WaivedError
 
@@ -21,6 +32,8 @@ _DEEPEST = 8
 """Requests of a run that are spoiled, each in turn."""
 _DEEPEST_SESSION = 40
 """The same where it is not HTTP, and a session begins with much that is no request."""
+_OUTAGES = 5
+"""Requests from which on a system fails, each in turn."""
 
 
 # A server that refuses connections does so for a while, which attempts that do not wait would use up.
@@ -44,6 +57,11 @@ class _Way:
         deepest = _DEEPEST if all(isinstance(front, FaultProxy) for front in self._fronts) else _DEEPEST_SESSION
         return min(sum(len(front.seen) for front in self._fronts), deepest)
 
+    @property
+    def outage(self) -> Fault:
+        """What a system that is out of order answers."""
+        return UNAVAILABLE if all(isinstance(front, FaultProxy) for front in self._fronts) else RESET
+
     def possible(self, faults: Sequence[Fault]) -> list[Fault]:
         """Return the faults that can happen on the way."""
         found = [fault for fault in faults if all(fault.kind in front.kinds for front in self._fronts)]
@@ -65,6 +83,36 @@ def _proxied(trial: Trial) -> Generator[_Way]:
         }
         stack.enter_context(trial.through({port: front.port for port, front in fronts.items()}))
         yield _Way(list(fronts.values()))
+
+
+def outlives_outages(trial: Trial, stream: Stream) -> None:
+    """A system that fails from some request on, and stays so, makes a pull fail with a RetryableError; the run after it loses nothing."""
+    for number in range(1, 8):
+        trial.rig.put(stream.name, number, trial.at(number))
+    with _proxied(trial) as way:
+        undisturbed = trial.store()
+        trial.pull(undisturbed, stream)
+        expected, requests = contents(undisturbed, stream), min(way.depth, _OUTAGES)
+        for number in range(1, requests + 1):
+            store = trial.store()
+            way.restart(Script(Rule(way.outage, number, onwards=True)))
+            _pull_in_vain(trial, store, stream, f"the system fails from request {number} on")
+            way.restart(Script())
+            _pull_until_done(trial, store, stream, f"after an outage from request {number} on")
+            found = contents(store, stream)
+            lost = expected.keys() - found.keys()
+            require(not lost, f"after an outage from request {number} on, {len(lost)} of {len(expected)} records are lost")
+            require(found == expected, f"after an outage from request {number} on, the store differs from that of an undisturbed pull")
+
+
+def _pull_in_vain(trial: Trial, store: Database, stream: Stream, what: str) -> None:
+    try:
+        trial.pull(store, stream)
+    except RetryableError:
+        return
+    except ConfigError as error:
+        raise NonconformityError(f"{what}, which may pass, but a ConfigError asks a person to change something: {error}") from None
+    raise NonconformityError(f"{what}, and a pull ends as if it had read everything")
 
 
 def outlives_faults(trial: Trial, stream: Stream) -> None:
@@ -118,7 +166,7 @@ def pushes_once_through_faults(trial: Trial, object_name: str) -> None:
 
 def pushes_once_when_answers_are_lost(trial: Trial, object_name: str) -> None:
     """The system did what it was asked, and its answer was lost: the next attempt finds that out, and writes nothing twice."""
-    _push_through(trial, object_name, [LOST_RESPONSE])
+    _push_through(trial, object_name, [LOST_RESPONSE, GATEWAY_TIMEOUT])
 
 
 def _push_through(trial: Trial, object_name: str, faults: Sequence[Fault]) -> None:

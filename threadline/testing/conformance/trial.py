@@ -1,7 +1,6 @@
 """One check's surroundings: a stand-in that runs, connectors to it, a store, and no waiting."""
 
 import json
-import logging
 import tempfile
 import threading
 import time
@@ -19,6 +18,7 @@ from threadline.sync.batch import Judge
 from threadline.sync.policy import Policy
 from threadline.sync.pull import pull
 from threadline.sync.views import Ledger
+from threadline.testing.conformance.hearing import Heard, listening, overheard
 from threadline.testing.rig import Rig
 
 ONE_THREAD = Policy(ahead=0, breaker_percent=100)
@@ -38,14 +38,14 @@ def require(kept: bool, broken: str) -> None:
 class Trial:
     """A connector and its stand-in, for one check."""
 
-    def __init__(self, kind: type[Connector[Any]], rig: Rig, stack: ExitStack, waits: list[float], said: list[str]) -> None:
-        self.kind = kind
+    def __init__(self, kind: type[Connector[Any]], rig: Rig, stack: ExitStack, waits: list[float], heard: Heard) -> None:
+        self.kind = overheard(kind, heard)
         self.rig = rig
         self.waits = waits
         """What the connector would have slept, in seconds."""
-        self.said = said
-        """What anything logged meanwhile."""
-        self.start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+        self.heard = heard
+        """What got out meanwhile."""
+        self.start = _in_a_second(datetime.now(UTC)) - timedelta(hours=1)
         self._stack = stack
         self._ports: Mapping[int, int] = {}
 
@@ -53,9 +53,9 @@ class Trial:
         """Return the kit's time of a record: a second each, beginning an hour ago."""
         return self.start + timedelta(seconds=number)
 
-    def just_now(self) -> datetime:
-        """Return the time of what happens now: of a whole second that has passed."""
-        return datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
+    def just_now(self, before: int = 0) -> datetime:
+        """Return the time of what happens now: of a second that has passed, or of one of those before it."""
+        return _in_a_second(datetime.now(UTC)) - timedelta(seconds=1 + before)
 
     @contextmanager
     def through(self, ports: Mapping[int, int]) -> Generator[None]:
@@ -71,6 +71,7 @@ class Trial:
         settings = {**self.rig.sandbox.secrets, **self.rig.settings_at(self._ports), **self.rig.all_streams}
         settings |= {**(self.rig.small_pages if small else {}), **(other or {})}
         connector = self.kind(self.kind.settings_type().model_validate(settings))
+        self.heard.know(connector.settings)
         self._stack.callback(connector.close)
         return connector
 
@@ -101,10 +102,20 @@ class Trial:
         mapping = pull_mapping(stream.mapping, _SOURCE, folder=folder, region="DE", functions=connector.functions)
         return Judge(_SOURCE, stream.name, stream.key, mapping)
 
+    def require_discretion(self) -> None:
+        """Hold that no secret, and nobody's address, is in what was logged and raised so far."""
+        own = [str(value) for value in {**self.rig.sandbox.settings, **self.rig.sandbox.secrets}.values()]
+        require(not (told := list(self.heard.indiscretions(own))), f"{told[0] if told else ''}: neither is for others to read")
+
     def pull(self, store: Database, stream: Stream, *, small: bool = True) -> Ledger:
         """Pull a stream into a store, as a scheduled run does."""
         connector = self.connect(small=small)
         return pull(store, connector, self.judge(connector, stream), policy=ONE_THREAD)
+
+
+def _in_a_second(moment: datetime) -> datetime:
+    """Return a time of the same second that no whole second, or millisecond, says exactly."""
+    return moment.replace(microsecond=123_456)
 
 
 def keys_of(stream: Stream, pages: Sequence[Page]) -> list[str]:
@@ -138,8 +149,8 @@ def trial(kind: type[Connector[Any]]) -> Generator[Trial]:
         raise NonconformityError(f"{kind.__name__} names no stand-in (`sandbox`), so nothing can be proven of it")
     with ExitStack() as stack:
         sandbox = stack.enter_context(load_object(kind.sandbox)())
-        waits, said = stack.enter_context(no_waiting()), stack.enter_context(_listening())
-        yield Trial(kind, sandbox.rig(), stack, waits, said)
+        waits, heard = stack.enter_context(no_waiting()), stack.enter_context(listening())
+        yield Trial(kind, sandbox.rig(), stack, waits, heard)
 
 
 @contextmanager
@@ -164,25 +175,3 @@ def no_waiting() -> Generator[list[float]]:
 def a_moment() -> None:
     """Really wait, for as long as a fault that passes with time may last."""
     threading.Event().wait(0.03)
-
-
-class _Ear(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(self.format(record))
-
-
-@contextmanager
-def _listening() -> Generator[list[str]]:
-    ear, root = _Ear(), logging.getLogger()
-    level = root.level
-    root.addHandler(ear)
-    root.setLevel(logging.DEBUG)
-    try:
-        yield ear.said
-    finally:
-        root.removeHandler(ear)
-        root.setLevel(level)

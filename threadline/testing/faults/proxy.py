@@ -158,6 +158,10 @@ class _Exchange(BaseHTTPRequestHandler):
         self._forward(body)
         self._reset()
 
+    def give_up(self, fault: Fault, body: bytes) -> None:
+        self._forward(body)
+        self.instead(fault, body)
+
     def page(self, fault: Fault, body: bytes) -> None:
         answer = self._forward(body)
         self._send(_rearranged(fault, answer, self._before))
@@ -193,5 +197,6 @@ def _records(document: Any) -> list[Any]:
 _WAYS: Mapping[str, Callable[[_Exchange, Fault, bytes], None]] = {
     "refuse": _Exchange.refuse, "reset": _Exchange.reset, "truncate": _Exchange.truncate, "delay": _Exchange.delay, "slow": _Exchange.slow,
     "status": _Exchange.instead, "error body": _Exchange.instead, "lost response": _Exchange.lose,
+    "gateway timeout": _Exchange.give_up,
     "repeated page": _Exchange.page, "reversed page": _Exchange.page, "shifted page": _Exchange.page,
 }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Literal
 
 Kind = Literal[
     "refuse", "reset", "truncate", "delay", "slow", "status", "error body", "lost response",
-    "repeated page", "reversed page", "shifted page",
+    "gateway timeout", "repeated page", "reversed page", "shifted page",
 ]  # fmt: skip
 
 
@@ -28,6 +28,7 @@ class Fault:
     Over HTTP alone:
 
     status          `status`, `headers` and `body` instead of the answer; the server never saw the request
+    gateway timeout the server did what it was asked; a gateway before it answers `status` instead
     error body      `body` with status 200 instead of the answer; the server never saw the request
     repeated page   the answer to the request before, of the same path, once more
     reversed page   the records of the answer from the last to the first
@@ -54,12 +55,14 @@ UNAVAILABLE_FOR = Fault("status", 503, {"Retry-After": "0"})
 EXPIRED = Fault("status", 401, {"Content-Type": "application/json"}, b'{"error": "expired"}')
 ERROR_BODY = Fault("error body", body=b"<html><body>We are back soon</body></html>", headers={"Content-Type": "text/html"})
 LOST_RESPONSE = Fault("lost response")
+GATEWAY_TIMEOUT = Fault("gateway timeout", 504)
 REPEATED_PAGE = Fault("repeated page")
 REVERSED_PAGE = Fault("reversed page")
 SHIFTED_PAGE = Fault("shifted page")
 
 PASSING: tuple[Fault, ...] = (
     REFUSE, RESET, TRUNCATE, DELAY, SLOW, LIMITED, LIMITED_FOR, UNAVAILABLE, UNAVAILABLE_FOR, ERROR_BODY, LOST_RESPONSE,
+    GATEWAY_TIMEOUT,
 )  # fmt: skip
 """Faults that a client gets over by asking again, wherever they strike."""
 PAGES: tuple[Fault, ...] = (REPEATED_PAGE, REVERSED_PAGE, SHIFTED_PAGE)
