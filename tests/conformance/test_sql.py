@@ -1,4 +1,4 @@
-"""The sql connector keeps the contract, on a SQLite file and, over the network, on PostgreSQL."""
+"""The sql connector keeps the contract, on a SQLite file, by time and by a log of changes, and on PostgreSQL over the network."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 
 from connectors.sql import Sql
 from tests.conformance.shop_on_postgresql import PostgresqlShop, SqlOnPostgresql, running
+from tests.conformance.shop_with_log import SqlWithLog
 from threadline.testing.conformance import conformance
 
 
@@ -17,4 +18,5 @@ def server() -> Iterator[None]:
 
 
 test_conformance = conformance(Sql)
+test_conformance_with_a_log_of_changes = conformance(SqlWithLog)
 test_conformance_on_postgresql = pytest.mark.slow(pytest.mark.postgres(pytest.mark.usefixtures("server")(conformance(SqlOnPostgresql))))
