@@ -11,7 +11,8 @@ from connectors.email.text import decode_words
 MAX_REFERENCES = 100
 
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
-_BARE_ID = re.compile(r"[^<>\s,;]{1,900}@[^<>\s,;]{1,900}")
+_BARE_ID = re.compile(r"[^<>\s,;]+")
+_LONGEST_BARE_ID = 1_800
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\ufffd]{1,254}(?:@[^\s@<>\x00-\x1f\ufffd]{1,254})+")
 _DELIVERY_AGENTS = ("mailer-daemon", "postmaster", "mail-daemon")
 _NOBODY = "<>"
@@ -74,8 +75,8 @@ def author(fields: Fields) -> Address | None:
 def message_ids(fields: Fields, name: str) -> list[str]:
     """Return the Message-IDs of a field without brackets, each once, in their order; of a very long list both ends."""
     value = " ".join(_values(fields, name))
-    found = _MESSAGE_ID.findall(value) or _BARE_ID.findall(value)
-    unique = list(dict.fromkeys(found))
+    bare = (word for word in _BARE_ID.findall(value) if "@" in word[1:-1] and len(word) <= _LONGEST_BARE_ID)
+    unique = list(dict.fromkeys(_MESSAGE_ID.findall(value) or bare))
     if len(unique) <= MAX_REFERENCES:
         return unique
     return [unique[0], *unique[1 - MAX_REFERENCES :]]

@@ -5,6 +5,7 @@ here; header fields and transfer encodings are the standard library's.
 """
 
 import re
+from binascii import a2b_base64, a2b_qp
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -17,8 +18,8 @@ from threadline.sdk import RecordError
 
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
-MAX_SEARCHED = 800_000_000
-"""Bytes, counted once for each boundary that may stand among them: a mail of 50 MB may be nested 16 deep."""
+MAX_SEARCHED = 400_000_000
+"""Bytes, counted once for each boundary that may stand among them: a mail of 50 MB may be nested 8 deep."""
 MAX_ENCODED_LINES = 2_000_000
 """Lines of uuencode that are decoded: the standard library takes a step for each, and they may be a few bytes long."""
 MAX_HEADER = 500_000
@@ -60,16 +61,30 @@ class Part:
 
     def content(self) -> bytes:
         """Undo the transfer encoding, as far as it is sound."""
-        holder = Message()
-        encoding = (self.fields.get("Content-Transfer-Encoding") or "").strip()
-        if encoding.lower() in _UUENCODE and self.body.count(b"\n") > MAX_ENCODED_LINES:
-            return self.body
-        if encoding:
-            holder["Content-Transfer-Encoding"] = encoding
-        # The standard library makes an object of each line of base64, and lines may be short.
-        body = self.body.translate(None, b"\r\n") if encoding.lower() == "base64" else self.body
-        holder.set_payload(body.decode("ascii", "surrogateescape"))
-        return cast("bytes", holder.get_payload(decode=True))
+        encoding = (self.fields.get("Content-Transfer-Encoding") or "").partition(";")[0].strip().lower()
+        if encoding == "base64":
+            return _of_base64(self.body)
+        if encoding == "quoted-printable":
+            return a2b_qp(self.body)
+        if encoding in _UUENCODE and self.body.count(b"\n") <= MAX_ENCODED_LINES:
+            return _of_uuencode(self.body)
+        return self.body
+
+
+def _of_uuencode(body: bytes) -> bytes:
+    holder = Message()
+    holder["Content-Transfer-Encoding"] = _UUENCODE[0]
+    holder.set_payload(body.decode("ascii", "surrogateescape"))
+    return cast("bytes", holder.get_payload(decode=True))
+
+
+def _of_base64(body: bytes) -> bytes:
+    for padding in (b"", b"=="):
+        try:
+            return a2b_base64(body + padding)
+        except ValueError:
+            continue
+    return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +226,10 @@ class _Splitter:
     def _end_of_fields(self, start: int) -> int:
         end = start
         for _ in range(MAX_STRAY_LINES):
-            first = _NO_FIELD.search(self.raw, start)
-            end = first.start() if first else len(self.raw)
+            # A byte more than there may be, so that what has too many is seen to have them.
+            last = min(start + MAX_HEADER + 1, len(self.raw))
+            first = _NO_FIELD.search(self.raw, start, last)
+            end = first.start() if first else last
             further = _FIELD_FURTHER_ON.match(self.raw, end, end + _FURTHER)
             if further is None:
                 break

@@ -165,14 +165,15 @@ def _content(mail: Mail) -> Document:
     texts: list[_Text] = []
     named: list[_Text] = []
     attachments: list[Document] = []
+    room = _MAX_TEXT_BYTES
     for part in mail.parts:
-        kind = part.fields.get_content_type()
-        if not _is_attached(part, kind):
-            texts.append(_text(part, kind, mail.charset))
-            continue
-        attachments += _attached(part, kind)
-        if kind in _TEXT_TYPES and part.fields.get_content_disposition() != "attachment":
-            named.append(_text(part, kind, mail.charset))
+        kind, content = part.fields.get_content_type(), part.content()
+        is_attached = _is_attached(part, kind)
+        if is_attached:
+            attachments += _attached(part, kind, content)
+        if not is_attached or (kind in _TEXT_TYPES and part.fields.get_content_disposition() != "attachment"):
+            (named if is_attached else texts).append(_text(part, kind, content[:room], mail.charset))
+            room -= min(room, len(content))
     # Where nothing else is text, a file that is shown within the mail is what was written.
     return {**_said(_shown(texts) or _shown(named)), "attachments": attachments}
 
@@ -211,8 +212,7 @@ def _is_attached(part: Part, kind: str) -> bool:
     return kind not in _TEXT_TYPES and not kind.startswith("multipart/")
 
 
-def _text(part: Part, kind: str, likely: str | None) -> _Text:
-    content = part.content()[:_MAX_TEXT_BYTES]
+def _text(part: Part, kind: str, content: bytes, likely: str | None) -> _Text:
     is_html = kind == "text/html"
     written = clean(decode(content, part.fields.get_content_charset(), (declared(content) if is_html else None) or likely))
     flowed = str(part.fields.get_param("format", "")).lower() == "flowed"
@@ -220,8 +220,8 @@ def _text(part: Part, kind: str, likely: str | None) -> _Text:
     return _Text(text, is_html, part.choice)
 
 
-def _attached(part: Part, kind: str) -> list[Document]:
-    content, name = part.content(), decode_words(filename_of(part.fields) or "") or None
+def _attached(part: Part, kind: str, content: bytes) -> list[Document]:
+    name = decode_words(filename_of(part.fields) or "") or None
     wrapped = tnef.attachments(content) if tnef.is_tnef(kind) else None
     if wrapped is None:
         return [_attachment(name, clean(kind), content)]

@@ -8,7 +8,7 @@ import re
 # Mail that says the left means the right: senders name the standard and use the vendor's larger set (as in the WHATWG Encoding Standard).
 _SUPERSETS = {
     "iso8859-1": "cp1252", "iso8859-9": "cp1254", "shift_jis": "cp932", "euc_kr": "cp949",
-    "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "iso2022_jp": "iso2022_jp_ext",
+    "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs",
 }  # fmt: skip
 _ALIASES = {"unicode-1-1-utf-7": "utf-7", "utf8mb4": "utf-8", "windows-31j": "cp932"}
 _LABEL = re.compile(r"(?:x-)?(?:(?:windows|win|dos|ibm|ms|cp)-?(?P<page>\d{3,5})|(?P<name>.+?)(?:-[ei])?)")
@@ -24,8 +24,9 @@ _DECLARED_WITHIN = 100_000
 """Bytes in which a charset's declaration is looked for."""
 _ESCAPES = re.compile(rb"\x1b(\([BJI]|\$[@B])")
 """The character sets of ISO-2022-JP (RFC 1468), and the half-width katakana that Japanese mailers add."""
+_MOST_ESCAPES = 200_000
 _UPPER_HALF = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(256))
-_KANA = re.compile(rb"[\xa1-\xdf]")
+_TO_UPPER_HALF = (b"(I", b"$@", b"$B")
 
 
 def clean(text: str) -> str:
@@ -39,8 +40,7 @@ def guess(data: bytes, charset: str | None = None) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
-    sound = sum(character > "\x7f" for character in text) - text.count("\ufffd")
-    if sound > text.count("\ufffd"):
+    if len(text) - len(text.encode("ascii", "ignore")) > 2 * text.count("\ufffd"):
         return text
     return _known(data, charset) or data.decode("cp1252", "replace")
 
@@ -69,21 +69,24 @@ def _codec(charset: str | None) -> str | None:
 
 def _known(data: bytes, charset: str | None) -> str | None:
     name = _codec(charset)
+    if name == "iso2022_jp":
+        return _iso2022_jp(data)
     try:
-        text = data.decode(name, "replace") if name else None
+        return data.decode(name, "replace") if name else None
     except (LookupError, ValueError):
         # Some codecs make bytes of bytes, and some know no way to replace what they cannot read.
         return None
-    return _iso2022_jp(data) if text and name == "iso2022_jp_ext" and "\ufffd" in text else text
 
 
 def _iso2022_jp(data: bytes) -> str:
-    """Read ISO-2022-JP with the circled digits and other characters of the vendors, which the codec of that name lacks, as EUC."""
-    first, *rest = _ESCAPES.split(data)
+    """Read ISO-2022-JP with circled digits and others that the codec of that name lacks, as EUC, which has them."""
+    first, *rest = _ESCAPES.split(data, _MOST_ESCAPES)
     pieces = [first]
     for escape, piece in zip(rest[::2], rest[1::2], strict=True):
         upper = piece.translate(_UPPER_HALF)
-        pieces.append(upper if escape.startswith(b"$") else _KANA.sub(b"\x8e\\g<0>", upper) if escape == b"(I" else piece)
+        if escape == b"(I":
+            upper = upper.decode("cp932", "replace").encode("euc_jis_2004", "replace")
+        pieces.append(upper if escape in _TO_UPPER_HALF else piece)
     return b"".join(pieces).decode("euc_jis_2004", "replace")
 
 
