@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from connectors.rest import schema as rest_schema
+from docs import reference_pages
 from threadline.mapping.json_schema import schema_text
 from threadline.model import entities
 from threadline.model.entities import Entity
@@ -35,6 +36,8 @@ def documents() -> Mapping[Path, str]:
         FOLDER / "model.md": model(),
         schemas / "mapping.schema.json": schema_text(),
         schemas / "rest.schema.json": rest_schema.schema_text(),
+        FOLDER / "reference" / "rest-api-file.md": reference_pages.schema_page("API files of the rest connector", rest_schema.schema()),
+        **{FOLDER / "reference" / name: text for name, text in reference_pages.pages()},
     }
 
 

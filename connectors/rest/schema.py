@@ -8,8 +8,12 @@ import msgspec
 from connectors.rest.declaration import ApiFile
 
 
+def schema() -> dict[str, Any]:
+    """Return the schema."""
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "An API file of threadline's rest connector"}
+    return {**about, **msgspec.json.schema(ApiFile)}
+
+
 def schema_text() -> str:
     """Return the schema as the text of its file."""
-    made: dict[str, Any] = msgspec.json.schema(ApiFile)
-    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "An API file of threadline's rest connector"}
-    return json.dumps({**about, **made}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
