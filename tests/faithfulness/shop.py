@@ -36,6 +36,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "components": {
         "schemas": {
+            "Paging": {"type": "object", "properties": {"next": {"type": "string"}}},
             "Orders": {"type": "object", "properties": {"orders": {"type": "array", "items": {"$ref": "#/components/schemas/Order"}}}},
             "Order": {
                 "type": "object",

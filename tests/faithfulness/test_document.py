@@ -9,6 +9,7 @@ from threadline.sdk import ConfigError
 from threadline.testing.faithfulness import Exchange
 from threadline.testing.faithfulness.document import OpenApi
 from threadline.testing.faithfulness.errata import Erratum
+from threadline.testing.faithfulness.keys import Vocabulary
 
 GOOD = {"id": 7, "note": "red"}
 
@@ -67,6 +68,7 @@ def test_what_is_not_described_is_named(one: Exchange, said: str) -> None:
     [
         ("null properties", exchange("GET /orders/7", {**GOOD, "made": None})),
         ("any of", exchange("GET /orders/7", {**GOOD, "total": 3})),
+        ("partial requests", exchange("POST /orders", GOOD, sent={"state": "done"})),
         ("optional query", exchange("GET /orders", {"orders": []})),
         ("undescribed query", exchange("GET /orders?since=3&page=2", {"orders": []})),
         ("json suffix", exchange("GET /orders/7.json", GOOD)),
@@ -81,9 +83,10 @@ def test_a_general_rule_lets_through_what_it_is_for(rule: str, one: Exchange) ->
 
 
 def test_rules_let_nothing_else_through() -> None:
-    rules = ("null properties", "any of", "json suffix", "undescribed refusals", "another success", "mislabelled json")
+    rules = ("null properties", "any of", "partial requests", "json suffix", "undescribed refusals", "another success", "mislabelled json")
     assert problems(exchange("GET /orders/7", {"id": 7}), *rules)
     assert problems(exchange("GET /orders/7", {**GOOD, "note": 3}), *rules)
+    assert problems(exchange("POST /orders", GOOD, sent={"note": 3}), *rules)
     assert problems(exchange("GET /orders/7", ["gone"], status=404), *rules)
     assert problems(exchange("GET /orders/7", {"error": "down"}, status=500), *rules)
 
@@ -93,6 +96,28 @@ def test_old_words_rename_what_is_sent_and_received() -> None:
     asked = exchange("GET /orders?since=3&fields=tweet_count", {"orders": [{**GOOD, "tweet_count": "x"}]})
     (problem,) = problems(asked, "old words", says=says)
     assert problem.startswith("response: $.orders[0].tweet_count breaks type")
+
+
+def unknown(one: Exchange, *errata: tuple[str, Any]) -> list[str]:
+    """Return the keys of an answer that the document has no word for."""
+    document = OpenApi(DOCUMENT, [Erratum(rule, "it is so", "0.json", says=says) for rule, says in errata])
+    return [path for path, known in Vocabulary(document).keys(one) if not known]
+
+
+def test_lists_may_be_answered_with_the_keys_of_paging() -> None:
+    paged = exchange("GET /orders?since=3", {"orders": [{**GOOD, "next": "x"}], "next": "/orders?page=2"})
+    assert unknown(paged) == ["$.orders[].next", "$.next"]
+    assert unknown(paged, ("paged lists", ["Paging"])) == ["$.orders[].next"]
+    assert unknown(exchange("GET /orders/7", {**GOOD, "next": "x"}), ("paged lists", ["Paging"])) == ["$.next"]
+    (problem,) = problems(exchange("GET /orders?since=3", {"orders": [], "next": 3}), "paged lists", says=["Paging"])
+    assert problem.startswith("response: $.next breaks type")
+
+
+def test_whatever_has_an_id_may_have_further_keys() -> None:
+    named = exchange("GET /orders?since=3", {"orders": [{**GOOD, "url": "/orders/7"}], "url": "/orders"})
+    assert unknown(named, ("record keys", {"url": {"type": "string"}})) == ["$.url"]
+    (problem,) = problems(exchange("GET /orders/7", {**GOOD, "url": 7}), "record keys", says={"url": {"type": "string"}})
+    assert problem.startswith("response: $.url breaks type")
 
 
 def test_a_single_erratum_stands_in_place_of_what_was_said() -> None:

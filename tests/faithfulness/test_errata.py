@@ -9,6 +9,7 @@ from tests.faithfulness.shop import contracts, exchange
 from threadline.sdk import ConfigError
 from threadline.testing.faithfulness import Exchange, Subject, read_recording
 from threadline.testing.faithfulness.errata import read_errata
+from threadline.testing.faithfulness.measure import structure
 from threadline.testing.faithfulness.review import review
 
 GENERAL = "general: [{{rule: {}, reason: it is so, {}: {}}}]\n"
@@ -22,6 +23,11 @@ def reviewed(folder: Path, errata: str, *recorded: Exchange, made: tuple[Exchang
 
 def test_a_needed_erratum_is_borne_out(tmp_path: Path) -> None:
     assert reviewed(tmp_path, GENERAL.format("null properties", "recording", "0.json"), ODD) == []
+
+
+def test_an_erratum_that_only_gives_a_word_for_a_key_is_borne_out(tmp_path: Path) -> None:
+    errata = "single: [{at: /components/schemas/Order/properties/colour, says: {type: string}, reason: it is so, recording: 0.json}]\n"
+    assert reviewed(tmp_path, errata, exchange("GET /orders/7", {"id": 7, "note": "x", "colour": "red"})) == []
 
 
 def test_an_erratum_that_is_not_needed_is_found(tmp_path: Path) -> None:
@@ -44,6 +50,13 @@ def test_what_stands_on_a_page_and_is_needed_is_borne_out(tmp_path: Path) -> Non
     assert reviewed(tmp_path, GENERAL.format("null properties", "page", "https://shop.example/nulls"), EVEN, made=(EVEN, ODD)) == []
 
 
+def test_a_part_may_be_like_what_was_recorded_elsewhere_in_another_place(tmp_path: Path) -> None:
+    errata = 'alike: [{made: GET /orders 200, recorded: "GET /orders/{id} 200", part: "orders[]", there: "", reason: a list has orders}]\n'
+    subject = Subject(Tasks, tmp_path, read_errata(contracts(tmp_path, errata, EVEN)))
+    (match,) = structure(subject, [exchange("GET /orders?since=3", {"orders": [{"id": "7", "note": "red"}]})]).matches
+    assert [str(one) for one in match.findings if one.verdict != "same"] == ["$.orders[].id has another type: string, recorded number"]
+
+
 @pytest.mark.parametrize(
     ("errata", "said"),
     [
@@ -53,7 +66,9 @@ def test_what_stands_on_a_page_and_is_needed_is_borne_out(tmp_path: Path) -> Non
         ("general: [{rule: any of, recording: y}]", "errata.yaml:3: an entry of general needs reason"),
         ("general: [{rule: any of, reason: x}]", "needs the recording that shows it or, where none does, the vendor's page"),
         ("general: [{rule: any of, reason: x, recording: y, page: z}]", "one of the two"),
-        ("general: [{rule: old words, reason: x, recording: y}]", "'old words' needs says"),
+        ("general: [{rule: old words, reason: x, recording: y}]", "'old words' needs says: a mapping"),
+        ("general: [{rule: paged lists, says: {a: b}, reason: x, recording: y}]", "'paged lists' needs says: a list of names"),
+        ("general: [{rule: record keys, says: [url], reason: x, recording: y}]", "'record keys' needs says: a mapping of keys"),
         ("single: [{at: components, says: 1, reason: x, recording: y}]", "at must be a JSON pointer"),
         ("paths: [1]", "paths must be a list of texts"),
     ],

@@ -41,7 +41,7 @@ def recorded(vendor: str) -> Iterator[tuple[str, Exchange]]:
     subject = subject_of(vendor)
     seen: set[bytes] = set()
     for exchange in subject.recorded:
-        if exchange.status == 200 and exchange.received not in seen:
+        if exchange.status in (200, 201) and exchange.received not in seen:
             seen.add(exchange.received)
             yield subject.endpoint(exchange), exchange
 
@@ -73,6 +73,18 @@ def zendesk_pages() -> Iterator[Page]:
             events = [{**audit, "child_events": audit["events"], "updater_id": audit["author_id"]} for audit in audits]
             said = frozenset(str(event["id"]) for audit in audits for event in audit["events"] if event["type"] == "Comment")
             yield Page("zendesk", "comments", endpoint, said, ZENDESK, zendesk_export({"ticket_events": events}, users))
+            steps = frozenset(
+                f"{audit['ticket_id']}:{event['id']}"
+                for audit in audits
+                for event in audit["events"]
+                if event.get("field_name") == "status"
+            )
+            yield Page("zendesk", "status_changes", endpoint, steps, ZENDESK, zendesk_export({"ticket_events": events}, users))
+        elif endpoint == "POST /api/v2/help_center/sections/{id}/articles 201":
+            article = exchange.answer["article"]
+            yield Page(
+                "zendesk", "articles", endpoint, frozenset({str(article["id"])}), ZENDESK, zendesk_export({"articles": [article]}, {})
+            )
 
 
 def zendesk_export(rows: Mapping[str, Any], users: Mapping[int, Any]) -> Answer:
@@ -82,7 +94,7 @@ def zendesk_export(rows: Mapping[str, Any], users: Mapping[int, Any]) -> Answer:
             return {"users": [users[one] for one in asked if one in users]}
         if path == "/api/v2/tickets/show_many.json":
             return {"tickets": [{"id": one, "requester_id": None, "subject": "recorded"} for one in asked]}
-        return {**rows, "after_cursor": "c", "end_time": 7, "end_of_stream": True}
+        return {**rows, "after_cursor": "c", "end_time": 7, "end_of_stream": True, "next_page": None}
 
     return answer
 

@@ -78,7 +78,7 @@ def check(vendor: str, made: list[Exchange]) -> None:
     if subject.corrected:
         valid = validity(subject, subject.corrected, made)
         assert percent(valid.share) >= MADE[vendor], valid.problems
-        assert valid.undescribed == []
+        assert [endpoint for endpoint in valid.undescribed if endpoint.split()[1] not in subject.file.paths] == []
 
 
 @with_contracts

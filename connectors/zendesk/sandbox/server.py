@@ -193,13 +193,16 @@ class ZendeskSandbox(HttpSandbox):
 
     def _bulk_row(self, index: int, given: Record) -> Record:
         held = self.shelf.get("user", str(given["id"])) if "id" in given else None
+        failed = {"index": index, "id": given.get("id"), "action": "update" if "id" in given else "create", "success": False}
         if "id" in given and not held:
-            return {"index": index, "id": given["id"], "error": "UserNotFound", "details": "Not found"}
+            return {**failed, "error": "UserNotFound", "details": "Not found"}
         try:
             written, new = write_user(self.account, given, held)
         except InvalidRecordError as invalid:
-            return {"index": index, "error": "UserUpdateError", "details": str(invalid)}
-        return {"id": written["id"], "status": "Created" if new else "Updated"}
+            return {**failed, "error": "UserUpdateError", "details": str(invalid)}
+        if new:
+            return {"id": written["id"], "status": "Created"}
+        return {"id": written["id"], "action": "update", "success": True, "status": "Updated"}
 
     async def _job(self, request: Request) -> Response:
         identity = request.path_params["id"]

@@ -2,28 +2,63 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.yamlfile import is_list, is_mapping
-from threadline.testing.faithfulness.errata import OLD_WORDS, Erratum
+from threadline.testing.faithfulness import errata as errata_names
+from threadline.testing.faithfulness.errata import Erratum
 
 
 def corrected(published: Mapping[str, Any], errata: Sequence[Erratum]) -> Mapping[str, Any]:
-    """Return the document with what each erratum says at its pointer, and in older words; ConfigError where nothing is around a pointer."""
+    """Return the document with what each erratum says at its pointer, or everywhere; ConfigError where nothing is around a pointer."""
     said: dict[str, Any] = copy.deepcopy(dict(published))
-    for erratum in errata:
-        if not erratum.general:
-            _correct(said, erratum)
-    for erratum in errata:
-        if erratum.name == OLD_WORDS:
-            said = {
-                **said,
-                "components": _in_old_words(said["components"], erratum.says),
-                "paths": _in_old_words(said["paths"], erratum.says),
-            }
+    for erratum in sorted(errata, key=lambda erratum: erratum.general):
+        match erratum.name:
+            case errata_names.PAGED_LISTS:
+                _page_lists(said, erratum.says)
+            case errata_names.RECORD_KEYS:
+                _add_to_records(said, erratum.says)
+            case errata_names.OLD_WORDS:
+                said |= {part: _in_old_words(said[part], erratum.says) for part in ("components", "paths")}
+            case _ if not erratum.general:
+                _correct(said, erratum)
+            case _:
+                pass
     return said
+
+
+def _page_lists(said: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Let every answer to GET that has an array among its properties have those of the named schemas, too."""
+    schemas = said["components"]["schemas"]
+    paging = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    for path in said["paths"].values():
+        for status, answer in path.get("get", {}).get("responses", {}).items():
+            for media in answer.get("content", {}).values() if status.startswith("2") else ():
+                held = media.get("schema", {})
+                known = schemas.get(held.get("$ref", "").rpartition("/")[2], held)
+                if any(part.get("type") == "array" for part in _properties(known, schemas)):
+                    media["schema"] = {"allOf": [held, *paging]}
+
+
+def _properties(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from schema.get("properties", {}).values()
+    for part in schema.get("allOf", ()):
+        yield from _properties(schemas.get(part.get("$ref", "").rpartition("/")[2], part), schemas)
+
+
+def _add_to_records(node: Any, keys: Mapping[str, Any]) -> None:
+    """Give every schema that has an id, wherever it stands, the properties that it lacks."""
+    if is_list(node):
+        for inner in node:
+            _add_to_records(inner, keys)
+    elif is_mapping(node):
+        properties = node.get("properties")
+        if isinstance(properties, dict) and "id" in properties:
+            node["properties"] = {**keys, **cast("dict[str, Any]", properties)}  # pyright: ignore[reportIndexIssue]
+        for inner in list(node.values()):
+            _add_to_records(inner, keys)
 
 
 def _correct(said: dict[str, Any], erratum: Erratum) -> None:

@@ -13,6 +13,7 @@ Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[Any]]
 SCHEMA_RULES: Mapping[str, str] = {
     "null properties": "every property may be null",
     "any of": "oneOf is read as anyOf",
+    "partial requests": "nothing is required of what is sent: a body names what it sets or changes",
 }
 """What a vendor's documents may get wrong in every schema."""
 _ONE_SIDED: Mapping[Direction, str] = {"request": "readOnly", "response": "writeOnly"}
@@ -35,6 +36,8 @@ def dialect(direction: Direction, rules: frozenset[str]) -> Any:
         "enum": _unless_nullable(known["enum"]),
         "required": _required(known["required"], _ONE_SIDED[direction]),
     }
+    if "partial requests" in rules and direction == "request":
+        words["required"] = _nothing
     if "null properties" in rules:
         words["properties"] = _properties_that_are_not_null
     if "any of" in rules:
@@ -58,6 +61,10 @@ def _required(keyword: Keyword, one_sided: str) -> Keyword:
         return keyword(validator, said, instance, schema) or iter(())
 
     return check
+
+
+def _nothing(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    return iter(())
 
 
 def _properties_that_are_not_null(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from threadline.sdk.yamlfile import Document, is_list, is_mapping, nearest, read_yaml
 from threadline.testing.faithfulness.dialect import SCHEMA_RULES
 
-OLD_WORDS = "old words"
+OLD_WORDS, PAGED_LISTS, RECORD_KEYS = "old words", "paged lists", "record keys"
 RULES: Mapping[str, str] = {
     **SCHEMA_RULES,
     "optional query": "no parameter of a query is required",
@@ -20,9 +20,17 @@ RULES: Mapping[str, str] = {
     "undescribed refusals": "a refusal (4xx) that the document does not mention may answer any JSON object",
     "mislabelled json": "an answer that is described as JSON may be called something else",
     OLD_WORDS: "names and values are still made of older words; `says` maps the document's words to them",
+    PAGED_LISTS: "every list may be answered with the keys of paging; `says` lists the document's schemas that have them",
+    RECORD_KEYS: "everything that has an id may have further keys; `says` maps them to their schemas",
     "another success": "where no answer is described for a status of 2xx, that of another status of 2xx stands for it",
 }
 """General errata by name, and what each says."""
+_SAYING: Mapping[str, str] = {
+    OLD_WORDS: "a mapping of the document's words to the older ones",
+    PAGED_LISTS: "a list of names of the document's schemas",
+    RECORD_KEYS: "a mapping of keys to their schemas",
+}
+"""What the general errata say that say anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,16 @@ class Erratum:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Says that an endpoint's answers have, at `part`, what recorded ones of another have there: "tickets[]", or "" for all of it."""
+    """Says that an endpoint's answers have, at `part`, what recorded ones of another have there: "tickets[]", or "" for all of it.
+
+    `there` is the place in the recorded ones, where that is another.
+    """
 
     made: str
     recorded: str
     part: str
     reason: str
+    there: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,7 @@ def read_errata(path: Path) -> ErrataFile:
         (), file.value, ("document", "recorded", "paths", "open_keys", "samples", "alike", "general", "single"), "an errata file"
     )
     samples = _entries(file, given, "samples", ("file", "endpoint"))
-    likenesses = _entries(file, given, "alike", ("made", "recorded", "part", "reason"))
+    likenesses = _entries(file, given, "alike", ("made", "recorded", "part", "reason"), ("there",))
     return ErrataFile(
         recorded=_texts(file, given, "recorded"),
         document=given.get("document"),
@@ -98,8 +110,8 @@ def _errata(file: Document, given: Mapping[str, Any], key: str, name: str) -> It
     needed = (name, "reason") if key == "general" else (name, "says", "reason")
     for index, entry in enumerate(_entries(file, given, key, needed, ("says", "recording", "page"))):
         place, called = (key, index), entry[name]
-        if called == OLD_WORDS and not is_mapping(entry.get("says")):
-            raise file.error(place, f"{OLD_WORDS!r} needs says: a mapping of the document's words to the older ones")
+        if called in _SAYING and not (is_list if called == PAGED_LISTS else is_mapping)(entry.get("says")):
+            raise file.error(place, f"{called!r} needs says: {_SAYING[called]}")
         if key == "general" and called not in RULES:
             raise file.error((*place, name), f"there is no general rule {called!r}{nearest(str(called), RULES)}")
         if key == "single" and not str(called).startswith("/"):

@@ -107,7 +107,8 @@ def structure(subject: Subject, exchanges: Sequence[Exchange]) -> Structure:
             continue
         known = Shape.of(recorded.get(endpoint, ()))
         for likeness in like:
-            known.at(likeness.part).add_all(value for answer in recorded[likeness.recorded] for value in values_at(answer, likeness.part))
+            there = likeness.part if likeness.there is None else likeness.there
+            known.at(likeness.part).add_all(value for answer in recorded[likeness.recorded] for value in values_at(answer, there))
         found = [
             Finding(one.path, "described") if one.verdict == "extra" and (endpoint, one.path) in described else one
             for one in compare(Shape.of(answers), known, subject.file.open_keys)

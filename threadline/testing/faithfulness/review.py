@@ -1,15 +1,16 @@
-"""Whether each erratum is still borne out."""
+"""Whether each erratum is still borne out: by what is valid with it, or by keys that the document has a word for only then."""
 
 from collections.abc import Iterator, Sequence
 
 from threadline.testing.faithfulness.document import OpenApi
 from threadline.testing.faithfulness.errata import Erratum
 from threadline.testing.faithfulness.exchange import Exchange
+from threadline.testing.faithfulness.keys import Vocabulary
 from threadline.testing.faithfulness.subject import Subject
 
 
 def review(subject: Subject, made: Sequence[Exchange] = ()) -> Iterator[str]:
-    """Yield what is wrong with errata: what is cited is not there, or is as valid without the erratum.
+    """Yield what is wrong with errata: what is cited is not there, or is as well described without the erratum.
 
     What stands on a vendor's page must be needed by the traffic that was `made`, where there is any.
     """
@@ -29,4 +30,8 @@ def _needed(subject: Subject, erratum: Erratum, exchanges: Sequence[Exchange]) -
     if subject.published is None or subject.corrected is None:
         return False
     without = OpenApi(subject.published, [other for other in subject.file.errata if other is not erratum])
-    return any(without.problems(exchange) != subject.corrected.problems(exchange) for exchange in exchanges)
+    return any(_said(without, exchange) != _said(subject.corrected, exchange) for exchange in exchanges)
+
+
+def _said(document: OpenApi, exchange: Exchange) -> tuple[list[str], list[tuple[str, bool]]]:
+    return document.problems(exchange), list(Vocabulary(document).keys(exchange))
