@@ -100,7 +100,7 @@ class Sql(Connector[SqlSettings], Target):
             table = writable(connection, f"writes.{object}", declared, self.settings.schema_name)
             # Looking the table up began a transaction, and each intent has its own.
             connection.rollback()
-            writer = Writer(connection, table, declared, self._database.zone)
+            writer = Writer(connection, table, declared, self._database.zone, lambda: self._database.now(connection))
             for intent in intents:
                 yield writer.write(intent)
 

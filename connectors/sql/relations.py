@@ -14,8 +14,10 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     Connection,
+    DateTime,
     FromClause,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Subquery,
@@ -32,6 +34,7 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
+from sqlalchemy.dialects import mssql
 from sqlalchemy.engine import Inspector
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SAWarning
 from sqlalchemy.sql.sqltypes import DATETIME, NullType
@@ -132,12 +135,14 @@ def _origin(connection: Connection, setting: str, declared: Origin, schema: str 
 
 @_unwarned()
 def writable(connection: Connection, setting: str, write: WriteTable, schema: str | None) -> Table:
-    """Look a write's table up; an insert's key must be unique there, or a repeated push could write a row twice."""
+    """Look a write's table up; a key that rows are inserted under must be unique there, or a repeated push could write a row twice."""
     table = reflect(connection, setting, write.table, schema)
     _require(setting, [*write.key, *write.columns, *([write.version] if write.version else [])], table.columns.keys())
-    if write.version and not isinstance(table.columns[write.version].type, Integer):
-        raise ConfigError(f"{setting}: the version {write.version!r} is no column of whole numbers, which could be raised by one")
-    if write.mode == "insert" and not any(set(unique) == set(write.key) for unique in _unique_keys(inspect(connection), table)):
+    if write.version and not isinstance(table.columns[write.version].type, Integer | DateTime | LargeBinary | mssql.TIMESTAMP):
+        raise ConfigError(
+            f"{setting}: the version {write.version!r} is no column that can be moved: of whole numbers, of times, or a rowversion"
+        )
+    if write.mode != "update" and not any(set(unique) == set(write.key) for unique in _unique_keys(inspect(connection), table)):
         raise ConfigError(
             f"{setting}: {write.table} has no unique constraint on {', '.join(write.key)}; "
             "create one, or a repeated push could insert a row twice"

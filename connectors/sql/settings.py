@@ -51,14 +51,20 @@ class ReadStream(Origin):
 
 
 class WriteTable(Settings):
-    """One object: a table that rows are inserted into once, or whose rows are updated."""
+    """One object: a table whose rows a push inserts or updates."""
 
     table: str = Field(description="table that is written")
-    mode: Literal["insert", "update"] = Field(description="insert a row once, or update the row that is there")
-    key: Names = Field(description="columns of the record that identify the row; for insert they need a unique constraint")
+    mode: Literal["insert", "update", "upsert"] = Field(
+        description="insert a row once; update the row that is there; or update it, and insert it where it is not there"
+    )
+    key: Names = Field(
+        description="columns of the record that identify the row; they need a unique constraint, unless rows are only updated"
+    )
     columns: Names = Field(description="the only other columns that a push may write")
     version: str | None = Field(
-        None, description="for update: integer column that every writer raises by one; a row that changed meanwhile is not overwritten"
+        None,
+        description="for updates: column that every writer moves, a whole number by one, a time to now, or a rowversion; "
+        "a row that changed meanwhile is not overwritten",
     )
 
     @model_validator(mode="after")

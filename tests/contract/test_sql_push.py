@@ -1,6 +1,7 @@
 """Writing rows, against real databases: SQLite, PostgreSQL, and MariaDB where its server is installed."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 @pytest.fixture(params=DATABASES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield from a_place(request.param, tmp_path)
+
+
+@pytest.fixture
+def on_mariadb(tmp_path: Path) -> Iterator[Place]:
+    yield from a_place("mariadb", tmp_path)
 
 
 @pytest.fixture
@@ -163,7 +169,10 @@ def test_a_row_that_changes_while_it_is_updated_is_tried_again(place: Place, sho
     ("changes", "message"),
     [
         ({"version": "row_vers"}, "writes.preference: no column named 'row_vers'; did you mean row_version"),
-        ({"version": "email"}, "writes.preference: the version 'email' is no column of whole numbers"),
+        (
+            {"version": "email"},
+            "writes.preference: the version 'email' is no column that can be moved",
+        ),
     ],
 )
 def test_a_version_is_a_column_of_whole_numbers(place: Place, shop: SqlSandbox, changes: dict[str, Any], message: str) -> None:
@@ -230,3 +239,129 @@ def test_a_partial_unique_index_does_not_make_a_marker(on_postgresql: Place) -> 
     assert [
         receipt.status for receipt in on_postgresql.sql(writes={"note": write}).push("note", [Intent("i", "note", {"m": "x", "id": 1})])
     ] == ["done"]
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "DATETIME"])
+def test_a_time_is_a_version_too(place: Place, kind: str) -> None:
+    moment = {"sqlite": kind, "postgresql": "timestamptz" if kind == "TIMESTAMP" else "timestamp", "mariadb": f"{kind}(6)"}
+    place.run(f"CREATE TABLE legacy (id INTEGER PRIMARY KEY, name VARCHAR(20), moved {moment[place.engine.dialect.name]} NULL)")
+    place.run("INSERT INTO legacy VALUES (1, 'a', '2026-01-02 03:04:05.000006')")
+    write = {"table": "legacy", "mode": "update", "key": ["id"], "columns": ["name"], "version": "moved"}
+    stream = {"table": "legacy", "key": ["id"]}
+    sql = place.sql(writes={"name": write}, streams={"legacy": stream}, time_zone="America/New_York")
+    sql.check()
+    (read,) = records(sql.pull("legacy", None))
+
+    def push(name: str, **more: Any) -> Receipt:
+        (receipt,) = sql.push("name", [Intent("i", "name", {"id": 1, "name": name, **more})])
+        return receipt
+
+    assert push("b", moved=read["moved"]).status == "done"
+    (moved,) = records(sql.pull("legacy", None))
+    assert (moved["name"], moved["moved"] > "2026-06") == ("b", True)
+    late = push("c", moved=read["moved"])
+    assert (late.status, late.reason) == ("dead", "the row of legacy is no longer the one that was read: its moved is another")
+    assert push("c", moved=moved["moved"]).status == "done"
+    assert push("d").status == "done"
+    assert records(sql.pull("legacy", None))[0]["name"] == "d"
+
+
+PREFERRED = {"table": "preferences", "mode": "upsert", "key": ["customer_no"], "columns": ["channel"]}
+
+
+def preferences(place: Place, version: str = "") -> None:
+    place.run(f"CREATE TABLE preferences (customer_no INTEGER PRIMARY KEY, channel VARCHAR(9) UNIQUE{version})")
+
+
+def upsert(place: Place, *payloads: Mapping[str, Any], **more: Any) -> list[Receipt]:
+    sql = place.sql(writes={"preference": PREFERRED | more})
+    return list(sql.push("preference", [Intent(f"i{number}", "preference", payload) for number, payload in enumerate(payloads)]))
+
+
+def rows(place: Place) -> list[tuple[Any, ...]]:
+    with place.engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql("SELECT * FROM preferences ORDER BY customer_no")]
+
+
+def test_an_upsert_inserts_a_row_and_then_updates_it(place: Place) -> None:
+    preferences(place, ", lock_version INTEGER NOT NULL")
+    first, again, other = ({"customer_no": 1, "channel": "SMS"}, {"customer_no": "1", "channel": "TEL"}, {"customer_no": 2})
+    receipts = upsert(place, first, first, again, other, version="lock_version")
+    assert [(receipt.status, receipt.remote_id) for receipt in receipts] == [("done", "1")] * 3 + [("done", "2")]
+    assert rows(place) == [(1, "TEL", 2), (2, None, 1)]
+
+
+def test_an_upsert_leaves_a_row_alone_that_shares_another_unique_value(place: Place) -> None:
+    preferences(place)
+    place.run("INSERT INTO preferences VALUES (1, 'SMS')")
+    (receipt,) = upsert(place, {"customer_no": 2, "channel": "SMS"})
+    assert receipt.status == "dead"
+    assert "breaks a constraint" in str(receipt.reason)
+    assert rows(place) == [(1, "SMS")]
+
+
+def test_an_upsert_of_a_row_that_was_read_does_not_bring_it_back(place: Place) -> None:
+    preferences(place, ", lock_version INTEGER")
+    (receipt,) = upsert(place, {"customer_no": 1, "channel": "SMS", "lock_version": 3}, version="lock_version")
+    assert (receipt.status, receipt.reason) == ("dead", "preferences has no rows with this customer_no")
+    assert rows(place) == []
+
+
+def test_an_upsert_that_another_insert_overtakes_is_tried_again(place: Place) -> None:
+    preferences(place)
+    interrupted: list[str] = []
+
+    def interrupt(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO preferences (") and not interrupted:
+            interrupted.append(statement)
+            place.run("INSERT INTO preferences VALUES (1, 'WEB')")
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", interrupt)
+    try:
+        (overtaken,) = upsert(place, {"customer_no": 1, "channel": "SMS"})
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", interrupt)
+    assert (overtaken.status, rows(place)) == ("retry", [(1, "WEB")])
+    assert [receipt.status for receipt in upsert(place, {"customer_no": 1, "channel": "SMS"})] == ["done"]
+    assert rows(place) == [(1, "SMS")]
+
+
+@pytest.mark.postgres
+def test_upserts_at_once_make_one_row(on_postgresql: Place) -> None:
+    on_postgresql.run("CREATE TABLE preferences (customer_no INTEGER PRIMARY KEY, channel VARCHAR(9), n INTEGER NOT NULL DEFAULT 0)")
+
+    def work(channel: str) -> list[str]:
+        payloads = [{"customer_no": number % 5, "channel": f"{channel}{number}"} for number in range(20)]
+        return [receipt.status for receipt in upsert(on_postgresql, *payloads, version="n")]
+
+    with ThreadPoolExecutor() as pool:
+        statuses = [status for one in pool.map(work, "abcd") for status in one]
+    assert set(statuses) <= {"done", "retry"}
+    written = rows(on_postgresql)
+    assert [number for number, _, _ in written] == list(range(5))
+    # Each write that is done has raised the version of its row once, unless it said what stood there.
+    assert sum(version for _, _, version in written) == statuses.count("done")
+
+
+def test_an_upsert_needs_a_unique_key(place: Place) -> None:
+    preferences(place)
+    with pytest.raises(ConfigError, match="preferences has no unique constraint on customer_no, channel"):
+        upsert(place, {"customer_no": 1, "channel": "SMS"}, key=["customer_no", "channel"], columns=["customer_no"])
+
+
+@pytest.mark.slow
+def test_instants_are_written_as_such_whatever_the_zone_of_the_server(on_mariadb: Place) -> None:
+    on_mariadb.run(
+        "CREATE TABLE legacy (id INTEGER PRIMARY KEY, instant TIMESTAMP(6) NULL, local DATETIME(6))", "INSERT INTO legacy (id) VALUES (1)"
+    )
+    write = {"table": "legacy", "mode": "update", "key": ["id"], "columns": ["instant", "local"]}
+    settings = {"writes": {"times": write}, "streams": {"legacy": {"table": "legacy", "key": ["id"]}}, "time_zone": "Europe/Berlin"}
+    sql, moment = on_mariadb.sql(**settings), "2026-07-01T10:00:00.000006Z"
+    on_mariadb.run("SET GLOBAL time_zone = '+05:00'")
+    try:
+        for _ in range(2):
+            (receipt,) = sql.push("times", [Intent("i", "times", {"id": 1, "instant": moment, "local": moment})])
+            assert receipt.status == "done"
+            assert records(sql.pull("legacy", None)) == [{"id": 1, "instant": moment, "local": moment}]
+    finally:
+        on_mariadb.run("SET GLOBAL time_zone = 'SYSTEM'")
