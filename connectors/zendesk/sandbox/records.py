@@ -292,7 +292,7 @@ def ticket_event(audit: Record, comment_events: bool) -> Record:
     """Return an audit as the incremental export of ticket events shows it; the export writes `system` and `metadata` apart."""
     children: list[Record] = []
     for event in audit["events"]:
-        shared = {"id": event["id"], "via": audit["via"], "via_reference_id": None}
+        shared = {"id": event["id"], "via": event.get("via", audit["via"]), "via_reference_id": None}
         if "field_name" in event:
             before = {"previous_value": event["previous_value"]} if "previous_value" in event else {}
             children.append({**shared, event["field_name"]: event["value"], "event_type": event["type"], **before})
