@@ -4,7 +4,7 @@ import logging
 import smtplib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar
 
 from connectors.email.imap import Fetched, Mailbox
@@ -59,9 +59,9 @@ class Email(Connector[EmailSettings], Listener, Target):
     sandbox: ClassVar[str | None] = "connectors.email.sandbox:EmailSandbox"
     connection_type: ClassVar[str] = "imap"
 
-    def __init__(self, settings: EmailSettings) -> None:
-        super().__init__(settings)
-        self._tokens = Tokens(settings)
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return Tokens(self.settings, self.tokens)
 
     def check(self) -> None:
         """Log in at both servers; folders that the settings name must be there, except for the default ones."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
-import msgspec
 import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -20,9 +19,7 @@ from connectors.rest.paths import look_up
 from connectors.rest.template import as_form, fill
 from threadline.sdk import ConfigError, RetryableError
 from threadline.sdk.http import Http
-
-_MARGIN = 60.0
-"""Seconds: a token that ends sooner is not used any more."""
+from threadline.sdk.oauth import SPARE_SECONDS, Grant, RefusedGrantError, Tokens, ask_endpoint
 
 
 class _Sent(AuthBase):
@@ -36,12 +33,6 @@ class _Sent(AuthBase):
         """Add it."""
         request.headers[self._name] = self._value
         return request
-
-
-class _Token(msgspec.Struct):
-    access_token: str
-    expires_in: float | None = None
-    refresh_token: str | None = None
 
 
 class _Parameter(AuthBase):
@@ -105,21 +96,35 @@ class OAuth(Renewed):
         self._client = client
 
     def _fetch(self) -> None:
-        http = Http(f"{self._system}'s token endpoint", self._url, auth=self._client and HTTPBasicAuth(*self._client))
+        self._use(self._ask(self._form))
+
+    def _ask(self, form: Mapping[str, str]) -> Grant:
         try:
-            body = http.once("POST", self._url, data=self._form).content
-            token = msgspec.json.decode(body, type=_Token)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise RetryableError(f"{self._system}'s token endpoint answered with something else than a token") from None
+            return ask_endpoint(f"{self._system}'s token endpoint", self._url, form, self._client)
+        except RefusedGrantError:
+            raise
         except ConfigError as error:
             raise ConfigError(f"{error} (client_id, client_secret, and refresh_token where there is one)") from None
-        finally:
-            http.close()
-        if token.refresh_token:
-            # Servers that give a new one may take the old one no more.
-            self._form["refresh_token"] = token.refresh_token
-        self._value = f"Bearer {token.access_token}"
-        self._until = time.monotonic() + max(0.0, (token.expires_in or 3600) - _MARGIN)
+
+    def _use(self, grant: Grant) -> None:
+        self._value = f"Bearer {grant.access_token}"
+        self._until = grant.until - SPARE_SECONDS
+
+
+class Refreshed(OAuth):
+    """Bearer tokens by a refresh token (RFC 6749, 6), which all processes share."""
+
+    def __init__(
+        self, system: str, url: str, form: Mapping[str, str], client: tuple[str, str] | None, tokens: Tokens, refresh_token: str
+    ) -> None:
+        super().__init__(system, url, form, client)
+        self._tokens = tokens
+        self._given = refresh_token
+        self._last: Grant | None = None
+
+    def _fetch(self) -> None:
+        self._last = self._tokens.refreshed(self._given, self._last, lambda due: self._ask({**self._form, "refresh_token": due}))
+        self._use(self._last)
 
 
 class Session(Renewed):
@@ -151,7 +156,7 @@ class Session(Renewed):
         self._until = math.inf
 
 
-def make_auth(api: ApiFile, system: str, base_url: str, secrets: Mapping[str, SecretStr]) -> Any:
+def make_auth(api: ApiFile, system: str, base_url: str, secrets: Mapping[str, SecretStr], tokens: Tokens) -> Any:
     """Return what `requests` takes as auth; None for an API without credentials."""
     given = {name: secret.get_secret_value() for name, secret in secrets.items()}
     match api.auth:
@@ -166,21 +171,19 @@ def make_auth(api: ApiFile, system: str, base_url: str, secrets: Mapping[str, Se
         case Login():
             return Session(system, base_url, api.auth, given)
         case ClientCredentials() | RefreshToken():
-            return _oauth(api.auth, system, base_url, given)
+            return _oauth(api.auth, system, base_url, given, tokens)
         case _:
             return None
 
 
-def _oauth(auth: ClientCredentials | RefreshToken, system: str, base_url: str, given: Mapping[str, str]) -> OAuth:
+def _oauth(auth: ClientCredentials | RefreshToken, system: str, base_url: str, given: Mapping[str, str], tokens: Tokens) -> OAuth:
     url = auth.token_url
     if not url.lower().startswith(("http://", "https://")):
         url = f"{base_url.rstrip('/')}/{url.lstrip('/')}"
-    form = {**auth.form, "grant_type": "client_credentials"}
+    form = auth.form | ({"scope": auth.scope} if auth.scope else {})
+    credentials = {name: given[name] for name in ("client_id", "client_secret")}
+    client = None if auth.client == "body" else (credentials["client_id"], credentials["client_secret"])
+    form |= credentials if client is None else {}
     if isinstance(auth, RefreshToken):
-        form = {**auth.form, "grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
-    if auth.scope:
-        form["scope"] = auth.scope
-    client = {name: given[name] for name in ("client_id", "client_secret")}
-    if auth.client == "body":
-        return OAuth(system, url, form | client, None)
-    return OAuth(system, url, form, (client["client_id"], client["client_secret"]))
+        return Refreshed(system, url, form | {"grant_type": "refresh_token"}, client, tokens, given["refresh_token"])
+    return OAuth(system, url, form | {"grant_type": "client_credentials"}, client)

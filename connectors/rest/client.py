@@ -24,6 +24,7 @@ from connectors.rest.template import Values, as_form, fill, fill_path, plain
 from threadline.sdk import ConfigError, ConnectorError, RetryableError
 from threadline.sdk.budget import UNLIMITED, Budget, metered
 from threadline.sdk.http import Http, retrying
+from threadline.sdk.oauth import Tokens
 from threadline.sdk.yamlfile import is_mapping
 
 
@@ -35,12 +36,19 @@ class Client:
     """One API, by its file; `variables` are the values that threadline.yaml gives."""
 
     def __init__(
-        self, name: str, api: ApiFile, base_url: str | None, variables: Values, secrets: Mapping[str, Any], budget: Budget = UNLIMITED
+        self,
+        name: str,
+        api: ApiFile,
+        base_url: str | None,
+        variables: Values,
+        secrets: Mapping[str, Any],
+        tokens: Tokens,
+        budget: Budget = UNLIMITED,
     ) -> None:
         self.name = name
         self._variables = {key: each.default for key, each in api.variables.items()} | dict(variables)
         address = base_url or fill_path(api.base_url or "", self._variables)
-        self._auth = make_auth(api, name, address, secrets)
+        self._auth = make_auth(api, name, address, secrets, tokens)
         self._http = Http(name, address, auth=self._auth, headers={"Accept": "application/json", **self._headers(api.headers, {})})
         metered(self._http.session, budget)
         self._told: tuple[datetime, float] | None = None

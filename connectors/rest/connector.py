@@ -63,7 +63,7 @@ class Rest(Connector[RestSettings], Target, Lookup):
         settings = self.settings
         needed = CREDENTIALS.get(type(self._api.auth), ())
         secrets = {name: getattr(settings, name) for name in needed}
-        return Client(short_name(settings.api), self._api, settings.base_url, settings.variables, secrets, self.budget)
+        return Client(short_name(settings.api), self._api, settings.base_url, settings.variables, secrets, self.tokens, self.budget)
 
     def allowances(self) -> Sequence[Allowance]:
         """Return the API file's rate."""

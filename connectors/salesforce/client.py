@@ -18,6 +18,7 @@ from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import ConfigError
 from threadline.sdk.budget import UNLIMITED, Allowance, Budget, Left, metered
 from threadline.sdk.http import TIMEOUT, network_error, reroute, retrying
+from threadline.sdk.oauth import Tokens
 
 _USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
 _DAY = 24 * 3600
@@ -45,7 +46,7 @@ class _Session(requests.Session):
 class Client:
     """One org's REST API."""
 
-    def __init__(self, settings: SalesforceSettings, budget: Budget = UNLIMITED) -> None:
+    def __init__(self, settings: SalesforceSettings, tokens: Tokens, budget: Budget = UNLIMITED) -> None:
         self._settings = settings
         self._session = _Session()
         # Neither ~/.netrc nor proxy variables may add credentials or change where personal data goes.
@@ -55,7 +56,7 @@ class Client:
             # The library knows only https and the host that the login names.
             reroute(self._session, "https://", settings.base_url)
         metered(self._session, budget)
-        self._sessions = Sessions(settings, self._session)
+        self._sessions = Sessions(settings, self._session, tokens)
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call the REST API and repeat what may pass; `path` is below /services/data/vNN.N."""

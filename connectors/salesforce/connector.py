@@ -35,7 +35,7 @@ class Salesforce(Connector[SalesforceSettings], Target):
 
     @cached_property
     def _client(self) -> Client:
-        return Client(self.settings, self.budget)
+        return Client(self.settings, self.tokens, self.budget)
 
     def account(self) -> str | None:
         """Return the org, where the settings name it."""

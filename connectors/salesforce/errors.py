@@ -12,6 +12,7 @@ import requests
 
 from threadline.sdk import ConfigError, ConnectorError, RecordError, RetryableError
 from threadline.sdk.http import raise_for_status, retry_after
+from threadline.sdk.oauth import RefusedGrantError
 
 PASSING = frozenset({
     "ALL_OR_NONE_OPERATION_ROLLED_BACK", "PROCESSING_HALTED", "QUERY_TIMEOUT", "REQUEST_LIMIT_EXCEEDED", "REQUEST_RUNNING_TOO_LONG",
@@ -30,8 +31,8 @@ _LOGIN_ADVICE = {
     "invalid_client_id": "check consumer_key",
 }
 _FLOW_ADVICE = {
+    "refresh token": "check refresh_token: authorize the app again, and set the new one",
     "client credentials": "check that the connected app allows the client credentials flow and names a user to run as",
-    "refresh token": "check refresh_token: authorize the app again, and let it neither rotate refresh tokens nor end them",
     "JWT bearer": "check that the connected app has the certificate of private_key, that an administrator has pre-authorized username"
     " for it, and that domain is right (test for sandbox orgs)",
 }
@@ -109,4 +110,5 @@ def login_failure(code: str | int | None, message: str, flow: str) -> ConnectorE
     if code in _LOGIN_PASSING or "rate exceeded" in message:
         return RetryableError(f"Salesforce's login answered {code}")
     advice = _LOGIN_ADVICE.get(code) or _FLOW_ADVICE.get(flow, "check the credentials and what the user may do")
-    return ConfigError(f"Salesforce refused the login ({flow}) with {code}: {advice}")
+    kind = RefusedGrantError if (flow, code) == ("refresh token", "invalid_grant") else ConfigError
+    return kind(f"Salesforce refused the login ({flow}) with {code}: {advice}")

@@ -17,6 +17,7 @@ from connectors.salesforce.errors import login_failure
 from connectors.salesforce.settings import SalesforceSettings
 from threadline.sdk import ConfigError, RetryableError
 from threadline.sdk.http import network_error
+from threadline.sdk.oauth import Grant, Tokens
 
 _LAST_SOAP_LOGIN = 64
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -27,9 +28,10 @@ _JWT_SECONDS = 180
 class Session:
     """A session, and the host that serves it; it has no repr that could show it."""
 
-    def __init__(self, token: str, instance_url: str) -> None:
-        self.token = token
-        self.instance = instance_url.partition("://")[2].rstrip("/")
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+        self.token = grant.access_token
+        self.instance = grant.about["instance_url"].partition("://")[2].rstrip("/")
 
 
 class _Granted(msgspec.Struct):
@@ -46,12 +48,12 @@ class _Refused(msgspec.Struct):
 class Sessions:
     """Holds the org's one session, and makes another one, once, when it has ended."""
 
-    def __init__(self, settings: SalesforceSettings, http: requests.Session) -> None:
+    def __init__(self, settings: SalesforceSettings, http: requests.Session, tokens: Tokens) -> None:
         self._settings = settings
         self._http = http
+        self._tokens = tokens
         self._lock = threading.Lock()
         self._session: Session | None = None
-        self._refresh_token = settings.refresh_token
 
     def current(self) -> Session:
         """Return the session; log in when there is none."""
@@ -65,18 +67,15 @@ class Sessions:
         with self._lock:
             if self._session is None or self._session is ended:
                 self._session = None
-                self._session = self._log_in()
+                self._session = Session(self._log_in(ended.grant if ended else None))
             return self._session
 
-    def _log_in(self) -> Session:
+    def _log_in(self, ended: Grant | None) -> Grant:
         settings = self._settings
         if settings.consumer_key and settings.private_key:
             return self._granted("JWT bearer", {"grant_type": _JWT_BEARER, "assertion": _assertion(settings)})
-        if settings.consumer_key and self._refresh_token:
-            form = {"grant_type": "refresh_token", "client_id": settings.consumer_key, "refresh_token": _said(self._refresh_token)}
-            return self._granted(
-                "refresh token", form | ({"client_secret": _said(settings.consumer_secret)} if settings.consumer_secret else {})
-            )
+        if settings.consumer_key and settings.refresh_token:
+            return self._tokens.refreshed(_said(settings.refresh_token), ended, self._refreshed)
         if settings.consumer_key and settings.consumer_secret:
             if settings.domain in ("login", "test"):
                 raise ConfigError(
@@ -86,7 +85,14 @@ class Sessions:
             return self._granted("client credentials", {"grant_type": "client_credentials"}, client)
         return self._soap()
 
-    def _granted(self, flow: str, form: Mapping[str, str], client: tuple[str, str] | None = None) -> Session:
+    def _refreshed(self, refresh_token: str) -> Grant:
+        settings = self._settings
+        form = {"grant_type": "refresh_token", "client_id": settings.consumer_key or "", "refresh_token": refresh_token}
+        return self._granted(
+            "refresh token", form | ({"client_secret": _said(settings.consumer_secret)} if settings.consumer_secret else {})
+        )
+
+    def _granted(self, flow: str, form: Mapping[str, str], client: tuple[str, str] | None = None) -> Grant:
         url = f"https://{self._settings.domain}.salesforce.com/services/oauth2/token"
         try:
             response = self._http.post(url, data=form, auth=client, allow_redirects=False)
@@ -98,12 +104,10 @@ class Sessions:
         granted = _decoded(response, _Granted)
         if granted is None or not granted.access_token:
             raise _neither()
-        if granted.refresh_token:
-            # An app that rotates refresh tokens takes the old one no more; the next process has only that.
-            self._refresh_token = SecretStr(granted.refresh_token)
-        return Session(granted.access_token, granted.instance_url)
+        # Salesforce does not say how long a session lives: until a call is refused.
+        return Grant(granted.access_token, granted.refresh_token, about={"instance_url": granted.instance_url})
 
-    def _soap(self) -> Session:
+    def _soap(self) -> Grant:
         given = self._soap_credentials()
         try:
             from simple_salesforce.exceptions import SalesforceAuthenticationFailed
@@ -119,7 +123,7 @@ class Sessions:
             raise network_error(error, "Salesforce", settings.base_url or f"https://{settings.domain}.salesforce.com") from None
         except (ExpatError, AttributeError):
             raise _neither() from None
-        return Session(token, f"https://{instance}")
+        return Grant(token, about={"instance_url": f"https://{instance}"})
 
     def _soap_credentials(self) -> Mapping[str, Any]:
         settings = self._settings

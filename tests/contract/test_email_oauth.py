@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -16,6 +17,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 from connectors.email import Email
 from tests.contract.email_imap_server import ScriptedImap
+from tests.contract.sharing import shared
 from threadline.sdk import ConfigError, RetryableError
 
 
@@ -145,6 +147,15 @@ def test_a_token_that_was_taken_back_is_replaced(endpoint: str, accepted: set[st
         assert list(mailbox.pull("messages", None)) == []
 
 
+def test_what_the_refresh_token_has_become_outlives_the_process(endpoint: str, accepted: set[str], tmp_path: Path) -> None:
+    Endpoint.answer = (200, {"access_token": "token-1", "expires_in": 30, "refresh_token": "canary-next"})
+    with imap(accepted) as server:
+        for _ in range(2):
+            with shared(connector(endpoint, server.port), tmp_path) as mailbox:
+                assert list(mailbox.pull("messages", None)) == []
+    assert [asked["refresh_token"] for asked in Endpoint.asked] == [["canary-refresh"], ["canary-next"]]
+
+
 def test_a_new_token_that_is_refused_is_a_matter_of_settings(endpoint: str, accepted: set[str]) -> None:
     with imap(set()) as server, pytest.raises(ConfigError, match=r"IMAP at .* refused the token; check user, oauth_scope"):
         connector(endpoint, server.port).check()
@@ -160,18 +171,19 @@ def test_a_new_token_that_is_refused_is_a_matter_of_settings(endpoint: str, acce
         (
             (400, {"error": "invalid_grant", "error_description": "canary"}),
             ConfigError,
-            "answered 400 to POST /token.*or grant access again",
+            "answered 400 to POST /token.*grant access again, and set the new one",
         ),
         ((401, {"error": "invalid_client"}), ConfigError, "credentials were refused.*oauth_client_secret"),
-        ((200, {"error": "canary"}), ConfigError, "answered without an access_token"),
-        ((200, ["canary"]), ConfigError, "answered without an access_token"),
-        ((200, {"access_token": "two\r\nlines", "expires_in": 1}), ConfigError, "answered without an access_token"),
-        ((200, "<html>canary</html>"), ConfigError, "answered without an access_token"),
+        ((200, {"error": "canary"}), RetryableError, "answered with something else than a token"),
+        ((200, ["canary"]), RetryableError, "answered with something else than a token"),
+        ((200, {"access_token": "two\r\nlines", "expires_in": 1}), RetryableError, "answered with a token that no header can carry"),
+        ((200, "<html>canary</html>"), RetryableError, "answered with something else than a token"),
     ],
 )
 def test_an_endpoint_that_gives_no_token_is_named(
-    endpoint: str, accepted: set[str], answer: Any, error: type[Exception], message: str
+    endpoint: str, accepted: set[str], answer: Any, error: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
     Endpoint.answer = answer
     with imap(accepted) as server, pytest.raises(error, match=message) as caught:
         connector(endpoint, server.port).check()

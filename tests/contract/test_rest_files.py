@@ -87,7 +87,11 @@ def test_the_example_is_right() -> None:
         ("stream: orders", "stream: lines", "shop.yaml:14: the parents lead round in a circle"),
         ("    key: [order, no]", "    cursor: {kind: position}\n    key: x", "`cursor` belongs to the parent"),
         ("  shop: {about", "  intent: {about", "shop.yaml:3: `intent` has a meaning of its own"),
-        ("streams:", "errors: {then: {'404': ignore}}\nstreams:", "shop.yaml:4: `404` becomes 'ignore'; known: done, record, retry, skip, stop"),
+        (
+            "streams:",
+            "errors: {then: {'404': ignore}}\nstreams:",
+            "shop.yaml:4: `404` becomes 'ignore'; known: done, record, retry, skip, stop",
+        ),
         ("streams:", "rate: {requests: 0}\nstreams:", "shop.yaml:4: `requests`: Expected `int` >= 1"),
         ("streams:", "auth: {kind: bsic}\nstreams:", "which is 'bsic'; did you mean 'basic'?"),
         (', contains: "{intent}"', "", "`find` needs either `equals` or `contains`"),

@@ -14,8 +14,8 @@ from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.login import ConnectedApp
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.counting import counted
 from tests.contract.salesforce_lab import LONG_AGO, connecting, emptied, person, rows
+from tests.contract.sharing import shared
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError, Window
 from threadline.sdk import http as sdk_http
 from threadline.testing.story import Event, Garbled, Moved, Opened, Registered
@@ -135,18 +135,23 @@ class TestLogin:
         assert sum("/Soap/" in path for _, path in sandbox.calls) == 2
         assert ended.token not in repr(ended)
 
-    def test_a_rotated_refresh_token_lasts_as_long_as_the_process(
-        self, sandbox: SalesforceSandbox, connect: Any, monkeypatch: pytest.MonkeyPatch
+    def test_what_a_refresh_token_has_become_outlives_the_connector(
+        self, sandbox: SalesforceSandbox, connect: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(sandbox, "app", ConnectedApp())
         sandbox.app.rotates = True
         given = NO_PASSWORD | sandbox.refresh_credentials
-        connector = connect(**given)
-        for _ in range(3):
-            connector.check()
-            sandbox.expire_sessions()
-        with pytest.raises(ConfigError, match="neither rotate refresh tokens nor end them"):
+        for ended, logins in ((False, 1), (False, 1), (True, 2), (True, 3)):
+            if ended:
+                sandbox.expire_sessions()
+            with shared(connect(**given), tmp_path) as connector:
+                connector.check()
+            assert len(sandbox.app.spent) == logins, "a session serves the next process, too"
+        sandbox.expire_sessions()
+        with pytest.raises(ConfigError, match="invalid_grant: check refresh_token: authorize the app again, and set the new one"):
             connect(**given).check()
+        with shared(connect(**given), tmp_path) as connector, pytest.raises(ConfigError, match="salesforce: Salesforce refused the login"):
+            connector.check()
 
     @pytest.mark.parametrize(
         ("changes", "advice"),
@@ -343,7 +348,7 @@ class TestPull:
         pages: list[Page] = []
 
         def pull() -> None:
-            with counted(connect(api_reserve=46), tmp_path) as connector:
+            with shared(connect(api_reserve=46), tmp_path) as connector:
                 for page in connector.pull("contacts", None):
                     pages.append(page)  # noqa: PERF402 - the pages before the error count
 

@@ -14,8 +14,8 @@ from connectors.salesforce.rows import read_rows
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.schema import SOBJECTS
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.counting import counted
 from tests.contract.salesforce_lab import LONG_AGO, asked, connecting, emptied, ident, ids, register, rows, scan
+from tests.contract.sharing import shared
 from threadline.sdk import ConfigError, Page, RetryableError
 from threadline.sdk import http as sdk_http
 from threadline.sync.pull import pull
@@ -156,7 +156,7 @@ class TestJobs:
         pages: list[Page] = []
 
         def pull() -> None:
-            with counted(connect(**settings, api_reserve=38), tmp_path) as connector:
+            with shared(connect(**settings, api_reserve=38), tmp_path) as connector:
                 for page in connector.pull("contacts", None):
                     pages.append(page)  # noqa: PERF402 - the pages before the error count
 

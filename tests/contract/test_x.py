@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from connectors.x import X
 from connectors.x.sandbox import XSandbox
 from connectors.x.settings import XSettings
-from tests.contract.counting import counted
+from tests.contract.sharing import shared
 from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, pull_mapping
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError
@@ -330,7 +330,7 @@ def test_a_rate_limit_is_waited_out(sandbox: XSandbox, x: X) -> None:
 
 
 def test_a_long_rate_limit_is_left_for_the_next_run(sandbox: XSandbox, x: X, tmp_path: Path) -> None:
-    with counted(x, tmp_path):
+    with shared(x, tmp_path):
         drain(x, "mentions")
         sandbox.fail_next.append(limited(time.time() + 900))
         with pytest.raises(RetryableError, match="429") as caught:
@@ -338,7 +338,7 @@ def test_a_long_rate_limit_is_left_for_the_next_run(sandbox: XSandbox, x: X, tmp
     assert caught.value.retry_after == pytest.approx(900, abs=5)
     calls = len(sandbox.calls)
     another = connect(sandbox)
-    with counted(another, tmp_path), pytest.raises(RetryableError, match="x has none left of its 10,000 mentions"):
+    with shared(another, tmp_path), pytest.raises(RetryableError, match="x has none left of its 10,000 mentions"):
         drain(another, "mentions")
     assert [path for _, path in list(sandbox.calls)[calls:]] == ["/2/users/me"]
     another.close()
@@ -352,7 +352,7 @@ def test_the_last_call_of_a_window_is_followed_by_none(sandbox: XSandbox, x: X, 
         x_rate_limit_reset=str(int(time.time()) + 900),
     )
     pages: list[Page] = []
-    with counted(x, tmp_path):
+    with shared(x, tmp_path):
         x.check()
         drain(x, "direct_messages")
         sandbox.fail_next.append(last)

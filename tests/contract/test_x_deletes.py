@@ -13,7 +13,7 @@ from connectors.x import X
 from connectors.x.sandbox import XSandbox
 from connectors.x.sandbox.records import FIRST_POST, post_position
 from connectors.x.settings import XSettings
-from tests.contract.counting import counted
+from tests.contract.sharing import shared
 from threadline.sdk import ConfigError, RetryableError
 from threadline.testing.story import Person, Posted
 
@@ -120,7 +120,7 @@ def test_a_refusal_is_no_delete(sandbox: XSandbox, x: X) -> None:
 def test_asking_again_counts_among_the_posts_of_a_month(sandbox: XSandbox, tmp_path: Path) -> None:
     ids = say(sandbox, 120)
     connector = connect(sandbox, posts_per_month=110)
-    with counted(connector, tmp_path), pytest.raises(RetryableError, match=r"has 10 left of its 110 posts .*, and 20 at least are needed"):
+    with shared(connector, tmp_path), pytest.raises(RetryableError, match=r"has 10 left of its 110 posts .*, and 20 at least are needed"):
         gone(connector, "mentions", ids)
     assert sandbox.application.read == 100
     connector.close()

@@ -15,7 +15,7 @@ from connectors.x import X
 from connectors.x.posts import Usage
 from connectors.x.sandbox import XSandbox
 from connectors.x.settings import XSettings
-from tests.contract.counting import counted
+from tests.contract.sharing import shared
 from threadline.mapping.library import pull_mapping
 from threadline.sdk import ConfigError, Intent, RetryableError
 from threadline.store.database import Database, open_database
@@ -52,7 +52,7 @@ def pulled(sandbox: XSandbox, store: Database, folder: Path, **changes: Any) -> 
     """Pull the mentions as the engine does."""
     connector = connect(sandbox, **changes)
     judge = Judge("x", "mentions", ("id",), pull_mapping("x/mentions", "x", functions={}))
-    with closing(connector), counted(connector, folder):
+    with closing(connector), shared(connector, folder):
         try:
             return pull(store, connector, judge, policy=Policy(ahead=0))
         except RetryableError as error:
@@ -128,7 +128,7 @@ def test_a_count_that_says_nothing_is_no_leave_to_read(
     assert list(connector.pull("direct_messages", None)) == []
     token = {"access_token": "t"}
     sandbox.fail_next.extend(one for _ in range(5) for one in (JSONResponse(token), JSONResponse(body)))
-    with counted(connector, tmp_path), pytest.raises(RetryableError, match="/2/usage/tweets without"):
+    with shared(connector, tmp_path), pytest.raises(RetryableError, match="/2/usage/tweets without"):
         connector.pull("mentions", None).__next__()
     assert sandbox.application.read == 0
     connector.close()
@@ -191,7 +191,7 @@ def test_the_limit_of_a_day_is_waited_for_and_not_that_of_the_window(sandbox: XS
 def test_the_last_reply_of_a_day_is_followed_by_none(sandbox: XSandbox, tmp_path: Path) -> None:
     connector = connect(sandbox)
     sandbox.fail_next.append(day_limit(JSONResponse({"data": {"id": "1"}}, 201), left=0))
-    with counted(connector, tmp_path):
+    with shared(connector, tmp_path):
         receipts = connector.push("reply", [reply(sandbox, "FIRSTREF"), reply(sandbox, "OTHERREF")])
         assert next(receipts).status == "done"
         with pytest.raises(RetryableError, match=r"x has none left of its .* replies_a_day in 24 hours") as caught:

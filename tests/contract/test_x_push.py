@@ -13,7 +13,7 @@ from connectors.x import X
 from connectors.x.sandbox import XSandbox
 from connectors.x.settings import XSettings
 from connectors.x.text import LIMIT, MESSAGE_LIMIT, same_text, shorten, weight
-from tests.contract.counting import counted
+from tests.contract.sharing import shared
 from threadline.mapping.library import describe, pull_mapping, push_mapping
 from threadline.sdk import ConfigError, Intent, Receipt, RetryableError
 from threadline.testing.story import Person, Posted
@@ -156,7 +156,7 @@ def test_a_reply_that_cannot_be_posted_is_dead_and_the_next_one_goes_out(sandbox
 
 
 def test_above_the_rate_limit_nothing_more_is_sent(sandbox: XSandbox, x: X, tmp_path: Path) -> None:
-    with counted(x, tmp_path):
+    with shared(x, tmp_path):
         _is_limited(sandbox, x)
 
 

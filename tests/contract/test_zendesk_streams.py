@@ -15,7 +15,7 @@ from connectors.zendesk.sandbox import ZendeskSandbox
 from connectors.zendesk.sandbox.account import comment_id
 from connectors.zendesk.sandbox.records import rating, stamp
 from connectors.zendesk.settings import ZendeskSettings
-from tests.contract.counting import counted
+from tests.contract.sharing import shared
 from tests.contract.zendesk_lab import connect, records
 from threadline.mapping.library import describe, pull_mapping
 from threadline.sdk import RetryableError
@@ -245,7 +245,7 @@ def test_a_refusal_is_heard_by_all_that_use_the_account(sandbox: ZendeskSandbox,
     sandbox.fail_next.append(JSONResponse({"error": "TooManyRequests"}, 429, headers))
     for message in ("Zendesk answered 429", "zendesk has none left of its 700 requests in 60 s; they are renewed in 10 minutes"):
         connector = connect(sandbox)
-        with counted(connector, tmp_path), pytest.raises(RetryableError, match=message):
+        with shared(connector, tmp_path), pytest.raises(RetryableError, match=message):
             connector.check()
         connector.close()
     assert len(sandbox.calls) == 1

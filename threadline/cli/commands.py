@@ -213,6 +213,15 @@ def serve(
     run_server(host, port)
 
 
+@app.command("secret-key")
+def secret_key() -> None:
+    """Print a new key for THREADLINE_SECRET_KEY, which encrypts what the store keeps of credentials."""
+    from base64 import urlsafe_b64encode
+    from secrets import token_bytes
+
+    print(urlsafe_b64encode(token_bytes(32)).decode())
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End when everything has run once")] = False,

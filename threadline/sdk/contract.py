@@ -12,6 +12,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from threadline.sdk.budget import UNLIMITED, Allowance, Budget
+from threadline.sdk.oauth import Tokens
 
 JSON: TypeAlias = Any
 Cursor: TypeAlias = Mapping[str, JSON]
@@ -153,6 +154,8 @@ class Connector(ABC, Generic[SettingsT]):
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
+        self.tokens = Tokens()
+        """What refresh tokens have become; the engine sets it to what all processes share."""
 
     def account(self) -> str | None:
         """Name the account whose calls are counted: sources with the same name share them. None: each source has its own."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from threadline.sdk.budget import Allowance
 from threadline.sdk.contract import Connector
 from threadline.sdk.errors import ConfigError
+from threadline.sdk.oauth import Tokens
 from threadline.sdk.registry import connector_class
 from threadline.sync.config import Source, credential_fields, variable
 
@@ -31,6 +32,8 @@ def open_connector(
     except ValidationError as error:
         raise _problem(source, error, fields) from None
     connector = kind(settings)
+    if database is not None:
+        connector.tokens = _kept_tokens(source, database)
     with closing(connector), _counted(connector, source, database):
         yield connector
 
@@ -49,6 +52,14 @@ def _counted(connector: Connector[Any], source: Source, database: str | None) ->
     connector.budget = budget
     with closing(budget):
         yield
+
+
+def _kept_tokens(source: Source, database: str) -> Tokens:
+    from threadline.sync.tokens import KEY, SharedTokens, UnkeptTokens
+
+    holder = f"source {source.name}"
+    key = os.environ.get(KEY)
+    return SharedTokens(database, holder, key) if key else UnkeptTokens(holder)
 
 
 def _allowances(connector: Connector[Any], source: Source) -> list[Allowance]:

@@ -73,7 +73,7 @@ class SalesforceSandbox(HttpSandbox):
     @property
     def refresh_credentials(self) -> Mapping[str, str]:
         """The way in for an app that a user has approved."""
-        return {**self.client_credentials, "refresh_token": self.app.refresh_token}
+        return {**self.client_credentials, "refresh_token": login.REFRESH_TOKEN}
 
     @property
     def jwt_credentials(self) -> Mapping[str, str]:

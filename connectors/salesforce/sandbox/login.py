@@ -58,12 +58,14 @@ def soap_login(body: str, version: str, session: str) -> Response:
 class ConnectedApp:
     """The app that OAuth knows: it lets every flow in, JWTs that are signed with its key.
 
-    With `rotates`, each refresh token is good for one use, and brings the next one.
+    With `rotates`, each refresh token is good for one use, and brings the next one. One that comes a second time has been stolen, or its
+    answer was lost: then the newest is good no more either (RFC 9700, 4.14.2).
     """
 
     def __init__(self) -> None:
         self.rotates = False
-        self.refresh_token = REFRESH_TOKEN
+        self.refresh_token: str | None = REFRESH_TOKEN
+        self.spent: list[str] = []
 
     @cached_property
     def private_key(self) -> str:
@@ -93,6 +95,7 @@ class ConnectedApp:
     def _rotated(self, form: Mapping[str, str]) -> dict[str, str]:
         if not self.rotates or "refresh_token" not in form:
             return {}
+        self.spent.append(form["refresh_token"])
         self.refresh_token = f"{REFRESH_TOKEN}.{secrets.token_hex(8)}"
         return {"refresh_token": self.refresh_token}
 
@@ -102,7 +105,9 @@ class ConnectedApp:
         return None if secret == CONSUMER_SECRET else ("invalid_client", "invalid client credentials")
 
     def _refuses_token(self, token: str | None) -> tuple[str, str] | None:
-        return None if token == self.refresh_token else ("invalid_grant", "expired access/refresh token")
+        if token in self.spent:
+            self.refresh_token = None
+        return None if token and token == self.refresh_token else ("invalid_grant", "expired access/refresh token")
 
     def _refuses_jwt(self, assertion: str) -> tuple[str, str] | None:
         import jwt
