@@ -24,15 +24,18 @@ class Idle:
         self._tag: bytes = imap._new_tag()  # noqa: SLF001 - the library has no IDLE of its own yet
         self._rest = b""
         self._ended = False
+        self._early = False
         self._imap.send(self._tag + b" IDLE\r\n")
         while not (line := self._imap.readline()).startswith(b"+"):
             self._note(line)
+            self._early = True
             if self._ended:
                 raise RefusedError
 
     def hear(self, seconds: float) -> bool:
         """Wait until the server says something, at most for so long; return whether it did."""
-        if self._available():
+        if self._available() or self._early:
+            self._early = False
             return True
         with selectors.DefaultSelector() as selector:
             selector.register(self._imap.sock, selectors.EVENT_READ)

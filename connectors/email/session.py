@@ -63,12 +63,16 @@ def open_mailbox(settings: EmailSettings, tokens: Tokens) -> Generator[Mailbox]:
     except ssl.SSLError:
         raise ConfigError(f"{where} does not speak TLS there; check tls and imap_port") from None
     except library.exceptions.IMAPClientAbortError:
+        _drop(client)
+        client = None
         raise RetryableError(f"{where} ended the session") from None
     except library.exceptions.IMAPClientError as error:
         raise RetryableError(f"{where} refused a command ({type(error).__name__})") from None
     except ValueError as error:
         raise RetryableError(f"{where} answered what cannot be read ({type(error).__name__})") from None
     except OSError:
+        _drop(client)
+        client = None
         raise RetryableError(f"{where} cannot be reached, or stopped answering; check imap_host, imap_port and the network") from None
     finally:
         if client is not None:
@@ -164,6 +168,8 @@ def _leave(library: Any, client: Any) -> None:
 
 
 def _drop(client: Any) -> None:
+    """Hang up: there is nobody any more who would answer to a farewell."""
     # The socket of a session that broke off may be closed already.
     with suppress(OSError):
-        client.shutdown()
+        if client is not None:
+            client.shutdown()

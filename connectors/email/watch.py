@@ -29,17 +29,21 @@ class Watch:
         while True:
             now = self._look()
             idle = self._idle()
-            # From here on nothing is missed: what comes now is told, or seen by the next look.
-            yield now != before
-            before = now
-            yield from self._wait(idle, patience)
-            if idle:
-                idle.end()
+            try:
+                # From here on nothing is missed: what comes now is told, or seen by the next look.
+                yield now != before
+                before = now
+                yield from self._wait(idle, patience)
+            except GeneratorExit:
+                # No other command is taken before, also not the one that logs out.
+                _end(idle)
+                raise
+            _end(idle)
 
     def _look(self) -> list[Any]:
         """Return what tells a changed folder from one that is as it was."""
-        # The folder that is listened to is looked at last: its answers would come between those on others.
-        seen: list[Any] = [self._mailbox.status(folder, self._mailbox.status_items) for folder in self._folders[1:]]
+        seen: list[Any] = [self._mailbox.status(folder, self._mailbox.status_items) for folder in self._folders]
+        # The first one is opened last: it is the one to listen to.
         return [*seen, *((self._mailbox.examine(folder), self._mailbox.state) for folder in self._folders[:1])]
 
     def _idle(self) -> Idle | None:
@@ -60,3 +64,8 @@ class Watch:
             elif idle.hear(min(left, patience)):
                 return
             yield False
+
+
+def _end(idle: Idle | None) -> None:
+    if idle:
+        idle.end()
