@@ -1,0 +1,52 @@
+"""Matching all people at once."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from threadline.identity.matching.decision import Decision, Pair, decide, with_threshold
+from threadline.identity.matching.features import features
+from threadline.identity.matching.model import Model
+from threadline.identity.matching.person import Person
+from threadline.identity.matching.score import Match, Scorer
+from threadline.identity.matching.training import generic_values, train
+from threadline.identity.matching.workbench import Workbench
+
+_LEAST_SCORED = -3.0
+"""Pairs of a lower weight are neither joined nor shown to anybody."""
+
+
+class Link(Struct, frozen=True):
+    """Two people who are one, or may be, and why."""
+
+    left: bytes
+    right: bytes
+    match: Match
+
+
+class Outcome(Struct, frozen=True):
+    """What was learned, whom it joins (heaviest first), and about whom people should decide."""
+
+    model: Model
+    links: Sequence[Link]
+    review: Sequence[Link]
+
+
+def match_people(people: Sequence[Person], *, seed: int = 1) -> Outcome:
+    """Train on people and match them; the order in which they come does not matter, and the same people give the same outcome."""
+    people = sorted(people, key=lambda person: person.id)
+    bare = [features(person) for person in people]
+    generic = generic_values((row.given, (*row.phones, *row.accounts)) for row in bare)
+    rows = [features(person, generic) for person in people] if generic else bare
+    with Workbench(rows) as bench:
+        model = train(bench, bench.block(), seed=seed, generic=generic)
+        scored = bench.score(model, _LEAST_SCORED)
+    scorer = Scorer(model)
+    pairs = [Pair(left, right, scorer.score(rows[left], rows[right])) for left, right, _ in scored]
+    model = with_threshold(model, pairs)
+    decision: Decision = decide(model, rows, pairs)
+    return Outcome(model, _links(people, decision.links), _links(people, decision.review))
+
+
+def _links(people: Sequence[Person], pairs: Sequence[Pair]) -> list[Link]:
+    return [Link(people[pair.left].id, people[pair.right].id, pair.match) for pair in pairs]
