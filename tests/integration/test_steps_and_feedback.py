@@ -206,3 +206,35 @@ def test_only_what_opens_a_case_is_joined_by_the_number_of_one(lab):
     lab.resolve()
     with lab.database.read() as transaction:
         assert threads(transaction) == {frozenset({talk(1, "mail")}), frozenset({ticket(77), talk(78)})}
+
+
+# A mapping that makes another entity of the same records
+
+TALKED = """
+source: list.ratings
+target: interaction
+version: 1
+fields: {direction: {default: inbound}, channel: {default: survey}, interaction_date: at, case: {from: ticket, optional: true}}
+parties: [{role: customer, identifiers: {list_person: {from: person, optional: true}}}]
+message: {fields: {content: {from: text, optional: true}}}
+"""
+
+
+@pytest.mark.parametrize("again", ["replay", "pull"])
+def test_what_a_record_was_before_goes_when_its_mapping_makes_something_else_of_it(desk, again):
+    ratings = [{"id": n, "at": AT.format(n), "ticket": 5, "person": 1, "rating": n, "text": f"Text {n}"} for n in (2, 3)]
+    take(desk, "ratings", TALKED, *ratings)
+    desk.read("talks", {"id": 9, "at": AT.format(4), "ticket": 5, "text": "Still nothing."})
+    assert [entry.kind for entry in view(desk).threads[0].entries] == ["case", "message", "message", "message"]
+    if again == "replay":
+        desk.replay("ratings", RATINGS)
+    else:
+        desk.pull("ratings", mapping=RATINGS, full=True)
+    assert [(entry.kind, entry.text) for entry in view(desk).threads[0].entries] == [
+        ("case", None), ("feedback", "Text 2"), ("feedback", "Text 3"), ("message", "Still nothing."),
+    ]  # fmt: skip
+    assert desk.rows("SELECT content FROM messages") == [("Still nothing.",)]
+    assert desk.rows("SELECT count(*) FROM related_customers") == [(3,)]
+    changes = desk.rows("SELECT count(*) FROM changes")
+    desk.replay("ratings", RATINGS)
+    assert desk.rows("SELECT count(*) FROM changes") == changes

@@ -15,6 +15,7 @@ from threadline.store.database import Row, Transaction, distinct
 from threadline.sync import archive
 from threadline.sync.batch import Incoming, Judge, Letter, State, Verdict
 from threadline.sync.policy import USUAL, Policy
+from threadline.sync.retarget import take_back
 
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
@@ -34,6 +35,10 @@ class Writer:
         """Write everything that a verdict amounts to."""
         now = transaction.now()
         self._records(transaction, verdict, now)
+        if self.judge.earlier_targets:
+            mapped = [one.record for one in verdict.mapped if one.record.id in verdict.known]
+            again = {record.id: record.key for record in (*mapped, *verdict.left)}
+            log(transaction, take_back(transaction, self.judge.source, self.judge.earlier_targets, again), self.run_id, now)
         gone = self._gone(verdict)
         self._rows(transaction, verdict, gone)
         touched, profiles = self._parties(transaction, verdict)

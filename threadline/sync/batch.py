@@ -21,6 +21,7 @@ from threadline.sync import large
 from threadline.sync.archive import Place, Stored
 from threadline.sync.drift import Deviation, Fields, kept
 from threadline.sync.policy import DriftPolicy
+from threadline.sync.retarget import earlier_targets
 from threadline.sync.views import Ledger
 
 State = Literal["ok", "filtered", "dead", "gone"]
@@ -136,12 +137,15 @@ class Judge:
         # A changed mapping makes every digest new, so that records are mapped again.
         self._seed = _seed(mapping.fingerprint)
         self._earlier_seeds: list[int] = []
+        self.earlier_targets: list[str] = []
+        """Other entities that the stream's records were mapped to before."""
 
     def load(self, view: Transaction) -> None:
         """Read what is known of the stream's fields, and which mappings its records may have been stored with."""
         self.fields.load(view)
         rows = view.query("SELECT fingerprint FROM mappings WHERE fingerprint <> ? ORDER BY first_used DESC", [self.mapping.fingerprint])
         self._earlier_seeds = [_seed(fingerprint) for (fingerprint,) in rows]
+        self.earlier_targets = earlier_targets(view, self.mapping)
 
     def incoming(self, records: Sequence[bytes], rejected: Sequence[Rejected], *, map_for: bytes | None = None) -> list[Incoming]:
         """Name and digest what was read. What is expected to be new is best mapped at once, for the run `map_for`."""

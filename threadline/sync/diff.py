@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from threadline.journey.references import Finder
 from threadline.mapping.compiled import MappedRecord, PullMapping
@@ -72,7 +72,12 @@ def difference(database: Database, judge: Judge, old: PullMapping, finder: Finde
             ((begin,),) = view.query("SELECT coalesce(max(seq), 0) FROM changes")
         for batch in stored_batches(rehearsal, judge):
             for record in batch:
-                _compare(found, record.key, _mapped(old, record), _mapped(judge.mapping, record), judge.mapping.entity.table)
+                _compare(
+                    found,
+                    record.key,
+                    (_mapped(old, record), old.entity.table),
+                    (_mapped(judge.mapping, record), judge.mapping.entity.table),
+                )
             with rehearsal.write() as transaction:
                 transaction.take_care()
                 writer.apply(transaction, judge.judge(transaction, batch, run.id))
@@ -114,11 +119,15 @@ def _mapped(mapping: PullMapping, record: Any) -> MappedRecord | str | None:
         return f"{error.path}: {error}"
 
 
-def _compare(found: Difference, key: str, before: MappedRecord | str | None, after: MappedRecord | str | None, own: str) -> None:
+_Outcome: TypeAlias = tuple[MappedRecord | str | None, str]
+"""What a mapping makes of a record, and the table of its entity."""
+
+
+def _compare(found: Difference, key: str, before: _Outcome, after: _Outcome) -> None:
     found.records += 1
-    found.dead_before += isinstance(before, str)
-    found.dead_after += isinstance(after, str)
-    changes = list(_changes(key, before, after, own))
+    found.dead_before += isinstance(before[0], str)
+    found.dead_after += isinstance(after[0], str)
+    changes = list(_changes(key, before, after))
     if changes:
         found.changed += 1
         places = {f"{change.table}.{change.field}": change for change in changes}
@@ -126,9 +135,10 @@ def _compare(found: Difference, key: str, before: MappedRecord | str | None, aft
         found.fields.update(places.keys())
 
 
-def _changes(key: str, before: MappedRecord | str | None, after: MappedRecord | str | None, own: str) -> Iterator[FieldChange]:
+def _changes(key: str, was: _Outcome, becomes: _Outcome) -> Iterator[FieldChange]:
+    (before, old_table), (after, new_table) = was, becomes
     if isinstance(before, MappedRecord) and isinstance(after, MappedRecord):
-        old, new = _cells(before, own), _cells(after, own)
+        old, new = _cells(before, old_table), _cells(after, new_table)
         for place in sorted(old.keys() | new.keys()):
             if old.get(place) != new.get(place):
                 table, _, column = place
