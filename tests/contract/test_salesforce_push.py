@@ -137,6 +137,33 @@ def test_a_deleted_contact_is_not_written_and_its_profile_id_is_free(salesforce:
     assert again.remote_id != first.remote_id
 
 
+def test_what_was_merged_is_written_to_the_contact_that_has_won(salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+    made = push(salesforce, intent(1), intent(2), intent(3), intent(4))
+    ids = [str(made[f"i{number}"].remote_id) for number in range(1, 5)]
+    now = datetime.now(UTC)
+    sandbox.org.merge("Contact", ids[0], ids[1], now)
+    sandbox.org.merge("Contact", ids[1], ids[2], now)
+    sandbox.org.merge("Contact", ids[3], contact_id(ANA), now)
+    sandbox.org.delete("Contact", contact_id(ANA), now)
+    known = [Intent(f"k{number}", "contact", {"Id": identity, "Threadline_Id__c": PROFILE, "Email": f"k{number}@example.org"})
+             for number, identity in enumerate(ids)]  # fmt: skip
+    receipts = push(salesforce, *known)
+    assert [receipts[f"k{number}"].remote_id for number in range(4)] == [ids[2], ids[2], ids[2], None]
+    assert "ENTITY_IS_DELETED" in (receipts["k3"].reason or ""), "who has won was deleted, too"
+    (row,) = sandbox.org.all("Contact")
+    assert (row["Id"], row["Email"]) == (ids[2], "k1@example.org")
+    asked = [path for method, path in sandbox.calls if "queryAll" in path]
+    assert len(asked) == 2
+
+
+def test_what_was_merged_and_purged_is_dead(salesforce: Salesforce, sandbox: SalesforceSandbox) -> None:
+    made = push(salesforce, intent(1))["i1"]
+    sandbox.org.merge("Contact", str(made.remote_id), contact_id(ANA), datetime.now(UTC))
+    sandbox.org.purge("Contact", str(made.remote_id))
+    receipt = push(salesforce, Intent("i2", "contact", {"Id": made.remote_id, "Threadline_Id__c": PROFILE}))["i2"]
+    assert (receipt.status, receipt.remote_id) == ("dead", None)
+
+
 def test_a_profile_id_that_another_contact_holds_is_for_a_person(salesforce: Salesforce) -> None:
     push(salesforce, intent(1))
     taken = Intent("i2", "contact", {"Id": contact_id(ANA), "Threadline_Id__c": intent(1).payload["Threadline_Id__c"]})
@@ -188,7 +215,7 @@ def test_an_answer_that_does_not_match_the_rows_is_not_believed(salesforce: Sale
     salesforce.check()
     for answer in (JSONResponse([]), PlainTextResponse("<html>")):
         sandbox.fail_next.append(answer)
-        with pytest.raises(RetryableError, match="one result for each contact"):
+        with pytest.raises(RetryableError, match=r"one result for each contact|something else than results"):
             list(salesforce.push("contact", [intent(1)]))
 
 

@@ -75,6 +75,10 @@ class Org:
         """Move a record to the recycle bin."""
         self.save(sobject, identity, {"IsDeleted": True}, at, SERVICE_USER)
 
+    def merge(self, sobject: str, loser: str, master: str, at: datetime) -> None:
+        """Let one record lose a merge: it moves to the recycle bin, and names the one that has won."""
+        self.save(sobject, loser, {"IsDeleted": True, "MasterRecordId": master}, at, SERVICE_USER)
+
     def purge(self, sobject: str, identity: str) -> None:
         """Empty the recycle bin of a record: queries find it no more, and only the log of deletes tells that it was there."""
         record = self.shelf.get(sobject, identity)
