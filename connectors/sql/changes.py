@@ -29,8 +29,7 @@ class ChangedRecords(Records):
         key = self._relation.key
         if row[self._names.index(key[0])] is not None:
             return super().write(row[: len(self._names)])
-        converters = dict(self._converters)
-        left = {name: converters[name](value) for name, value in zip(key, row[-len(key) :], strict=True)}
+        left = {name: self._converters[name](value) for name, value in zip(key, row[-len(key) :], strict=True)}
         return encode_record({**left, DELETED: True})
 
 

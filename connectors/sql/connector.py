@@ -1,15 +1,16 @@
 """The connector: streams and objects come from the settings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Connection
 
 from connectors.sql.changelog import ChangeLog
 from connectors.sql.changes import ChangeScanner
 from connectors.sql.database import Database
+from connectors.sql.functions import date_of_digits
 from connectors.sql.keyset import Reading
 from connectors.sql.pull import Scanner
 from connectors.sql.push import Writer
@@ -32,6 +33,7 @@ class Sql(Connector[SqlSettings], Target):
         PushObject("note", batch=BATCH, repeat="key", about="a row that is inserted once, under a unique marker"),
         PushObject("preference", batch=BATCH, repeat="upsert", about="a row that is there and takes new values"),
     )
+    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"date_of_digits": date_of_digits}
     sandbox: ClassVar[str | None] = "connectors.sql.sandbox:SqlSandbox"
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import types
 
 from connectors.sql.relations import Relation
-from connectors.sql.values import converter, json_value, text_bytes
+from connectors.sql.values import converter, text_bytes
 from threadline.sdk import RecordError, Rejected, encode_record
 
 
@@ -19,7 +19,7 @@ class Records:
         self._relation = relation
         self.zone = zone
         self._names = tuple(relation.columns)
-        self._converters = [(name, converter(relation.type_of(name), self.zone_of(name))) for name in self._names]
+        self._converters = {name: converter(relation.type_of(name), self.zone_of(name)) for name in self._names}
 
     def zone_of(self, name: str) -> tzinfo:
         """Return the zone of a column's naive times: MySQL's TIMESTAMP comes in the session's, which is UTC."""
@@ -29,7 +29,7 @@ class Records:
     def write(self, row: Sequence[Any]) -> bytes | Rejected:
         """Return the row's record, or what is wrong with it."""
         try:
-            return encode_record({name: convert(value) for (name, convert), value in zip(self._converters, row, strict=True)})
+            return encode_record({name: convert(value) for (name, convert), value in zip(self._converters.items(), row, strict=True)})
         except RecordError as error:
             reason = str(error)
         except UnicodeEncodeError:
@@ -44,7 +44,7 @@ class Records:
 
     def _key_text(self, name: str, value: Any) -> str:
         try:
-            written = json_value(value, self.zone_of(name))
+            written = self._converters[name](value)
         except RecordError:
             return str(value)
         return written if isinstance(written, str) else encode_record(written).decode().strip('"')

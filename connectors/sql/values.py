@@ -71,10 +71,13 @@ def _clock_time(value: timedelta) -> str:
 
 
 def converter(declared: TypeEngine[Any], zone: tzinfo) -> Callable[[Any], Any]:
-    """Return what turns a column's values into JSON: SQLite keeps times as text, and decimals as floats."""
+    """Return what turns a column's values into JSON: SQLite keeps times as text, and decimals as floats; blanks fill CHAR up."""
 
     def plain(value: Any) -> Any:
         return value if type(value) is str else json_value(value, zone)
+
+    def unpadded(value: Any) -> Any:
+        return value.rstrip(" ") if type(value) is str else json_value(value, zone)
 
     def moment(value: Any) -> Any:
         return _written_time(value, zone) if isinstance(value, str) else json_value(value, zone)
@@ -90,6 +93,8 @@ def converter(declared: TypeEngine[Any], zone: tzinfo) -> Callable[[Any], Any]:
         return moment
     if isinstance(declared, types.Numeric):
         return number
+    if isinstance(declared, types.CHAR | types.NCHAR):
+        return unpadded
     return truth if isinstance(declared, types.Boolean) else plain
 
 
