@@ -13,6 +13,7 @@ from threadline.sdk.contract import Listener
 from threadline.sdk.errors import ConfigError, ConnectorError, RetryableError
 from threadline.sync.config import Config, is_cron
 from threadline.sync.connect import open_connector
+from threadline.sync.lease import BusyError
 from threadline.sync.run import pull_stream
 from threadline.sync.views import Ledger
 
@@ -22,6 +23,8 @@ LONGEST_WAIT = 300.0
 _LASTING = 60.0
 USUAL_PAUSE = 300.0
 """Seconds after which a source without a schedule is pulled although it said nothing."""
+PATIENCE = 1.0
+"""Seconds after which it is seen that there is something to do besides listening."""
 _PULL_AGAIN = 10.0
 """Seconds after which a pull is tried again that could not be made, such as while another run is under way."""
 
@@ -29,19 +32,17 @@ Report = Callable[[ConnectorError, float], None]
 """Told why a connection ended, and in how many seconds it is made again."""
 
 
-def notices(
-    config: Config, source: str, *, credentials: Mapping[str, str] | None = None, report: Report, patience: float = 1.0
-) -> Iterator[Collection[str]]:
+def notices(config: Config, source: str, *, credentials: Mapping[str, str] | None = None, report: Report) -> Iterator[Collection[str]]:
     """Yield which streams of a source may have changed, without end and whatever becomes of the connection.
 
-    None are yielded after each `patience` seconds without news. All are yielded first, and again whenever a connection was made anew.
+    None are yielded after each second without news. All are yielded first, and again whenever a connection was made anew.
     ConfigError when a person must change something; any other error is reported, and passes.
     """
     wait = FIRST_WAIT
     while True:
         began = time.monotonic()
         try:
-            yield from _connected(config, source, credentials, patience)
+            yield from _connected(config, source, credentials)
         except ConfigError:
             raise
         except ConnectorError as error:
@@ -49,22 +50,22 @@ def notices(
             asked = error.retry_after if isinstance(error, RetryableError) else None
             pause = max(asked or 0.0, wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that not all connect at once
             report(error, pause)
-            yield from _quiet(pause, patience)
+            yield from _quiet(pause)
 
 
-def _connected(config: Config, source: str, credentials: Mapping[str, str] | None, patience: float) -> Iterator[Collection[str]]:
+def _connected(config: Config, source: str, credentials: Mapping[str, str] | None) -> Iterator[Collection[str]]:
     entry = config.source(source)
     with open_connector(entry, credentials, database=config.database) as connector:
         if not isinstance(connector, Listener):
             raise ConfigError(f"source {source}: {entry.connector} does not say by itself when something has changed: give it a schedule")
-        for streams in connector.listen(patience):
+        for streams in connector.listen(PATIENCE):
             yield [stream for stream in streams if stream in entry.streams]
 
 
-def _quiet(seconds: float, patience: float) -> Iterator[Collection[str]]:
+def _quiet(seconds: float) -> Iterator[Collection[str]]:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, patience))
+        time.sleep(min(left, PATIENCE))
         yield ()
 
 
@@ -118,11 +119,14 @@ class Follower:
             raise KeyboardInterrupt
 
     def _pull(self, stream: str) -> None:
-        pause = self._pause()
+        pause = self.pause()
         try:
             ledger = pull_stream(self._config, self.source, stream, progress=self._go_on)
         except ConnectorError as error:
-            if isinstance(error, RetryableError):
+            if isinstance(error, BusyError):
+                # It ends long before it would have to.
+                pause = min(pause, _PULL_AGAIN)
+            elif isinstance(error, RetryableError):
                 pause = min(pause, max(error.retry_after or 0.0, _PULL_AGAIN))
             self._failed(stream, error, pause)
         else:
@@ -131,7 +135,8 @@ class Follower:
             self._said[stream] = None
         self._due[stream] = time.monotonic() + pause
 
-    def _pause(self) -> float:
+    def pause(self) -> float:
+        """Return in how many seconds a stream is pulled although nothing has said that it changed."""
         if self._every is not None or self._source.schedule is None or not is_cron(self._source.schedule):
             return self._every or USUAL_PAUSE
         from croniter import croniter
