@@ -39,6 +39,16 @@ def test_a_customer_of_five_systems_is_one_profile_whose_thread_runs_over_the_ch
         assert entry["at"][:16].replace("T", " ") in shown
 
 
+def test_a_thread_shows_how_a_case_went_on_and_by_whom(nordlicht: Nordlicht, shell: Shell) -> None:
+    ((number, user, name), *_) = nordlicht.query(
+        'SELECT c.external_id, i.value, p.formatted_name FROM status_changes s JOIN cases c ON c.id = s."case" '
+        "JOIN related_customers r ON r.entity = c.id JOIN party_identifiers i ON i.party = r.party AND i.owner = 'helpdesk' "
+        "JOIN parties p ON p.source = 'helpdesk' AND p.role = 'agent' AND instr(s.related_parties, lower(hex(p.id))) > 0 "
+        "WHERE s.status = 'resolved'"
+    )
+    assert f"case #{number} resolved by {name}" in shell.run("timeline", f"helpdesk:{user}", columns=200).out
+
+
 def test_every_name_of_a_customer_finds_the_same_profile(nordlicht: Nordlicht, shell: Shell) -> None:
     person = nordlicht.traveller
     identity = profile_id(shell.run("timeline", person.email, "--json"))

@@ -130,3 +130,22 @@ def test_one_dead_letter_is_counted_in_the_singular():
 def test_nothing_to_do_is_no_task():
     assert tasks(calm()) == ()
     assert NOW.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("changes", "who", "did", "aside", "lane"),
+    [
+        ({"kind": "status", "state": "in_progress", "author": "Tom"}, "Tom", "moved case 35 to in progress", "helpdesk", "ticket"),
+        ({"kind": "status", "state": "resolved", "author": None}, None, "Case 35 moved to resolved", "helpdesk", "ticket"),
+        ({"kind": "feedback", "state": "4 on a scale from 1 to 5", "author": "Mara"}, "Mara", "rated the service",
+         "4 on a scale from 1 to 5 · helpdesk", "ticket"),
+        ({"kind": "feedback", "state": None, "author": None, "channel": "chat"}, "The customer", "rated the service", "helpdesk", "chat"),
+    ],
+)  # fmt: skip
+def test_steps_of_cases_and_ratings_are_told_in_words(changes, who, did, aside, lane):
+    plain = {"source": "helpdesk", "external_id": "35", "title": None, "channel": "survey", "direction": "inbound", "visibility": None}
+    entry = replace(exchange().entries[1], **{**plain, **changes})
+    page = customer_page(replace(mara(), threads=(replace(exchange(), entries=(entry,)),)), None)
+    assert page
+    (knot,) = page.knots
+    assert (knot.who, knot.did, knot.aside, knot.lane) == (who, did, aside, lane)
