@@ -34,6 +34,7 @@ _PYTHON = {
     "threadline_${name}/mappings/${name}/push/contact.yaml": "push-contact.yaml",
     "tests/test_${name}.py": "test_python.py",
 }
+_URL = {"README.md": "readme-url.md"}
 """Files of a project, and the templates that they are made of."""
 
 
@@ -43,13 +44,29 @@ def new_connector(name: str, folder: Path | None, *, rest: bool, json: bool) -> 
     target = folder or Path(name if rest else f"threadline-connector-{words['dashed']}")
     made = _made(_REST if rest else _PYTHON, words)
     _write(target, made)
+    _tell(target, made, "a connector, its stand-in, mappings and tests", "pytest -m 'not slow'; README.md says how to go on", json=json)
+
+
+def new_from_url(name: str, folder: Path | None, url: str, auth: str, *, json: bool) -> None:
+    """Write a project for an API that is there, after a look at one of its lists; ConfigError also where that shows none."""
+    from threadline.cli.described import described
+
+    words = _words(name, rest=True)
+    target = folder or Path(name)
+    _require_nothing(target)
+    made = {**_made(_URL, words), **described(name, url, auth)}
+    _write(target, made)
+    _tell(target, made, "what a look at the API showed", f"threadline check, then: threadline pull {name}", json=json)
+
+
+def _tell(target: Path, made: Mapping[str, str], what: str, then: str, *, json: bool) -> None:
     if json:
         print_json({"folder": str(target), "files": sorted(made)})
         return
-    print(plain(f"{target} has a connector, its stand-in, mappings and tests:"))
+    print(plain(f"{target} has {what}:"))
     for path in sorted(made):
         print(f"  {path}")
-    print(plain(f"\nnext: cd {target}, then: pytest -m 'not slow'; README.md says how to go on"))
+    print(plain(f"\nnext: cd {target}, then: {then}"))
 
 
 def _words(name: str, *, rest: bool) -> Mapping[str, str]:
@@ -75,10 +92,14 @@ def _made(project: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str
     return {Template(path).substitute(words): Template(_template(template)).substitute(words) for path, template in project.items()}
 
 
-def _write(target: Path, made: Mapping[str, str]) -> None:
-    """Write all of it, or nothing: the folder appears when it is whole."""
+def _require_nothing(target: Path) -> None:
     if target.exists() or target.is_symlink():
         raise ConfigError(f"{target} is there already, and nothing is overwritten: name another folder with --folder")
+
+
+def _write(target: Path, made: Mapping[str, str]) -> None:
+    """Write all of it, or nothing: the folder appears when it is whole."""
+    _require_nothing(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".threadline-new-", dir=target.parent) as folder:

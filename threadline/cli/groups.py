@@ -119,13 +119,22 @@ def new_connector(
     rest: Annotated[
         bool, typer.Option("--rest/--python", help="Describe a JSON API in YAML, or write a package with a connector in Python")
     ] = True,
+    url: Annotated[str | None, typer.Option("--url", help="Look at this list of an API, and describe what it shows")] = None,
+    auth: Annotated[
+        str, typer.Option("--auth", help="With --url: bearer, basic, header:NAME or query:NAME; credentials as the source will have them")
+    ] = "none",
     folder: Annotated[Path | None, typer.Option("--folder", help="Where; a folder of that name when left out")] = None,
     json: JSON = False,
 ) -> None:
-    """Write a connector that works, with its stand-in, mappings and tests, to be made into yours.
+    """Write a connector that works, to be made into yours: with a stand-in and tests, or of an API that is there.
 
     Nothing is overwritten.
     """
-    from threadline.cli.beginning import new_connector
+    from threadline.cli.beginning import new_connector, new_from_url
 
-    new_connector(name, folder, rest=rest, json=json)
+    if url is None:
+        new_connector(name, folder, rest=rest, json=json)
+    elif rest:
+        new_from_url(name, folder, url, auth, json=json)
+    else:
+        raise typer.BadParameter("an API is described in YAML, without --python", param_hint="--url")

@@ -1,0 +1,210 @@
+"""`threadline new connector --url`: a project for an API that is there, from what a look at one of its lists shows."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from threadline.cli.survey import Answer, Ask, Survey, survey
+from threadline.sdk.errors import ConfigError
+from threadline.sdk.yamlfile import is_mapping
+
+if TYPE_CHECKING:
+    from threadline.sdk.http import Http
+
+_AUTH = re.compile(r"none|basic|bearer|(?:header|query):[A-Za-z0-9_.-]+")
+_EMAIL = re.compile(r"e-?_?mail", re.IGNORECASE)
+_PHONE = re.compile(r"phone|mobile|^tel$", re.IGNORECASE)
+_NAMES = ("name", "full_name", "fullname", "display_name", "displayname", "formatted_name", "real_name", "realname")
+_CHANGED = re.compile(r"updated|modified|changed|last_?activity", re.IGNORECASE)
+
+
+_SETTINGS = """\
+database: sqlite:///threadline.db
+
+sources:
+  NAME:
+    connector: rest
+    settings: {api: apis/NAME.yaml}
+"""
+
+
+class Address(NamedTuple):
+    """The address of a list, in the words of an API file."""
+
+    base_url: str
+    path: str
+    parameters: Mapping[str, str]
+    stream: str
+
+
+def described(name: str, url: str, auth: str) -> Mapping[str, str]:
+    """Look at a list and return the files that differ from those of the made-up API, by name; ConfigError where no list is found."""
+    if not _AUTH.fullmatch(auth):
+        raise ConfigError(f"--auth {auth!r}: say none, basic, bearer, header:NAME or query:NAME")
+    place = _address(url, auth)
+    seen = survey(_asking(name, place, auth))
+    if seen is None:
+        raise ConfigError(
+            f"{place.path}: the answer has no array of objects; describe it by hand, see `shape` in the README of the rest connector"
+        )
+    return {
+        f"apis/{name}.yaml": _api(name, place, seen, auth),
+        f"mappings/rest/{name}/{place.stream}.yaml": _mapping(name, place.stream, seen),
+        "threadline.yaml": _SETTINGS.replace("NAME", name),
+    }
+
+
+def _address(url: str, auth: str) -> Address:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ConfigError("--url: the address of a list, such as https://desk.example.com/api/people; credentials do not stand in it")
+    above, _, last = parts.path.rstrip("/").rpartition("/")
+    parameters = dict(parse_qsl(parts.query))
+    if auth.startswith("query:"):
+        parameters.pop(auth.partition(":")[2], None)
+    stream = re.sub(r"[^a-z0-9]+", "_", last.partition(".")[0].lower()).strip("_")
+    slash = "/" if parts.path.endswith("/") and last else ""
+    return Address(f"{parts.scheme}://{parts.netloc}{above}", f"{last}{slash}", parameters, stream if stream[:1].isalpha() else "records")
+
+
+def _asking(name: str, place: Address, auth: str) -> Ask:
+    """Return what makes the calls: the first one says what is wrong, of the others a refusal is an answer."""
+    from threadline.sdk.errors import ConnectorError
+    from threadline.sdk.http import Http, retrying
+
+    kind, _, called = auth.partition(":")
+    headers, parameters, basic = _credentials(name, kind, called)
+    http = Http(name, place.base_url, auth=basic, headers={"Accept": "application/json", **headers})
+    first = True
+
+    def ask(given: Mapping[str, str]) -> Answer | None:
+        nonlocal first
+        query = {**place.parameters, **given, **parameters}
+        try:
+            return retrying(lambda: _answer(http, place, query)) if first else _answer(http, place, query)
+        except ConnectorError:
+            if first:
+                raise
+            return None
+        finally:
+            first = False
+
+    return ask
+
+
+def _answer(http: "Http", place: Address, query: Mapping[str, str]) -> Answer:
+    response = http.once("GET", place.path or http.base_url, params=query)
+    try:
+        return Answer(msgspec.json.decode(response.content), {name.lower(): value for name, value in response.headers.items()})
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ConfigError(f"{http.system} does not answer {place.path} in JSON; take the address of a list in its API") from None
+
+
+def _credentials(name: str, kind: str, called: str) -> tuple[Mapping[str, str], Mapping[str, str], Any]:
+    """Return headers, parameters and HTTP Basic, from the variables that the connector will read."""
+
+    def given(field: str) -> str:
+        variable = f"THREADLINE_{name}_{field}".upper()
+        if variable not in os.environ:
+            raise ConfigError(f"--auth {kind}: set {variable}, which the source will read too")
+        return os.environ[variable]
+
+    match kind:
+        case "basic":
+            return {}, {}, (given("user"), given("password"))
+        case "bearer":
+            return {"Authorization": f"Bearer {given('token')}"}, {}, None
+        case "header":
+            return {called: given("token")}, {}, None
+        case "query":
+            return {}, {called: given("token")}, None
+        case _:
+            return {}, {}, None
+
+
+# The API file
+
+
+def _api(name: str, place: Address, seen: Survey, auth: str) -> str:
+    kind, _, called = auth.partition(":")
+    lines = [
+        f"# What a look at one list of {name} showed. Each key is told in the documentation of the rest connector.",
+        f"base_url: {place.base_url}",
+        *([f"auth: {{kind: {kind}{f', name: {called}' if called else ''}}}"] if kind != "none" else []),
+        "",
+        "streams:",
+        f"  {place.stream}:",
+        f"    path: {_text(place.path)}",
+    ]
+    parameters = {**place.parameters, **seen.paging.parameters}
+    if parameters:
+        lines.append(f"    parameters: {{{', '.join(f'{_text(key)}: {_text(value)}' for key, value in parameters.items())}}}")
+    lines += [f"    records: {_text(seen.place.records)}"] if seen.place.records else []
+    lines += [f"    shape: {seen.place.shape}"] if seen.place.shape else []
+    lines += [f"    each: {_text(seen.place.each)}"] if seen.place.each else []
+    if seen.add:
+        lines.append(f"    add: {{{', '.join(f'{_text(key)}: {_text(path)}' for key, path in seen.add.items())}}}")
+    lines.append(f"    key: {_text(seen.key)}" if seen.key else "    key: id    # no field was seen that tells the records apart: name it")
+    lines.append(
+        f"    paging: {seen.paging.paging}"
+        if seen.paging.paging
+        else "    # All came in one answer; where a longer list has pages: paging."
+    )
+    return "\n".join([*lines, *_hints(seen)]) + "\n"
+
+
+def _hints(seen: Survey) -> Iterator[str]:
+    changed = [path for path, value in _leaves(seen.records[0]) if _CHANGED.search(path) and isinstance(value, str | int)]
+    if changed:
+        yield f"    # {changed[0]} seems to move with changes. If the API can be asked for what changed since, only that need be read:"
+        yield '    #   parameters: {changed_since: "{after}"}    # as the API calls it'
+        yield f"    #   cursor: {{kind: window, by: {changed[0]}}}"
+
+
+def _text(value: str) -> str:
+    """Write a text so that YAML takes it for one."""
+    plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in ("null", "true", "false", "yes", "no", "on", "off")
+    return value if plain else msgspec.json.encode(value).decode()
+
+
+# The mapping
+
+
+def _mapping(name: str, stream: str, seen: Survey) -> str:
+    leaves = list(_leaves(seen.records[0]))
+    found = {
+        "email": _first(leaves, lambda path, value: bool(_EMAIL.search(path)) and "@" in value),
+        "phone": _first(leaves, lambda path, value: bool(_PHONE.search(path.rpartition(".")[2])) and any(map(str.isdigit, value))),
+        "name": _first(leaves, lambda path, _: path.rpartition(".")[2].lower() in _NAMES),
+    }
+    lines = [
+        "# Who a record is about. What else it holds can be said in the language of mappings (docs/mapping.md).",
+        f"source: rest.{stream}",
+        "target: party",
+        "version: 1",
+        "",
+    ]
+    name_field = f"\n  formatted_name: {{from: {_text(found['name'])}, optional: true}}" if found["name"] else " {}"
+    lines += [f"fields:{name_field}", ""]
+    lines += ["identifiers:", f"  {name}_{stream}: {_text(seen.key or 'id')}"]
+    lines += [f"  {kind}: {{from: {_text(path)}, optional: true}}" for kind in ("email", "phone") if (path := found[kind])]
+    return "\n".join(lines) + "\n"
+
+
+def _first(leaves: Sequence[tuple[str, Any]], fits: Callable[[str, str], bool]) -> str | None:
+    return next((path for path, value in leaves if isinstance(value, str) and fits(path, value)), None)
+
+
+def _leaves(value: Mapping[str, Any], above: str = "", depth: int = 2) -> Iterator[tuple[str, Any]]:
+    for name, inner in value.items():
+        # A path of names joined by dots cannot say a name that has some.
+        if "." in name:
+            continue
+        if is_mapping(inner) and depth:
+            yield from _leaves(inner, f"{above}{name}.", depth - 1)
+        else:
+            yield f"{above}{name}", inner
