@@ -1,7 +1,7 @@
 """Streams that are read by a table of changes: by triggers' logs, tombstones and histories of real databases."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -11,12 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.sql import Sql
-from connectors.sql.changelog import ChangeLog
+from connectors.sql.changelog import ChangeLog, Look
 from connectors.sql.settings import SqlSettings
 from tests.contract.sql_lab import DATABASES, Place, a_place, decoded, last_cursor, records
 from threadline.sdk import ConfigError, Cursor
+from threadline.sdk.cursors import Position, Rows
 
 CHANGES = {"table": "parcels_log", "order": "log_id"}
 PARCELS = {"parcels": {"table": "parcels", "key": ["no"], "changes": CHANGES}}
@@ -318,13 +321,9 @@ def test_tombstones_and_a_time_of_change_are_changes_together(place: Place) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("page_size", [2, 100])
 def test_the_history_of_a_system_versioned_table_is_changes(on_mariadb: Place, page_size: int) -> None:
-    on_mariadb.run(
-        """CREATE TABLE parcels (no VARCHAR(20) PRIMARY KEY, state VARCHAR(20),
-           since TIMESTAMP(6) GENERATED ALWAYS AS ROW START, until TIMESTAMP(6) GENERATED ALWAYS AS ROW END,
-           PERIOD FOR SYSTEM_TIME (since, until)) WITH SYSTEM VERSIONING"""
-    )
+    on_mariadb.run("CREATE TABLE parcels (no VARCHAR(20) PRIMARY KEY, state VARCHAR(20)) WITH SYSTEM VERSIONING")
     history = "parcels FOR SYSTEM_TIME ALL"
-    query = f"SELECT no, since AS at FROM {history} UNION ALL SELECT no, until FROM {history} WHERE until <= now(6)"
+    query = f"SELECT no, ROW_START AS at FROM {history} UNION ALL SELECT no, ROW_END FROM {history} WHERE ROW_END <= now(6)"
     declared = {"table": "parcels", "key": ["no"], "columns": ["state"], "changes": {"query": query, "order": "at"}}
     sql, store = on_mariadb.sql(streams={"parcels": declared}, page_size=page_size), Store()
     on_mariadb.run("INSERT INTO parcels (no, state) VALUES ('P1', 'sent'), ('P2', 'sent'), ('P3', 'sent')")
@@ -389,3 +388,87 @@ def test_a_foreign_cursor_is_refused(on_sqlite: Place, saved: Cursor) -> None:
 def test_a_stream_says_how_it_is_read(on_sqlite: Place) -> None:
     (stream,) = on_sqlite.sql(streams=PARCELS, overlap=7).available_streams()
     assert stream.cursor == ChangeLog("parcels_log", timedelta(seconds=7))
+
+
+WITHIN = timedelta(seconds=60)
+OPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("begin"), st.integers(0, 5)),
+        st.tuples(st.just("end"), st.integers(0, 5)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 5, 30, 90])),
+        st.tuples(st.just("pull"), st.sampled_from([1, 2, 9])),
+    ),
+    min_size=10,
+    max_size=80,
+)
+
+
+class LogInMemory:
+    """A table and its log; each change is numbered when it begins, and seen, with its row, when it ends, which is within the overlap."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, tzinfo=UTC)
+        self.table: dict[str, int] = {}
+        self.entries: dict[int, str] = {}
+        self.number = 0
+        self.under_way: list[tuple[int, str, datetime]] = []
+
+    def begin(self, key: int) -> None:
+        self.number += 1
+        self.under_way.append((self.number, str(key), self.now))
+
+    def end(self, which: int) -> None:
+        if which < len(self.under_way):
+            number, key, _ = self.under_way.pop(which)
+            self.entries[number] = key
+            self.table[key] = self.table.get(key, 0) + 1
+
+    def wait(self, seconds: int) -> None:
+        for which in reversed(range(len(self.under_way))):
+            if self.under_way[which][2] + WITHIN <= self.now + timedelta(seconds=seconds):
+                self.end(which)
+        self.now += timedelta(seconds=seconds)
+
+    def look(self) -> Look:
+        return Look(max(self.entries, default=None), None, self.now)
+
+    def holds(self, entry: int) -> bool:
+        return min(self.entries) <= entry <= max(self.entries)
+
+    def rows(self, after: Position | None) -> Rows:
+        found = sorted(key for key in self.table if after is None or [key] > after)
+        return self._page([(key, [key]) for key in found])
+
+    def changed(self, above: int | None, upto: int | None, after: Position | None) -> Rows:
+        entries = sorted([number, key] for number, key in self.entries.items() if (above or 0) < number <= (upto or 0))
+        return self._page([(entry[1], entry) for entry in entries if after is None or entry > after])
+
+    def _page(self, found: list[tuple[str, list[Any]]]) -> Rows:
+        page = found[:2]
+        written = [msgspec.json.encode({"key": key, "version": self.table[key]}) for key, _ in page]
+        return Rows(written, page[-1][1] if page else None, more=len(found) > 2)
+
+
+@settings(max_examples=300, deadline=None)
+@given(OPS)
+def test_a_log_is_read_whole_whatever_is_late_or_breaks_off(ops: list[tuple[str, int]]) -> None:
+    log, kind, cursor = LogInMemory(), ChangeLog("log", WITHIN), None
+    stored: dict[str, int] = {}
+
+    def pull(pages: int | None) -> Cursor | None:
+        place = cursor
+        for page in islice(kind.scan(place, log), pages):
+            stored.update({record["key"]: record["version"] for record in decoded(page)})
+            place = through_json(page.cursor)
+        return place
+
+    for name, value in ops:
+        if name == "pull":
+            cursor = pull(value)
+        else:
+            getattr(log, name)(value)
+    while log.under_way:
+        log.end(0)
+    cursor = pull(None)
+    assert stored == log.table
+    assert len((cursor or {}).get("marks", [])) <= 17
