@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from threadline.journey.views import (
     CaseView,
@@ -17,7 +18,7 @@ from threadline.journey.views import (
 )
 from threadline.model.ids import entity_id, show_id
 from threadline.model.money import Money
-from threadline.sync.health import Health, StreamHealth, TargetHealth
+from threadline.sync.health import AccountHealth, Health, StreamHealth, TargetHealth
 from threadline.sync.views import Ledger, Problem
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
@@ -387,7 +388,18 @@ def busy() -> Health:
             ),
         ),
         problems=(Problem(entry="source forum", message="no connector named 'discourse'; installed: email, salesforce, sql, x, zendesk"),),
+        accounts=(
+            account("crm acme.my", "requests", 5_000, 3_100, kept=500),
+            account("zendesk acme", "exports", 10, 10, renewed=NOW + timedelta(seconds=42), exhausted=NOW),
+            account("acme-on-x", "posts", 900, 810, renewed=NOW + timedelta(days=12), exhausted=NOW + timedelta(days=3)),
+        ),
     )
+
+
+def account(name: str, allowance: str, calls: int, used: int, **more: Any) -> AccountHealth:
+    values: dict[str, Any] = {"kept": 0, "renewed": None, "exhausted": None, **more}
+    left = calls - values["kept"] - used
+    return AccountHealth(account=name, allowance=allowance, calls=calls, used=used, left=left, **values)
 
 
 def calm() -> Health:

@@ -108,6 +108,17 @@ def test_a_calm_night_is_quiet(see):
     assert page.each("tr", "class") == ["calm"]
 
 
+def test_what_vendors_allow_is_shown_with_the_scarcest_first(see):
+    said = see("health").text.partition("What vendors allow")[2]
+    rows = [
+        "zendesk acme exports renewed in 42 s Used up 10 of 10 0 0",
+        "acme-on-x posts renewed in 12 days Used up in 3 days 810 of 900 90 0",
+        "crm acme.my requests comes back bit by bit Lasts 3,100 of 4,500 1,400 500",
+    ]
+    assert [said.index(row) for row in rows] == sorted(said.index(row) for row in rows)
+    assert "What vendors allow" not in see("health", health=calm()).text
+
+
 def test_health_loads_itself_again(see):
     assert "30" in see("health").each("meta", "content")
 

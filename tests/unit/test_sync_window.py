@@ -72,6 +72,12 @@ def test_a_sliding_window_lasts_unless_the_pace_of_late_outruns_what_comes_back(
     assert end - now < timedelta(hours=12)
 
 
+def test_a_burst_is_no_pace() -> None:
+    burst = window(calls=100).taken(8)
+    assert burst.exhausted(NOW + timedelta(seconds=5)) is None
+    assert burst.taken(8).exhausted(NOW + timedelta(seconds=5)) == NOW + timedelta(seconds=5 + 84 * 360 / 16)
+
+
 def test_a_month_begins_where_the_last_one_ended() -> None:
     posts = window("month", 100, seconds=MONTH)
     assert (posts.since, posts.until) == (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))

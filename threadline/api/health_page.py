@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from threadline.api.account_rows import AccountRow, account_row
 from threadline.api.charts import Equation, Part, Spark, spark
 from threadline.api.tasks import Task, name_of, tasks
 from threadline.api.words import count, day, duration, listed, spelled
@@ -69,6 +70,7 @@ class HealthPage:
     waiting: str | None
     streams: tuple[StreamRow, ...]
     targets: tuple[TargetRow, ...]
+    accounts: tuple[AccountRow, ...]
     refresh: int = REFRESH
 
 
@@ -83,6 +85,7 @@ def health_page(health: Health) -> HealthPage:
         waiting=_waiting(health.targets),
         streams=tuple(_stream(item) for item in sorted(health.streams, key=_urgency)),
         targets=tuple(_target(item, health.as_of) for item in sorted(health.targets, key=_urgency)),
+        accounts=tuple(sorted((account_row(item, health.as_of) for item in health.accounts), key=lambda row: (row.calm, -row.share))),
     )
 
 

@@ -17,7 +17,7 @@ SHARES = 50
 _RECENT = 12
 """The pace of a sliding window is that of its last twelfth, more or less."""
 _JITTER = 10
-"""A reset that moves by this part of a window is that of the next one: vendors round."""
+"""A reset that moves by this part of a window is that of the next one: vendors round. What is used in less is a burst, not a pace."""
 
 
 class Window(Struct, frozen=True):
@@ -88,7 +88,7 @@ class Window(Struct, frozen=True):
         """Return when all is taken if it goes on like this; None where it lasts."""
         if not self.free:
             return now
-        seconds = max((now - self.since).total_seconds(), 1.0)
+        seconds = max(now - self.since, self.span / _JITTER).total_seconds()
         growth = self.pace - self.used / self.span.total_seconds() if self.kind == "sliding" else self.used / seconds
         lasts = self.span if self.kind == "sliding" else self.until - now
         return now + timedelta(seconds=self.free / growth) if growth > 0 and self.free < growth * lasts.total_seconds() else None
