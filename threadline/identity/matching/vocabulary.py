@@ -28,8 +28,8 @@ NOBODY_BORN = listed("19000101 19700101 19010101 00010101 99991231 20000101")
 STREETS = reversed_list(
     {
         "st": "street st str strasse straat", "rd": "road rd", "ave": "avenue ave av avenida", "ln": "lane ln", "dr": "drive dr",
-        "ct": "court ct", "crt": "circuit cct cir", "cr": "crescent cres cr", "pl": "place pl", "bd": "boulevard blvd bd", "sq": "square sq",
-        "ter": "terrace tce ter", "c": "calle c", "ul": "ulica ul", "pza": "plaza pza", "hwy": "highway hwy", "pde": "parade pde",
+        "ct": "court ct", "crt": "circuit cct cir", "cr": "crescent cres cr", "pl": "place pl", "bd": "boulevard blvd bd",
+        "sq": "square sq", "ter": "terrace tce ter", "c": "calle c", "ul": "ulica ul", "pza": "plaza pza", "hwy": "highway hwy",
     }
 )  # fmt: skip
 SHORT_FORMS = {
@@ -38,7 +38,7 @@ SHORT_FORMS = {
     "wolfgang": "wolf", "stephanie": "steffi", "alexander": "sascha sasha alex", "giuseppe": "beppe",
     "francesco": "franco ciccio", "giovanni": "gianni", "luigi": "gigi", "jose": "pepe", "francisco": "paco",
     "dolores": "lola", "guadalupe": "lupe", "rosario": "charo", "dmitri": "dima mitya", "aleksei": "alyosha", "ekaterina": "katya",
-    "tatiana": "tanya", "natalia": "natasha", "ivan": "vanya", "mikhail": "misha", "anastasia": "nastya",
+    "tatiana": "tanya", "natalia": "natasha", "ivan": "vanya", "anastasia": "nastya",
     "frederic": "fred", "philippe": "phil", "ignacio": "nacho",
 }  # fmt: skip
 """Beyond English, which the package nicknames knows."""
