@@ -17,7 +17,7 @@ from threadline.sdk.yamlfile import parse_yaml
 from threadline.store.database import Database, Transaction
 from threadline.store.schema import TABLES
 from threadline.sync.batch import Judge
-from threadline.sync.policy import Policy
+from threadline.sync.policy import USUAL, Policy
 from threadline.sync.pull import pull
 from threadline.sync.push import Outgoing, PushCounts, push
 from threadline.sync.replay import replay
@@ -35,6 +35,7 @@ when: {hidden: null}
 fields:
   formatted_name: {from: name, optional: true}
   role: {from: role, default: customer}
+  birth_date: {from: born, optional: true}
 identifiers:
   list_person: id
   email: {from: email, optional: true}
@@ -189,7 +190,7 @@ class Lab:
 
     def read(self, stream: str, *records: Any, source: str = "desk") -> Ledger:
         """Pull these records, as a source of its own that is gone afterwards."""
-        return read(self.database, self.judge(stream, source), *records)
+        return read(self.database, self.judge(stream, source), *records, policy=self.policy)
 
     def resolve(self) -> int:
         """Join threads."""
@@ -213,11 +214,11 @@ class Lab:
             return transaction.query(sql, parameters)
 
 
-def read(database: Database, judge: Judge, *records: Any) -> Ledger:
+def read(database: Database, judge: Judge, *records: Any, policy: Policy = USUAL) -> Ledger:
     """Pull records through a connector that has nothing else."""
     connector = ListConnector()
     connector.add(judge.stream, records)
-    return pull(database, connector, judge, full=True)
+    return pull(database, connector, judge, full=True, policy=policy)
 
 
 def party(number: Any, source: str = "desk") -> bytes:

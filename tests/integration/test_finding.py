@@ -86,7 +86,7 @@ def test_a_number_without_a_country_needs_the_region(ana):
 def test_an_id_of_a_profile_finds_it_also_after_it_was_merged_away(ana):
     before, other = profile(ana), profile(ana, 2)
     assert [hit.matched for hit in found(ana, before.lower())] == [f"profile id {before}"]
-    ana.read("people", {"id": 2, "name": "Bo", "email": "ana@example.org"})
+    ana.read("people", {"id": 2, "name": "Ana", "email": "ana@example.org"})
     assert profile(ana, 2) == before
     assert [(hit.id, hit.matched) for hit in found(ana, other)] == [(before, f"profile id {other}")]
     with ana.database.read() as transaction:

@@ -58,7 +58,7 @@ def read_batches(lab: Lab, batches: list[list[tuple[str, Person]]]) -> None:
     for batch in batches:
         for source, judge in judges.items():
             if records := [record for origin, record in batch if origin == source]:
-                read(lab.database, judge, *records)
+                read(lab.database, judge, *records, policy=lab.policy)
 
 
 def partition_of(lab: Lab) -> Partition:

@@ -14,7 +14,7 @@ from threadline.sync.diff import Difference, FieldChange, difference
 
 PEOPLE: list[dict[str, Any]] = [
     {"id": 1, "name": "Ana", "nick": "Annie", "email": "ana@example.org", "second": "ana@example.org"},
-    {"id": 2, "name": "Bo", "nick": "Bo", "second": "ana@example.org"},
+    {"id": 2, "name": "Ana", "nick": "Ana", "second": "ana@example.org"},
     {"id": 3, "name": "Cy", "nick": "Cyrus", "wish": "pigeon"},
     {"id": 4, "name": "Di", "nick": "Di", "hidden": True},
 ]

@@ -19,7 +19,7 @@ from threadline.sdk.yamlfile import parse_yaml
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = runpy.run_path(str(ROOT / "docs" / "generate.py"))["documents"]()
 VALIDATOR = jsonschema.Draft202012Validator(mapping_schema())
-SHIPPED = sorted(path for path in Path(str(files("mappings"))).rglob("*.yaml"))
+SHIPPED = sorted(path for path in Path(str(files("mappings"))).glob("*/**/*.yaml"))
 
 
 def complaints(text):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from threadline.cli.context import CONFIG, JSON, ONLY, STREAMS
-from threadline.cli.groups import dead, maps, new
+from threadline.cli.groups import dead, identity, maps, new
 
 app = typer.Typer(
     name="threadline",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(maps, name="map")
 app.add_typer(dead, name="dead")
+app.add_typer(identity, name="identity")
 app.add_typer(new, name="new")
 
 

@@ -10,11 +10,18 @@ from threadline.cli.context import JSON
 
 maps = typer.Typer(help="Check mapping files, and see what they make of real records.", no_args_is_help=True)
 dead = typer.Typer(help="Look at dead letters, and map them again.", no_args_is_help=True)
+identity = typer.Typer(help="See why records are one customer, and correct it.", no_args_is_help=True)
+review = typer.Typer(help="Answer what only a person can decide.", no_args_is_help=True)
+identity.add_typer(review, name="review")
 new = typer.Typer(help="Begin something of your own.", no_args_is_help=True)
 
 REASON: TypeAlias = Annotated[
     str | None, typer.Option("--reason", "-r", help="Only letters with this text in the reason, path or line of the mapping")
 ]
+WHO: TypeAlias = Annotated[str | None, typer.Option("--who", help="Who decides it; your login name when left out")]
+WHY: TypeAlias = Annotated[str, typer.Option("--why", help="Why; it stands in the profile's history")]
+RECORD: TypeAlias = Annotated[str, typer.Argument(metavar="RECORD", help="SOURCE:ID, an id, or an address that one customer alone has")]
+OTHER: TypeAlias = Annotated[str, typer.Argument(metavar="RECORD", help="The other record")]
 
 
 class Shown(StrEnum):
@@ -111,6 +118,81 @@ def dead_replay(
     if letters and (source or reason):
         raise typer.BadParameter("give letters, or --source and --reason, not both", param_hint="LETTERS")
     replay_letters(letters or [], source, reason, json=json)
+
+
+@identity.command("explain")
+def identity_explain(one: RECORD, other: OTHER, json: JSON = False) -> None:
+    """Show what joins two records to one customer, or what keeps them apart."""
+    from threadline.cli.identity import explain
+
+    explain(one, other, json=json)
+
+
+@identity.command("link")
+def identity_link(one: RECORD, other: OTHER, why: WHY, who: WHO = None, json: JSON = False) -> None:
+    """Decide that two records are one customer. It holds whatever is read later, until it is split."""
+    from threadline.cli.identity import link
+
+    link(one, other, who, why, json=json)
+
+
+@identity.command("split")
+def identity_split(
+    profile: Annotated[str, typer.Argument(help="Id of the profile")],
+    records: Annotated[list[str], typer.Argument(help="Its records that are another customer: SOURCE:ID or ids")],
+    why: WHY,
+    who: WHO = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Only show what would change")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    json: JSON = False,
+) -> None:
+    """Decide that some records of a profile are another customer.
+
+    Shows what would change, and asks.
+    """
+    from threadline.cli.identity import split
+
+    split(profile, records, who, why, only_preview=preview, yes=yes, json=json)
+
+
+@identity.command("history")
+def identity_history(profile: Annotated[str, typer.Argument(help="Id of a profile, also of one that ended")], json: JSON = False) -> None:
+    """Show whom a profile was merged with, what was split from it, and what people decided."""
+    from threadline.cli.identity import history
+
+    history(profile, json=json)
+
+
+@identity.command("rebuild")
+def identity_rebuild(json: JSON = False) -> None:
+    """Make all profiles anew from records, rules and decisions. Ids stay."""
+    from threadline.cli.identity import rebuild
+
+    rebuild(json=json)
+
+
+@review.command("list")
+def review_list(limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most")] = 100, json: JSON = False) -> None:
+    """List the pairs of records that may be one customer, the most certain first."""
+    from threadline.cli.identity import reviews
+
+    reviews(limit, json=json)
+
+
+@review.command("accept")
+def review_accept(one: RECORD, other: OTHER, why: WHY = "reviewed", who: WHO = None, json: JSON = False) -> None:
+    """Decide that a pair is one customer."""
+    from threadline.cli.identity import settle
+
+    settle(one, other, who, why, same=True, json=json)
+
+
+@review.command("reject")
+def review_reject(one: RECORD, other: OTHER, why: WHY = "reviewed", who: WHO = None, json: JSON = False) -> None:
+    """Decide that a pair is two customers."""
+    from threadline.cli.identity import settle
+
+    settle(one, other, who, why, same=False, json=json)
 
 
 @new.command("connector")

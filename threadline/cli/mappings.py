@@ -59,7 +59,7 @@ def _surroundings() -> tuple[Path, str | None]:
 def _all(folder: Path) -> list[str]:
     shipped = [name for entry in entry_points(group="threadline.mappings") for name in _below(files(entry.value), "")]
     own = [str(path.relative_to(folder / "mappings").with_suffix("")) for path in sorted((folder / "mappings").rglob("*.yaml"))]
-    return sorted(dict.fromkeys([*shipped, *own]))
+    return sorted({*shipped, *own} - {"identity"})  # those are rules, and checked with the settings
 
 
 def _below(folder: Traversable, prefix: str) -> Iterator[str]:

@@ -63,6 +63,23 @@ _BY_NAME = (
 )
 
 
+def find_parties(transaction: Transaction, query: str, region: str | None = None) -> dict[bytes, bytes]:
+    """Return the parties that an e-mail address, phone number, handle or `source:id` names, each with its profile."""
+    text = query.strip()
+    rows = [row for kind, value in _readings(text, region) for row in transaction.query(_HOLDERS, [identify(kind, value, value, "").id])]
+    source, colon, value = text.partition(":")
+    if colon:
+        rows += transaction.query(_HOLDERS_IN_SOURCE, [source.strip(), value.strip(), value.strip()])
+    return dict(rows)
+
+
+_HOLDERS = "SELECT m.party, m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party WHERE i.identifier = ?"
+_HOLDERS_IN_SOURCE = (
+    "SELECT m.party, m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party "
+    "WHERE i.owner = ? AND (i.value = ? OR i.value_normalized = ?)"
+)
+
+
 def _readings(text: str, region: str | None) -> Iterable[tuple[str, str]]:
     """Yield what a search may mean, as identifiers are compared."""
     handle = f"x:{text}" if text.startswith("@") else text

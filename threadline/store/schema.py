@@ -119,6 +119,35 @@ PROFILES = _table(
 MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("profile", "id"), indexes=[("profile",)])
 """The parties whose profile has another id than they have."""
 
+PROFILE_EVENTS = _table(
+    "profile_events", ["seq"],
+    Column("seq", "serial"), Column("at", "time"), _text("kind"), Column("profile", "id"), Column("other", "id"),
+    Column("parties", "bytes"), _text("cause"),
+    indexes=[("profile",), ("other",)],
+)  # fmt: skip
+"""The history of profiles: which parties went from `profile` to the `other` because the two were merged, or the one was split."""
+
+SHARED_IDENTIFIERS = _table(
+    "shared_identifiers", ["id"], Column("id", "id"), _text("type"), _text("value"), _text("reason"), Column("changed_at", "time")
+)
+"""Values that join nobody, because too many `people` or `records` hold them."""
+
+DECISIONS = _table(
+    "decisions", ["one", "other"],
+    Column("one", "id"), Column("other", "id"), _text("verdict"), _text("who"), _text("why"), Column("at", "time"),
+    indexes=[("other",)],
+)  # fmt: skip
+"""What people decided of two parties, the smaller id first: `link` (they are one customer) or `never`."""
+
+MATCHES = _table(
+    "matches", ["one", "other"],
+    Column("one", "id"), Column("other", "id"), Column("weight", "real"), _text("evidence"), _text("model"), _text("state"),
+    Column("at", "time"),
+    indexes=[("other",), ("state", "weight")],
+)  # fmt: skip
+"""Parties that are probably one, the smaller id first: `accepted`, or in `review` until somebody decides. `weight` is the base-2
+logarithm of the odds that the evidence adds, `evidence` what each field adds."""
+
 RECORDS = _table(
     "records", ["id"],
     Column("id", "id"), _text("source"), _text("stream"), _text("key"), Column("digest", "id"),
@@ -220,9 +249,10 @@ TOKENS = _table(
 
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS, ORDER_ITEMS,
-    FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS,
-    RELATED_CUSTOMERS, THREAD_REFERENCES, PROFILES, MEMBERSHIPS, RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS,
-    SWEPT, RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS, TOKENS,
+    FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS, RELATED_CUSTOMERS, THREAD_REFERENCES,
+    PROFILES, MEMBERSHIPS, PROFILE_EVENTS, SHARED_IDENTIFIERS, DECISIONS, MATCHES,
+    RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS, SWEPT,
+    RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS, TOKENS,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
 

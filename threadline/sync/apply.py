@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from threadline.identity.graph import regroup
+from threadline.identity.graph import NOTHING, Regrouped, regroup
+from threadline.identity.neighbourhood import PEOPLE, person_of
 from threadline.identity.related import customers_of, write_related
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Entity, Party
@@ -17,6 +18,7 @@ from threadline.sync.batch import Incoming, Judge, Letter, State, Verdict
 from threadline.sync.policy import USUAL, Policy
 from threadline.sync.retarget import take_back
 
+_PERSON = [schema.PARTIES.names.index(name) for name in ("given_name", "family_name", "formatted_name", "birth_date")]
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
 
@@ -41,10 +43,10 @@ class Writer:
             log(transaction, take_back(transaction, self.judge.source, self.judge.earlier_targets, again), self.run_id, now)
         gone = self._gone(verdict)
         self._rows(transaction, verdict, gone)
-        touched, profiles = self._parties(transaction, verdict)
+        touched, regrouped = self._parties(transaction, verdict)
         self._letters(transaction, verdict, now)
         transaction.upsert(schema.STREAM_FIELDS, self.judge.fields.rows(now))
-        self._log(transaction, verdict, gone, touched, profiles, now)
+        self._log(transaction, verdict, gone, touched, regrouped, now)
 
     def _records(self, transaction: Transaction, verdict: Verdict, now: datetime) -> None:
         judged: list[tuple[Incoming, State, bytes | None]] = [
@@ -109,21 +111,23 @@ class Writer:
         transaction.append(schema.RELATED_CUSTOMERS, list(now - before))
         return [(again, (*row, write_related((party.role, party.id) for party in parties))) for again, row, parties in mapped]
 
-    def _parties(self, transaction: Transaction, verdict: Verdict) -> tuple[set[bytes], set[bytes]]:
-        """Write parties and what names them; return the parties whose identifiers changed, and the profiles that did."""
+    def _parties(self, transaction: Transaction, verdict: Verdict) -> tuple[set[bytes], Regrouped]:
+        """Write parties and what names them; return the parties whose identifiers changed, and what became of profiles."""
         mentions = [(one.record.id, party) for one in verdict.mapped for party in one.result.parties]
         if not mentions:
-            return set(), set()
+            return set(), NOTHING
         identifiers = _identifier_rows(mentions)
         own = self.entity is Party
-        retired = self._retire(transaction, verdict, identifiers) if own else set[bytes]()
+        gone = self._retire(transaction, verdict, identifiers) if own else []
         parties = {party.id: party.row for _, party in mentions}
         held = set(transaction.query_in("SELECT party, identifier FROM party_identifiers WHERE party {keys}", parties))
         known = {party for party, _ in held}
         added = [row for row in identifiers if row[:2] not in held]
         transaction.append(schema.PARTIES, [row for party, row in parties.items() if party not in known])
         transaction.append(schema.PARTY_IDENTIFIERS, added)
+        renamed = set[bytes]()
         if own:
+            renamed = _told_otherwise(transaction, [row for party, row in parties.items() if party in known])
             # The source's own record of a person is what it knows; a mention elsewhere only adds one that is not there.
             transaction.upsert(schema.PARTIES, [row for party, row in parties.items() if party in known])
             transaction.upsert(schema.PARTY_IDENTIFIERS, [row for row in identifiers if row[:2] in held])
@@ -131,22 +135,30 @@ class Writer:
         else:
             transaction.insert(schema.CONTACT_POINTS, distinct(_contact_rows(added), schema.CONTACT_POINTS))
         fresh = {row[0] for row in added} - known
-        touched = retired | {row[0] for row in added}
-        profiles = regroup(transaction, touched, [row[:6] for row in added if row[0] in fresh])
+        touched = {party for party, _ in gone} | {row[0] for row in added}
+        regrouped = regroup(
+            transaction,
+            touched | renamed,
+            [row[:6] for row in added if row[0] in fresh],
+            retired={identifier for _, identifier in gone},
+            rules=self.policy.identity,
+            cause=f"{self.judge.source}.{self.judge.stream}",
+        )
         # A party that is new is told of by its profile, which is new as well.
-        return touched - fresh, profiles
+        return touched - fresh, regrouped
 
-    def _retire(self, transaction: Transaction, verdict: Verdict, identifiers: Sequence[Row]) -> set[bytes]:
+    def _retire(self, transaction: Transaction, verdict: Verdict, identifiers: Sequence[Row]) -> list[tuple[bytes, bytes]]:
+        """Take away what changed records say no longer; return (party, identifier) of it."""
         changed = verdict.changed_ids
         if not changed:
-            return set()
+            return []
         kept = {(row[0], row[1]) for row in identifiers}
         before = transaction.query_in("SELECT party, identifier, record_id FROM party_identifiers WHERE record_id {keys}", changed)
         gone = [(party, identifier) for party, identifier, _ in before if (party, identifier) not in kept]
         for party, identifier in gone:
             transaction.execute("DELETE FROM party_identifiers WHERE party = ? AND identifier = ?", [party, identifier])
         transaction.execute_in("DELETE FROM contact_points WHERE record_id {keys}", changed)
-        return {party for party, _ in gone}
+        return gone
 
     def _letters(self, transaction: Transaction, verdict: Verdict, now: datetime) -> None:
         if verdict.letters:
@@ -166,7 +178,7 @@ class Writer:
         )  # fmt: skip
 
     def _log(
-        self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes], touched: set[bytes], profiles: set[bytes], now: datetime
+        self, transaction: Transaction, verdict: Verdict, gone: Sequence[bytes], touched: set[bytes], regrouped: Regrouped, now: datetime
     ) -> None:
         own = self.entity is Party
         new, changed = list[bytes](), list[bytes]()
@@ -180,9 +192,17 @@ class Writer:
             (changed if one.record.id in verdict.known else new).append(entity)
         entries = [
             (self.target, "new", new), (self.target, "changed", changed), (self.target, "gone", gone),
-            ("profile", "changed", sorted(profiles)), ("party", "new", [] if own else sorted(touched)),
+            *profile_entries(regrouped), ("party", "new", [] if own else sorted(touched)),
         ]  # fmt: skip
         log(transaction, entries, self.run_id, now)
+
+
+def profile_entries(regrouped: Regrouped) -> list[tuple[str, str, Iterable[bytes]]]:
+    """Return what the change log says of profiles; `profile_events` says which went into which."""
+    return [
+        ("profile", "changed", sorted(regrouped.changed)), ("profile", "merged", sorted(regrouped.merged)),
+        ("profile", "split", sorted(regrouped.split)),
+    ]  # fmt: skip
 
 
 def log(transaction: Transaction, entries: Iterable[tuple[str, str, Iterable[bytes]]], run_id: bytes, now: datetime) -> None:
@@ -191,6 +211,13 @@ def log(transaction: Transaction, entries: Iterable[tuple[str, str, Iterable[byt
     if any(ids for _, _, ids in joined):
         txid = transaction.txid()
         transaction.append(schema.CHANGES, [(txid, now, kind, what, run_id, ids) for kind, what, ids in joined if ids])
+
+
+def _told_otherwise(transaction: Transaction, rows: Sequence[Row]) -> set[bytes]:
+    """Return those of these parties whose names or birth dates are new: that may join them to others, or keep them apart."""
+    ids = [row[0] for row in rows]
+    before = {row[0]: person_of(row[1:]) for row in transaction.query_in(PEOPLE, ids)}
+    return {row[0] for row in rows if row[0] in before and before[row[0]] != person_of([row[place] for place in _PERSON])}
 
 
 def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]]) -> list[Row]:
@@ -210,4 +237,4 @@ def _contact_rows(identifiers: Iterable[Row]) -> Iterable[Row]:
             yield (party, contact, normalized, False, None, None, None, record_id)
 
 
-__all__ = ["Writer", "log"]
+__all__ = ["Writer", "log", "profile_entries"]

@@ -15,6 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import ValidationError
 
+from threadline.identity.rules import USUAL as USUAL_IDENTITY
+from threadline.identity.rules import Rules, read_rules
 from threadline.model.identifiers import order_numbers
 from threadline.sdk.contract import Connector, Listener, PushObject, Settings, Stream, Target
 from threadline.sdk.errors import ConfigError
@@ -149,8 +151,14 @@ def load_config(path: Path | None = None, *, entries: bool = True, only: str | N
         sources=sources,
         targets=targets,
         problems=tuple(problems),
-        policy=_policy(document, top),
+        policy=replace(_policy(document, top), identity=_identity(chosen.parent)),
     )
+
+
+def _identity(folder: Path) -> Rules:
+    """Read the rules of identity that stand beside threadline.yaml; where there are none the usual ones hold."""
+    own = folder / "mappings" / "identity.yaml"
+    return read_rules(read_yaml(own)) if own.is_file() else USUAL_IDENTITY
 
 
 _LIMITS = {"lease": ("seconds", 86_400), "breaker_percent": ("percent", 100), "breaker_of": ("records", 1_000_000)}

@@ -19,6 +19,7 @@ from threadline.store.database import Database, Row, Transaction
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Judge
 from threadline.sync.lease import Run
+from threadline.sync.policy import USUAL, Policy
 from threadline.sync.push import Outgoing, plan
 from threadline.sync.replay import stored_batches
 from threadline.sync.resolve import ids_of, resolve
@@ -60,13 +61,15 @@ class Difference:
     """Pushes that would become due, by "target.object"."""
 
 
-def difference(database: Database, judge: Judge, old: PullMapping, finder: Finder, outgoing: Sequence[Outgoing]) -> Difference:
+def difference(
+    database: Database, judge: Judge, old: PullMapping, finder: Finder, outgoing: Sequence[Outgoing], policy: Policy = USUAL
+) -> Difference:
     """Compare a stream's mapping (`judge`'s) with the one in force; nothing is changed."""
     found = Difference(source=judge.source, stream=judge.stream)
     with _rehearsal(database) as rehearsal:
         before = _settle(rehearsal, finder, outgoing)
         run = Run(rehearsal, judge.source, judge.stream, "rehearsal")
-        writer = Writer(judge, run.id)
+        writer = Writer(judge, run.id, policy)
         with rehearsal.read() as view:
             judge.fields.load(view)
             ((begin,),) = view.query("SELECT coalesce(max(seq), 0) FROM changes")

@@ -5,6 +5,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from threadline.identity.rules import USUAL as USUAL_IDENTITY
+from threadline.identity.rules import Rules
+
 DriftPolicy: TypeAlias = Literal["evolve", "freeze", "ignore"]
 DRIFT_POLICIES: tuple[DriftPolicy, ...] = ("evolve", "freeze", "ignore")
 
@@ -24,6 +27,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     archive_days: int = 90
     archive_versions: int = 10
     """For how long, and how many, earlier versions of a record are kept; the newest always is."""
+    identity: Rules = USUAL_IDENTITY
+    """Which values join parties to one customer."""
 
 
 USUAL = Policy()

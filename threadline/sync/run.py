@@ -95,18 +95,20 @@ def mapping_difference(config: Config, source: str, stream: str, text: str, name
         old, new = (compile_pull(one, name, source, region=config.region, functions=connector.functions) for one in (rows[0][0], text))
         pushes = [one for target in config.targets for one in outgoing(config, target)]
         changed = Judge(source, stream, judge.key, new, judge.fields.policy)
-        return difference(database, changed, old, Finder(config.references.get("order")), pushes)
+        return difference(database, changed, old, Finder(config.references.get("order")), pushes, config.policy_of(source, stream))
 
 
 _IN_FORCE = "SELECT m.text FROM streams s JOIN mappings m ON m.fingerprint = s.mapping WHERE s.source = ? AND s.stream = ?"
 
 
 def resolve(config: Config) -> int:
-    """Thread what changed; return how many threads and profiles did."""
+    """Thread what changed; return how many threads and profiles did. Where the rules of identity changed, profiles are made anew before."""
     from threadline.journey.references import Finder
+    from threadline.sync.identity import follow_rules
     from threadline.sync.resolve import resolve as resolve_changes
 
     with open_database(config.database, create=True) as database:
+        follow_rules(database, config.policy.identity)
         return resolve_changes(database, Finder(config.references.get("order")))
 
 

@@ -1,0 +1,155 @@
+"""`threadline identity`: why records are one customer, corrections, history, and profiles made anew."""
+
+from collections.abc import Sequence
+from getpass import getuser
+from typing import Any
+
+import msgspec
+import typer
+
+from threadline.cli.context import CONFIG
+from threadline.cli.output import plain, print_json, print_table, working
+from threadline.identity.explain import Explanation, Step, Told
+from threadline.identity.graph import Regrouped
+from threadline.identity.reviews import RULES, Review
+from threadline.model.ids import show_id
+from threadline.sync import identity
+
+
+def explain(one: str, other: str, *, json: bool) -> None:
+    """Print why two records are one customer, or are not."""
+    found = identity.explain_records(CONFIG.load(entries=False), one, other)
+    if json:
+        print_json(_shown(found))
+    elif found.same:
+        print(f"one customer, {show_id(found.profiles[0])}")
+        _print_steps(found.path)
+    else:
+        print(f"two customers, {' and '.join(map(show_id, found.profiles))}")
+        _print_against(found)
+
+
+def _print_steps(path: Sequence[Step]) -> None:
+    rows = [(_record(step.one), _because(step), _record(step.other), _since(step)) for step in path]
+    print_table(["record", "by", "record ", "since"], rows, prose=["by"], empty="they are the same record")
+
+
+def _print_against(found: Explanation) -> None:
+    rows = [(_record(step.one), _because(step), _record(step.other), step.refused) for step in found.against]
+    if rows:
+        print_table(["record", "would join", "record ", "but"], rows, prose=["would join", "but"])
+    for reason in found.reasons:
+        print(plain(reason))
+    if not rows and not found.reasons:
+        print("nothing that is known of them joins the two")
+
+
+def _record(told: Told) -> str:
+    return f"{told.source}:{told.external_id}" + (f" ({told.name})" if told.name else "")
+
+
+def _because(step: Step) -> str:
+    if step.weight is not None:
+        return f"match, weight {step.weight:.1f}: {_fields(step.fields)}"
+    return " ".join(filter(None, (step.rule, step.value or step.decided)))
+
+
+def _fields(evidence: Any) -> str:
+    if isinstance(evidence, dict):
+        return str(evidence.get("reason", ""))
+    return ", ".join(f"{name} {weight:+.1f}" for name, _, weight in evidence)
+
+
+def _since(step: Step) -> str:
+    known = [told.since for told in (step.one, step.other) if told.since]
+    return plain(max(known)) if known else "-"
+
+
+def link(one: str, other: str, who: str | None, why: str, *, json: bool) -> None:
+    """Decide that two records are one customer."""
+    _tell(identity.link_records(CONFIG.load(entries=False), one, other, who=who or getuser(), why=why), json=json)
+
+
+def split(profile: str, records: Sequence[str], who: str | None, why: str, *, only_preview: bool, yes: bool, json: bool) -> None:
+    """Show what a split would do, and do it where it is confirmed."""
+    config = CONFIG.load(entries=False)
+    preview = identity.preview_split(config, profile, records)
+    if only_preview or not json:
+        if json:
+            print_json(_shown(preview))
+        else:
+            rows = [
+                (["stays", "leaves"][part is preview.parts[-1]], ", ".join(map(_record, part.records)), part.entities, part.threads)
+                for part in preview.parts
+            ]
+            numbers = ["interactions, cases, orders", "threads"]
+            print_table(["part", "records", *numbers], rows, numbers=numbers, prose=["records"])
+            print(f"pushes would follow to: {', '.join(preview.targets) or 'nobody'}")
+    if only_preview or not (yes or json or typer.confirm("split?")):
+        return
+    _tell(identity.split_records(config, profile, records, who=who or getuser(), why=why), json=json)
+
+
+def settle(one: str, other: str, who: str | None, why: str, *, same: bool, json: bool) -> None:
+    """Answer a question of the review queue."""
+    _tell(identity.settle_review(CONFIG.load(entries=False), one, other, same=same, who=who or getuser(), why=why), json=json)
+
+
+def _tell(regrouped: Regrouped, *, json: bool) -> None:
+    if json:
+        print_json({name: sorted(map(show_id, getattr(regrouped, name))) for name in ("changed", "merged", "split")})
+    else:
+        print(f"{len(regrouped.changed)} profiles changed" if regrouped.changed else "decided; no profile looks different by that")
+
+
+def reviews(limit: int, *, json: bool) -> None:
+    """Print what waits for a person."""
+    found = identity.reviews(CONFIG.load(entries=False), limit)
+    if json:
+        print_json([_shown(one) for one in found])
+        return
+    rows = [(_record(one.one), _record(one.other), _doubt(one.review)) for one in found]
+    print_table(["record", "record ", "question"], rows, prose=["question"], empty="nothing is to be decided")
+
+
+def _doubt(review: Review) -> str:
+    return _fields(review.evidence) if review.model == RULES else f"weight {review.weight:.1f}: {_fields(review.evidence)}"
+
+
+def history(profile: str, *, json: bool) -> None:
+    """Print what became of a profile."""
+    events, decided = identity.history_of(CONFIG.load(entries=False), profile)
+    if json:
+        print_json({"events": _shown(events), "decisions": _shown(decided)})
+        return
+    rows = [
+        (one.at, one.kind, show_id(one.profile), "into" if one.kind == "merged" else "to", show_id(one.other), len(one.parties), one.cause)
+        for one in events
+    ]
+    columns = ["when", "what", "profile", "", "other", "records", "why"]
+    print_table(columns, rows, numbers=["records"], prose=["why"], empty="never merged, never split")
+    if decided:
+        print()
+        shown = [(one.at, one.verdict, show_id(one.one), show_id(one.other), one.who, one.why) for one in decided]
+        print_table(["when", "decided", "record", "record ", "who", "why"], shown, prose=["why"])
+
+
+def rebuild(*, json: bool) -> None:
+    """Make all profiles anew."""
+    config = CONFIG.load(entries=False)
+    with working("making profiles anew", quiet=json) as report:
+        changed = identity.rebuild_profiles(config, lambda seen, changed: report(f"{seen:,} records, {changed:,} profiles changed"))
+    print_json({"changed": changed}) if json else print(f"{changed:,} profiles changed")
+
+
+def _shown(value: Any) -> Any:
+    """Write ids as everywhere."""
+    if isinstance(value, bytes):
+        return show_id(value)
+    if isinstance(value, dict):
+        return {name: _shown(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(one) for one in value]
+    if isinstance(value, msgspec.Struct):
+        return _shown(msgspec.structs.asdict(value))
+    return value

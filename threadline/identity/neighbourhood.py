@@ -1,0 +1,224 @@
+"""What the store knows around some parties: whoever shares a value, a decision or a profile with them, and so on."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from threadline.identity.membership import followed, members, profiles_of
+from threadline.identity.names import read_name
+from threadline.identity.partition import Evidence, Person, people_among
+from threadline.identity.rules import Rules, names_needed, names_nobody
+from threadline.model.ids import parse_id
+from threadline.store.database import Row, Transaction
+
+_UNSAID = ("1900-01-01", "1970-01-01")
+"""Birth dates that programs write where none was told."""
+_MATCHED = 100
+"""The rank of matches: behind everything that is known for certain."""
+
+
+@dataclass(slots=True)
+class Neighbourhood:
+    """Parties, and the evidence among them."""
+
+    parties: set[bytes] = field(default_factory=set[bytes])
+    profiles: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    """The profile of each party that had one before."""
+    people: dict[bytes, Person] = field(default_factory=dict[bytes, Person])
+    """Of those who share something."""
+    holders: dict[bytes, list[bytes]] = field(default_factory=lambda: defaultdict[bytes, list[bytes]](list))
+    """Parties by the identifier that they share."""
+    values: dict[bytes, tuple[str, str]] = field(default_factory=dict[bytes, tuple[str, str]])
+    """Kind and value of each identifier."""
+    named: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
+    """Parties by the profile that a system says they are (an id that threadline itself wrote there)."""
+    links: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    matches: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    apart: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
+    """With whom each party was decided not to be one."""
+    shared: dict[bytes, str] = field(default_factory=dict[bytes, str])
+    """Why values that join nobody do not: `people` or `records`, too many of which hold them."""
+    shared_before: set[bytes] = field(default_factory=set[bytes])
+
+    def evidence(self, rules: Rules) -> list[Evidence]:
+        """Return everything that may join these parties."""
+        found = [Evidence("link", 0, pair[0] + pair[1], "any", pair) for pair in self.links]
+        found += self._named()
+        for identifier, parties in self.holders.items():
+            if len(parties) > 1 and identifier not in self.shared:
+                kind, value = self.values[identifier]
+                rank, rule = rules.of(kind)
+                found.append(Evidence("identifier", rank + 2, identifier, names_needed(rule, kind, value), tuple(sorted(parties))))
+        found += [Evidence("match", _MATCHED, pair[0] + pair[1], "any", pair) for pair in self.matches]
+        return found
+
+    def _named(self) -> Iterable[Evidence]:
+        if not self.named:
+            return
+        at_home: dict[bytes, list[bytes]] = defaultdict(list)
+        for party, profile in self.profiles.items():
+            at_home[profile].append(party)
+        for profile, parties in self.named.items():
+            # A named profile's members that are named themselves prove nothing: one that is not stands for the profile.
+            kin = sorted(party for party in at_home.get(profile, ()) if party not in parties)[:1]
+            yield Evidence("profile id", 1, profile, "any", (*sorted(parties), *kin))
+
+
+def explore(
+    transaction: Transaction, start: Iterable[bytes], rules: Rules, *, fresh: Sequence[Row] = (), retired: Iterable[bytes] = ()
+) -> Neighbourhood:
+    """Read everything around some parties.
+
+    `fresh` are the rows of party_identifiers of those that are new: nothing need be asked about them. `retired` are identifiers that
+    some have no longer: values too many held may join again.
+    """
+    return _Explorer(transaction, rules).explore(set(start), fresh, retired)
+
+
+class _Explorer:
+    def __init__(self, transaction: Transaction, rules: Rules) -> None:
+        self._transaction = transaction
+        self._rules = rules
+        self._around = Neighbourhood()
+        self._seen: set[bytes] = set()
+        """Identifiers that were looked at."""
+        self._decided = bool(transaction.query("SELECT 1 FROM decisions LIMIT 1"))
+        self._matched = bool(transaction.query("SELECT 1 FROM matches WHERE state = 'accepted' LIMIT 1"))
+        self._any_shared = bool(transaction.query("SELECT 1 FROM shared_identifiers LIMIT 1"))
+
+    def explore(self, start: set[bytes], fresh: Sequence[Row], retired: Iterable[bytes]) -> Neighbourhood:
+        around, transaction = self._around, self._transaction
+        known_profiles: set[bytes] = set()
+        frontier = start
+        found = self._reconsider(retired)
+        while frontier or found:
+            around.parties |= frontier
+            asked = frontier.difference(row[0] for row in fresh)
+            around.profiles.update(profiles_of(transaction, asked))
+            profiles = {around.profiles[party] for party in asked}
+            found |= self._holders([*fresh, *_read_identifiers(transaction, asked)])
+            fresh = ()
+            profiles |= {profile for profile in around.named if profile not in known_profiles}
+            if met := profiles - known_profiles:
+                known_profiles |= met
+                found |= {party for _, party in members(transaction, met)}
+            found |= self._decisions(frontier)
+            frontier, found = found - around.parties, set[bytes]()
+        self._read_people(self._linked())
+        return around
+
+    def _holders(self, rows: Sequence[Row]) -> set[bytes]:
+        """Note identifiers; return who else holds them."""
+        around, rules = self._around, self._rules
+        for party, identifier, _, kind, _, value in rows:
+            if identifier in self._seen:
+                continue
+            if kind == "threadline":
+                if profile := parse_id(value):
+                    around.named[followed(self._transaction, profile)].add(party)
+                continue
+            if not names_nobody(rules.of(kind)[1], kind, value):
+                around.values[identifier] = kind, value
+        new = {row[1] for row in rows if row[1] in around.values} - self._seen
+        self._seen |= new
+        return self._read_holders(new)
+
+    def _read_holders(self, identifiers: set[bytes]) -> set[bytes]:
+        around = self._around
+        if self._any_shared and identifiers:
+            crowded = self._transaction.query_in("SELECT id, reason FROM shared_identifiers WHERE id {keys}", identifiers)
+            around.shared_before.update(identity for identity, _ in crowded)
+            still = {identity for identity, reason in crowded if reason == "records"}
+            around.shared.update(dict.fromkeys(still, "records"))
+            identifiers = identifiers - still
+        for party, identifier in self._transaction.query_in(_HOLDERS, identifiers):
+            around.holders[identifier].append(party)
+        return self._look(identifiers)
+
+    def _look(self, identifiers: Iterable[bytes]) -> set[bytes]:
+        """Find out which values too many hold; return the holders of all that join, or have just ceased to."""
+        around, found = self._around, set[bytes]()
+        for identifier in identifiers:
+            holders = around.holders.get(identifier, ())
+            rule = self._rules.of(around.values[identifier][0])[1]
+            if len(holders) > rule.records:
+                around.shared[identifier] = "records"
+            elif len(holders) > rule.people and self._count_people(holders) > rule.people:
+                around.shared[identifier] = "people"
+            if identifier not in around.shared or identifier not in around.shared_before:
+                found.update(holders)
+        return found
+
+    def _reconsider(self, retired: Iterable[bytes]) -> set[bytes]:
+        """Count again who holds a value that too many held; return its holders where it joins again."""
+        if not self._any_shared:
+            return set()
+        around = self._around
+        rows = self._transaction.query_in("SELECT id, type, value FROM shared_identifiers WHERE id {keys}", set(retired))
+        for identifier, kind, value in rows:
+            self._seen.add(identifier)
+            around.values[identifier] = kind, value
+            around.shared_before.add(identifier)
+            most = self._rules.of(kind)[1].records + 1
+            held = self._transaction.query(f"{_ONE} LIMIT {most}", [identifier])
+            around.holders[identifier] = [party for (party,) in held]
+        return self._look([row[0] for row in rows])
+
+    def _count_people(self, holders: Sequence[bytes]) -> int:
+        self._read_people(holders)
+        return people_among(self._around.people[party].name for party in holders)
+
+    def _decisions(self, parties: set[bytes]) -> set[bytes]:
+        around, found = self._around, set[bytes]()
+        if self._decided:
+            for one, other, verdict in _both(self._transaction, _DECISIONS, parties):
+                if verdict == "never":
+                    around.apart[one].add(other)
+                elif (one, other) not in around.links:
+                    around.links.append((one, other))
+                    found |= {one, other}
+        if self._matched:
+            for one, other in _both(self._transaction, _MATCHES, parties):
+                if (one, other) not in around.matches:
+                    around.matches.append((one, other))
+                    found |= {one, other}
+        return found
+
+    def _linked(self) -> set[bytes]:
+        around = self._around
+        shared = (held for identifier, held in around.holders.items() if len(held) > 1 and identifier not in around.shared)
+        return {party for held in (*shared, *around.links, *around.matches) for party in held}
+
+    def _read_people(self, parties: Iterable[bytes]) -> None:
+        people = self._around.people
+        rows = self._transaction.query_in(PEOPLE, [party for party in parties if party not in people])
+        people.update((row[0], person_of(row[1:])) for row in rows)
+
+
+def person_of(row: Sequence[Any]) -> Person:
+    """Return what given name, family name, formatted name and birth date say."""
+    given, family, formatted, birth = row
+    date = str(birth) if birth else None
+    return Person(read_name(given or None, family or None, formatted or None), None if date in _UNSAID else date)
+
+
+def _read_identifiers(transaction: Transaction, parties: set[bytes]) -> list[Row]:
+    return transaction.query_in(
+        "SELECT party, identifier, owner, type, value, value_normalized FROM party_identifiers WHERE party {keys}", parties
+    )
+
+
+def _both(transaction: Transaction, sql: str, parties: set[bytes]) -> list[Row]:
+    ask: Callable[[str], list[Row]] = partial(transaction.query_in, keys=parties)
+    return [*ask(sql.format(side="one", keys="{keys}")), *ask(sql.format(side="other", keys="{keys}"))]
+
+
+_HOLDERS = "SELECT party, identifier FROM party_identifiers WHERE identifier {keys}"
+_ONE = "SELECT party FROM party_identifiers WHERE identifier = ? ORDER BY party"
+PEOPLE = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id {keys}"
+_DECISIONS = "SELECT one, other, verdict FROM decisions WHERE {side} {keys}"
+_MATCHES = "SELECT one, other FROM matches WHERE state = 'accepted' AND {side} {keys}"
+
+__all__ = ["PEOPLE", "Neighbourhood", "explore", "person_of"]

@@ -1,0 +1,231 @@
+"""Who is one customer among parties that share values: a function of what is known of them, not of when it came.
+
+The strongest evidence joins first. Two groups join unless something keeps them apart: a decision, birth dates, or names. A value that
+several people share joins those with one name; of whom nothing but that value is known, joins nobody of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+from threadline.identity.names import Name, compare
+from threadline.identity.rules import Names
+
+Origin = Literal["identifier", "profile id", "link", "match"]
+
+
+class Person(NamedTuple):
+    """What a party's record says that can keep it apart from others."""
+
+    name: Name | None
+    birth_date: str | None
+
+
+NOBODY = Person(None, None)
+
+
+class Evidence(NamedTuple):
+    """Why parties may be one: a value that they share, the id of a profile that a system says they are, a link or a match.
+
+    `rank` orders evidence, the strongest (0) first; `key` is the identifier, profile, or what else names it.
+    """
+
+    origin: Origin
+    rank: int
+    key: bytes
+    names: Names
+    holders: tuple[bytes, ...]
+
+
+class Attempt(NamedTuple):
+    """Two parties that evidence would join; `refused` says why it did not, None when they are one."""
+
+    one: bytes
+    other: bytes
+    evidence: Evidence
+    refused: str | None
+
+
+Watch = Callable[[Attempt], None]
+
+
+class _Group:
+    """Parties that are one so far, and what is known of them."""
+
+    __slots__ = ("apart", "births", "names", "parties")
+
+    def __init__(self, party: bytes, person: Person, apart: Collection[bytes]) -> None:
+        self.parties = [party]
+        self.names = {person.name} if person.name else set[Name]()
+        self.births = {person.birth_date} if person.birth_date else set[str]()
+        self.apart = set(apart)
+
+
+class Partition:
+    """Joins parties step by step; `watch` is told of every attempt, `large` of those that fail because too much would be joined."""
+
+    def __init__(
+        self, people: Mapping[bytes, Person], apart: Mapping[bytes, Collection[bytes]], most: int, *,
+        watch: Watch | None = None, large: Watch | None = None,
+    ) -> None:  # fmt: skip
+        self._people = people
+        self._apart = apart
+        self._most = most
+        self._too_many = f"together they would be more than {most} records"
+        self._watch = watch
+        self._large = large
+        self._groups: dict[bytes, _Group] = {}
+        self._joined = 0
+
+    def of(self, parties: Iterable[bytes], evidence: Iterable[Evidence]) -> list[set[bytes]]:
+        """Return the parties in groups."""
+        shared = sorted((one for one in evidence if len(one.holders) > 1), key=lambda one: (one.rank, one.key))
+        for one in shared:
+            if one.names == "any":
+                self._join_all(one, one.holders)
+            else:
+                self._join_same(one)
+        checked = [one for one in shared if one.names != "any"]
+        before = -1
+        while before != self._joined:  # what one value leaves open, the next may decide
+            before = self._joined
+            for one in checked:
+                self._join_alike(one)
+            for one in checked:
+                self._join_unnamed(one)
+        distinct = {id(group): group for group in self._groups.values()}
+        alone = [{party} for party in parties if party not in self._groups]
+        return [*(set(group.parties) for group in distinct.values()), *alone]
+
+    def _join_all(self, evidence: Evidence, holders: Iterable[bytes]) -> None:
+        """Join those who hold a value; where something keeps some apart, each joins the first that it can."""
+        heads: list[bytes] = []
+        for party in holders:
+            if not any(self._join(head, party, evidence) for head in heads):
+                heads.append(party)
+
+    def _join_same(self, evidence: Evidence) -> None:
+        by_name: dict[Name, list[bytes]] = defaultdict(list)
+        for party in evidence.holders:
+            if name := self._person(party).name:
+                by_name[name].append(party)
+        for held in by_name.values():
+            self._join_all(evidence, held)
+        for (one, holders), (other, others) in combinations(sorted(by_name.items(), key=lambda item: item[1]), 2):
+            if compare(one, other) == "same":
+                self._join(holders[0], others[0], evidence)
+
+    def _join_alike(self, evidence: Evidence) -> None:
+        """Join groups whose names one person may have; not where they may be either of two people."""
+        if evidence.names == "same":
+            return
+        for cluster in _clusters([group for group in self._among(evidence) if group.names]):
+            if any(_differ(one, other) for one, other in combinations(cluster, 2)):
+                self._tell(cluster, evidence, "it may be either of several people")
+            else:
+                self._join_all(evidence, [self._holder(group, evidence) for group in cluster])
+
+    def _join_unnamed(self, evidence: Evidence) -> None:
+        """Join those of whom no name is known with the one person who holds the value."""
+        groups = self._among(evidence)
+        if len(groups) < 2 or all(group.names for group in groups):
+            return
+        if sum(1 for group in groups if group.names) > 1:
+            self._tell(groups, evidence, "several people share it")
+        else:
+            self._join_all(evidence, [self._holder(group, evidence) for group in groups])
+
+    def _among(self, evidence: Evidence) -> list[_Group]:
+        """Return the groups of those who hold a value, in the order of their holders."""
+        return list({id(group): group for group in (self._group(party) for party in evidence.holders)}.values())
+
+    def _holder(self, group: _Group, evidence: Evidence) -> bytes:
+        return next(party for party in evidence.holders if self._groups[party] is group)
+
+    def _person(self, party: bytes) -> Person:
+        return self._people.get(party, NOBODY)
+
+    def _group(self, party: bytes) -> _Group:
+        group = self._groups.get(party)
+        if group is None:
+            group = self._groups[party] = _Group(party, self._person(party), self._apart.get(party, ()))
+        return group
+
+    def _join(self, one: bytes, other: bytes, evidence: Evidence) -> bool:
+        """Join the groups of two parties unless something keeps them apart; return whether they are one now."""
+        left, right = self._group(one), self._group(other)
+        refused = None if left is right else self._veto(left, right, evidence)
+        if self._watch:
+            self._watch(Attempt(one, other, evidence, refused))
+        if self._large and refused == self._too_many:
+            self._large(Attempt(one, other, evidence, refused))
+        if left is right or refused:
+            return not refused
+        if len(left.parties) < len(right.parties):
+            left, right = right, left
+        left.parties += right.parties
+        left.names |= right.names
+        left.births |= right.births
+        left.apart |= right.apart
+        for party in right.parties:
+            self._groups[party] = left
+        self._joined += 1
+        return True
+
+    def _veto(self, one: _Group, other: _Group, evidence: Evidence) -> str | None:
+        if not one.apart.isdisjoint(other.parties) or not other.apart.isdisjoint(one.parties):
+            return "it was decided that they are not one"
+        if evidence.origin in ("profile id", "link"):
+            return None
+        if one.births and other.births and not any(_near(left, right) for left in one.births for right in other.births):
+            return "their birth dates differ"
+        if evidence.names != "any" and _differ(one, other):
+            return "their names differ"
+        if len(one.parties) + len(other.parties) > self._most:
+            return self._too_many
+        return None
+
+    def _tell(self, groups: Sequence[_Group], evidence: Evidence, why: str) -> None:
+        if self._watch:
+            for one, other in combinations(groups, 2):
+                self._watch(Attempt(self._holder(one, evidence), self._holder(other, evidence), evidence, why))
+
+
+def _differ(one: _Group, other: _Group) -> bool:
+    """Whether names keep two groups apart: some differ, and none is the same."""
+    likenesses = {compare(left, right) for left in one.names for right in other.names}
+    return "different" in likenesses and "same" not in likenesses
+
+
+def _clusters(groups: Sequence[_Group]) -> list[list[_Group]]:
+    """Return groups linked by names that do not differ, in clusters of two and more."""
+    clusters: list[list[_Group]] = []
+    for group in groups:
+        near = [cluster for cluster in clusters if any(not _differ(group, other) for other in cluster)]
+        merged = [*(one for cluster in near for one in cluster), group]
+        clusters = [*(cluster for cluster in clusters if cluster not in near), merged]
+    return [cluster for cluster in clusters if len(cluster) > 1]
+
+
+@lru_cache(maxsize=10_000)
+def _near(one: str, other: str) -> bool:
+    """Whether two dates may be one, miswritten: day and month swapped, or one digit wrong."""
+    if one == other:
+        return True
+    (year, month, day), (other_year, other_month, other_day) = one.split("-"), other.split("-")
+    swapped = year == other_year and (month, day) == (other_day, other_month)
+    return swapped or sum(left != right for left, right in zip(one, other, strict=False)) == 1
+
+
+def people_among(names: Iterable[Name | None]) -> int:
+    """Return how many people names tell apart."""
+    known: list[Name] = []
+    for name in sorted({name for name in names if name}, key=str):
+        if all(compare(name, other) == "different" for other in known):
+            known.append(name)
+    return len(known)
+
+
+__all__ = ["NOBODY", "Attempt", "Evidence", "Partition", "Person", "people_among"]

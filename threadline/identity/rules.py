@@ -1,0 +1,137 @@
+"""Which values join records to one customer, and what keeps them apart: docs/identity.md, `mappings/identity.yaml`."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from threadline.sdk.yamlfile import Document, Location, is_list, nearest
+
+Names = Literal["any", "alike", "same"]
+"""What names must be to each other where a value is shared: anything, not different, or the same."""
+
+_MOST = 1_000
+_SEQUENCE = "01234567890"
+_TAIL = 7
+"""Digits at the end of a phone number that are its own, in any country."""
+
+
+class Rule(Struct, frozen=True):
+    """How one kind of identifier joins those who hold it."""
+
+    names: Names = "any"
+    people: int = 5
+    """Values that more people than this hold, told apart by their names, join nobody."""
+    records: int = 50
+    """Nor do values that more records hold."""
+    nobody: tuple[str, ...] = ()
+    """Patterns (* and ?) of values that name nobody."""
+    roles: tuple[str, ...] = ()
+    """Local parts of addresses that several people read: there names must be the same."""
+
+
+_NOBODY = ("none", "no", "na", "n.a", "nomail", "noemail", "no-email", "no.email", "unknown", "nobody", "anonymous", "test", "xxx")
+_MACHINES = ("noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster")
+_ROLES = (
+    "admin", "billing", "booking", "buchhaltung", "contact", "customerservice", "einkauf", "family", "familie", "hello", "help", "hr",
+    "info", "invoice", "kontakt", "mail", "marketing", "office", "orders", "post", "reception", "sales", "service", "shop", "support",
+    "team", "verkauf",
+)  # fmt: skip
+
+_USUAL: Mapping[str, Rule] = {
+    "threadline": Rule(),
+    "handle": Rule(),
+    "other": Rule(),
+    "email": Rule("alike", nobody=tuple(f"{name}@*" for name in (*_NOBODY, *_MACHINES)), roles=_ROLES),
+    "phone": Rule("same"),
+}
+"""By kind, the strongest first; `other` is any id of a source's own."""
+
+
+class Rules(Struct, frozen=True):
+    """All rules, by kind of identifier: the strongest evidence first."""
+
+    identifiers: Mapping[str, Rule] = field(default_factory=lambda: _USUAL)
+    most_records: int = 50
+    """A profile grows no larger than this: whatever would join more is looked at by people first."""
+
+    def of(self, kind: str) -> tuple[int, Rule]:
+        """Return a kind's rank (0 is the strongest) and its rule."""
+        name = kind if kind in self.identifiers else "other"
+        return list(self.identifiers).index(name), self.identifiers[name]
+
+
+USUAL = Rules()
+"""What holds where nothing else is said."""
+
+
+@lru_cache(maxsize=10_000)
+def names_nobody(rule: Rule, kind: str, value: str) -> bool:
+    """Whether a value is one that people write who have none, or do not want to tell."""
+    return any(fnmatchcase(value, pattern) for pattern in rule.nobody) or (kind == "phone" and _is_made_up(value))
+
+
+def _is_made_up(number: str) -> bool:
+    tail = number[-_TAIL:]
+    return len(set(tail)) == 1 or tail in _SEQUENCE or tail in _SEQUENCE[::-1]
+
+
+def names_needed(rule: Rule, kind: str, value: str) -> Names:
+    """Return what names must be to each other among those who hold this very value."""
+    return "same" if kind == "email" and rule.roles and value.partition("@")[0] in rule.roles else rule.names
+
+
+_TOP = ("version", "identifiers", "most_records")
+_RULE = ("names", "people", "records", "nobody", "roles")
+
+
+def read_rules(document: Document) -> Rules:
+    """Read a rules file; ConfigError with file:line for what is wrong."""
+    top = document.check_keys((), document.value or {}, _TOP, "the rules of identity")
+    if top.get("version") != 1:
+        raise document.error(("version",), "the rules of identity need `version: 1`")
+    entries = document.check_keys(("identifiers",), top.get("identifiers") or {}, _kinds(top), "`identifiers`")
+    rules = {name: _rule(document, ("identifiers", name), value or {}) for name, value in entries.items()}
+    # Kinds that a file leaves out keep their usual rules, after those that it orders.
+    return Rules(
+        {**rules, **{name: rule for name, rule in _USUAL.items() if name not in rules}}, _number(document, top, "most_records", (), 50)
+    )
+
+
+def _kinds(top: Mapping[str, Any]) -> list[str]:
+    given = top.get("identifiers")
+    # An id of a source's own may be of any kind.
+    return [*_USUAL, *(given if isinstance(given, dict) else ())]
+
+
+def _rule(document: Document, at: Location, value: Any) -> Rule:
+    given = document.check_keys(at, value, _RULE, f"the rule of {at[-1]!r}")
+    names = given.get("names", "any")
+    if names not in ("any", "alike", "same"):
+        raise document.error((*at, "names"), f"`names` is one of any, alike, same{nearest(str(names), ('any', 'alike', 'same'))}")
+    return Rule(
+        names,
+        _number(document, given, "people", at, 5),
+        _number(document, given, "records", at, 50),
+        _texts(document, given, "nobody", at),
+        _texts(document, given, "roles", at),
+    )
+
+
+def _number(document: Document, given: Mapping[str, Any], name: str, at: Location, usual: int) -> int:
+    value = given.get(name, usual)
+    if type(value) is not int or not 1 <= value <= _MOST:
+        raise document.error((*at, name), f"`{name}` is a whole number from 1 to {_MOST:,}")
+    return value
+
+
+def _texts(document: Document, given: Mapping[str, Any], name: str, at: Location) -> tuple[str, ...]:
+    value = given.get(name, [])
+    if not is_list(value) or not all(isinstance(one, str) for one in value):
+        raise document.error((*at, name), f"`{name}` is a list of texts")
+    return tuple(one.lower() for one in value)
+
+
+__all__ = ["USUAL", "Names", "Rule", "Rules", "names_needed", "names_nobody", "read_rules"]
