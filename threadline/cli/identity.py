@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from getpass import getuser
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import typer
@@ -13,6 +13,7 @@ from threadline.identity.explain import Explanation, Step, Told
 from threadline.identity.graph import Regrouped
 from threadline.identity.reviews import RULES, Review
 from threadline.model.ids import show_id
+from threadline.sdk.yamlfile import is_mapping
 from threadline.sync import identity
 
 
@@ -55,7 +56,7 @@ def _because(step: Step) -> str:
 
 
 def _fields(evidence: Any) -> str:
-    if isinstance(evidence, dict):
+    if is_mapping(evidence):
         return str(evidence.get("reason", ""))
     return ", ".join(f"{name} {weight:+.1f}" for name, _, weight in evidence)
 
@@ -146,10 +147,10 @@ def _shown(value: Any) -> Any:
     """Write ids as everywhere."""
     if isinstance(value, bytes):
         return show_id(value)
-    if isinstance(value, dict):
+    if is_mapping(value):
         return {name: _shown(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_shown(one) for one in value]
+        return [_shown(one) for one in cast("Sequence[Any]", value)]
     if isinstance(value, msgspec.Struct):
         return _shown(msgspec.structs.asdict(value))
     return value

@@ -54,13 +54,15 @@ Watch = Callable[[Attempt], None]
 class _Group:
     """Parties that are one so far, and what is known of them."""
 
-    __slots__ = ("apart", "births", "names", "parties")
+    __slots__ = ("apart", "births", "linked", "names", "parties")
 
     def __init__(self, party: bytes, person: Person, apart: Collection[bytes]) -> None:
         self.parties = [party]
         self.names = {person.name} if person.name else set[Name]()
         self.births = {person.birth_date} if person.birth_date else set[str]()
         self.apart = set(apart)
+        self.linked = False
+        """Whether people joined some of them: they have looked at it, however large it grows."""
 
 
 class Partition:
@@ -169,6 +171,7 @@ class Partition:
         left.names |= right.names
         left.births |= right.births
         left.apart |= right.apart
+        left.linked |= right.linked or evidence.origin == "link"
         for party in right.parties:
             self._groups[party] = left
         self._joined += 1
@@ -183,7 +186,7 @@ class Partition:
             return "their birth dates differ"
         if evidence.names != "any" and _differ(one, other):
             return "their names differ"
-        if len(one.parties) + len(other.parties) > self._most:
+        if len(one.parties) + len(other.parties) > self._most and not (one.linked or other.linked):
             return self._too_many
         return None
 

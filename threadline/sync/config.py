@@ -7,7 +7,6 @@ the environment (`THREADLINE_<SOURCE>_<FIELD>`) or, under Airflow, from the conn
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,14 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from threadline.identity.rules import USUAL as USUAL_IDENTITY
-from threadline.identity.rules import Rules, read_rules
 from threadline.model.identifiers import order_numbers
 from threadline.sdk.contract import Connector, Listener, PushObject, Settings, Stream, Target
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest, read_yaml
-from threadline.sync.policy import DRIFT_POLICIES, USUAL, DriftPolicy, Policy
+from threadline.sync.policy import DRIFT_POLICIES, USUAL, DriftPolicy, Policy, read_policy
 from threadline.sync.views import Problem
 
 DEFAULT_FILE = "threadline.yaml"
@@ -151,35 +148,8 @@ def load_config(path: Path | None = None, *, entries: bool = True, only: str | N
         sources=sources,
         targets=targets,
         problems=tuple(problems),
-        policy=replace(_policy(document, top), identity=_identity(chosen.parent)),
+        policy=read_policy(document, top),
     )
-
-
-def _identity(folder: Path) -> Rules:
-    """Read the rules of identity that stand beside threadline.yaml; where there are none the usual ones hold."""
-    own = folder / "mappings" / "identity.yaml"
-    return read_rules(read_yaml(own)) if own.is_file() else USUAL_IDENTITY
-
-
-_LIMITS = {"lease": ("seconds", 86_400), "breaker_percent": ("percent", 100), "breaker_of": ("records", 1_000_000)}
-_ARCHIVE = {"days": ("days", 36_500), "versions": ("versions", 1_000_000)}
-
-
-def _policy(document: Document, top: Mapping[str, Any]) -> Policy:
-    given: dict[str, Any] = _numbers(document, top, "limits", _LIMITS)
-    given |= {f"archive_{name}": value for name, value in _numbers(document, top, "archive", _ARCHIVE).items()}
-    if "lease" in given:
-        given["lease"] = timedelta(seconds=given["lease"])
-    return Policy(**given)
-
-
-def _numbers(document: Document, top: Mapping[str, Any], block: str, known: Mapping[str, tuple[str, int]]) -> dict[str, int]:
-    given = document.check_keys((block,), top.get(block) or {}, known, f"`{block}`")
-    for name, value in given.items():
-        unit, most = known[name]
-        if type(value) is not int or not 1 <= value <= most:
-            raise document.error((block, name), f"`{name}` must be a whole number of {unit}, from 1 to {most:,}")
-    return dict(given)
 
 
 def _entries(document: Document, top: Mapping[str, Any], block: str) -> Mapping[str, Any]:

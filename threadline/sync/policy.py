@@ -1,12 +1,15 @@
 """What a pull may do before it stops, what it keeps, and what it makes of records that look different than before."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
 from threadline.identity.rules import USUAL as USUAL_IDENTITY
-from threadline.identity.rules import Rules
+from threadline.identity.rules import Rules, read_rules
+from threadline.sdk.yamlfile import Document, read_yaml
 
 DriftPolicy: TypeAlias = Literal["evolve", "freeze", "ignore"]
 DRIFT_POLICIES: tuple[DriftPolicy, ...] = ("evolve", "freeze", "ignore")
@@ -34,4 +37,33 @@ class Policy(Struct, frozen=True, kw_only=True):
 USUAL = Policy()
 """What holds where nothing else is said."""
 
-__all__ = ["DRIFT_POLICIES", "USUAL", "DriftPolicy", "Policy"]
+
+def _identity(folder: Path) -> Rules:
+    """Read the rules of identity that stand beside threadline.yaml; where there are none the usual ones hold."""
+    own = folder / "mappings" / "identity.yaml"
+    return read_rules(read_yaml(own)) if own.is_file() else USUAL_IDENTITY
+
+
+_LIMITS = {"lease": ("seconds", 86_400), "breaker_percent": ("percent", 100), "breaker_of": ("records", 1_000_000)}
+_ARCHIVE = {"days": ("days", 36_500), "versions": ("versions", 1_000_000)}
+
+
+def read_policy(document: Document, top: Mapping[str, Any]) -> Policy:
+    """Read the policy of threadline.yaml, and the rules of identity that stand beside it."""
+    given: dict[str, Any] = _numbers(document, top, "limits", _LIMITS)
+    given |= {f"archive_{name}": value for name, value in _numbers(document, top, "archive", _ARCHIVE).items()}
+    if "lease" in given:
+        given["lease"] = timedelta(seconds=given["lease"])
+    return Policy(**given, identity=_identity(Path(document.name).parent))
+
+
+def _numbers(document: Document, top: Mapping[str, Any], block: str, known: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+    given = document.check_keys((block,), top.get(block) or {}, known, f"`{block}`")
+    for name, value in given.items():
+        unit, most = known[name]
+        if type(value) is not int or not 1 <= value <= most:
+            raise document.error((block, name), f"`{name}` must be a whole number of {unit}, from 1 to {most:,}")
+    return dict(given)
+
+
+__all__ = ["DRIFT_POLICIES", "USUAL", "DriftPolicy", "Policy", "read_policy"]
