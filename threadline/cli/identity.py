@@ -1,6 +1,6 @@
 """`threadline identity`: why records are one customer, corrections, history, and profiles made anew."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from getpass import getuser
 from typing import Any, cast
 
@@ -119,20 +119,24 @@ def _doubt(review: Review) -> str:
 
 def history(profile: str, *, json: bool) -> None:
     """Print what became of a profile."""
-    events, decided = identity.history_of(CONFIG.load(entries=False), profile)
+    events, decided, known = identity.history_of(CONFIG.load(entries=False), profile)
     if json:
-        print_json({"events": _shown(events), "decisions": _shown(decided)})
+        print_json({"events": _shown(events), "decisions": _shown(decided), "records": [_shown(one) for one in known.values()]})
         return
     rows = [
-        (one.at, one.kind, show_id(one.profile), "into" if one.kind == "merged" else "to", show_id(one.other), len(one.parties), one.cause)
-        for one in events
+        (event.at, event.kind, show_id(event.profile), show_id(event.other), _records(event.parties, known), event.cause)
+        for event in events
     ]
-    columns = ["when", "what", "profile", "", "other", "records", "why"]
-    print_table(columns, rows, numbers=["records"], prose=["why"], empty="never merged, never split")
+    columns = ["when", "what", "from", "to", "records", "why"]
+    print_table(columns, rows, prose=["records", "why"], empty="never merged, never split")
     if decided:
         print()
-        shown = [(one.at, one.verdict, show_id(one.one), show_id(one.other), one.who, one.why) for one in decided]
+        shown = [(one.at, one.verdict, _records([one.one], known), _records([one.other], known), one.who, one.why) for one in decided]
         print_table(["when", "decided", "record", "record ", "who", "why"], shown, prose=["why"])
+
+
+def _records(parties: Sequence[bytes], known: Mapping[bytes, Told]) -> str:
+    return ", ".join(f"{known[party].source}:{known[party].external_id}" if party in known else show_id(party) for party in parties)
 
 
 def rebuild(*, json: bool) -> None:

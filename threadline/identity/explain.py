@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ from msgspec import Struct
 
 from threadline.identity.membership import profiles_of
 from threadline.identity.neighbourhood import Neighbourhood, explore
-from threadline.identity.partition import Attempt, Partition
+from threadline.identity.partition import Attempt, Evidence, Partition
 from threadline.identity.rules import USUAL, Rules, names_nobody
+from threadline.model.groups import connected
 from threadline.store.database import Transaction, moment
 
 
@@ -78,26 +80,35 @@ def told(transaction: Transaction, parties: Iterable[bytes]) -> list[Told]:
 
 
 def strongest(attempts: Iterable[Attempt], start: bytes, end: bytes) -> list[Attempt]:
-    """Return the path from one party to another whose weakest evidence is the strongest, the shortest of equals."""
-    ways: dict[bytes, list[tuple[bytes, Attempt]]] = defaultdict(list)
-    for attempt in attempts:
-        if attempt.refused is None:
-            ways[attempt.one].append((attempt.other, attempt))
-            ways[attempt.other].append((attempt.one, attempt))
+    """Return the way from one party to another whose weakest evidence is the strongest, the shortest of equals."""
+    ways: dict[bytes, list[Attempt]] = defaultdict(list)
+    for attempt in _direct(attempts):
+        ways[attempt.one].append(attempt)
     best: list[tuple[int, int, int, bytes, list[Attempt]]] = [(0, 0, 0, start, [])]
     seen: set[bytes] = set()
     pushed = 0
     while best:
-        weakest, length, _, party, path = heappop(best)
+        weakest, length, _, party, way = heappop(best)
         if party == end:
-            return path
+            return way
         if party in seen:
             continue
         seen.add(party)
-        for neighbour, attempt in ways[party]:
-            pushed += 1  # so that paths themselves are never compared
-            heappush(best, (max(weakest, attempt.evidence.rank), length + 1, pushed, neighbour, [*path, attempt]))
+        for attempt in ways[party]:
+            pushed += 1  # so that ways themselves are never compared
+            heappush(best, (max(weakest, attempt.evidence.rank), length + 1, pushed, attempt.other, [*way, attempt]))
     return []
+
+
+def _direct(attempts: Iterable[Attempt]) -> Iterable[Attempt]:
+    """Yield every two parties that one piece of evidence joins, both ways: whoever holds a value is joined to each who does."""
+    links: dict[Evidence, list[tuple[bytes, bytes]]] = defaultdict(list)
+    for attempt in attempts:
+        if attempt.refused is None:
+            links[attempt.evidence].append((attempt.one, attempt.other))
+    for evidence, pairs in links.items():
+        for group in connected({party for pair in pairs for party in pair}, pairs):
+            yield from (Attempt(one, other, evidence, None) for one, other in permutations(sorted(group), 2))
 
 
 def _between(attempt: Attempt, mine: set[bytes], theirs: set[bytes]) -> bool:

@@ -1,6 +1,6 @@
 """Finds customers, and shows one with all that happened, over all channels."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,53 +30,66 @@ def find_customers(transaction: Transaction, query: str, region: str | None = No
     if not text:
         return []
     matched: dict[bytes, str] = {}
-    identity = parse_id(text)
-    if identity and (profile := follow(transaction, identity)):
-        matched[profile] = f"profile id {text.upper()}"
-    for kind, value in _readings(text, region):
-        for (profile,) in transaction.query(_BY_IDENTIFIER, [identify(kind, value, value, "").id]):
-            matched.setdefault(profile, f"{_KINDS[kind]} {value}")
-    source, colon, value = text.partition(":")
-    if colon:
-        for profile, kind in transaction.query(_BY_SOURCE_ID, [source.strip(), value.strip(), value.strip()]):
-            matched.setdefault(profile, f"{source.strip()} {kind} {value.strip()}")
-    customers = {party for (related,) in transaction.query(_BY_ORDER, [text]) for party in read_related(related).get("customer", [])}
-    for profile in profiles_of(transaction, customers).values():
-        matched.setdefault(profile, f"order {text}")
+    for profile, what in _matches(transaction, text, region):
+        matched.setdefault(profile, what)
     if not matched:
         pattern = "%" + text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        for (profile,) in transaction.query(_BY_NAME, [pattern, _HITS]):
-            matched.setdefault(profile, f"name {text}")
+        matched = {profile: f"name {text}" for (profile,) in transaction.query(_BY_NAME, [pattern, _HITS])}
     profiles = load_profiles(transaction, matched)
     return [_hit(profiles[profile], what) for profile, what in matched.items() if profile in profiles][:_HITS]
 
 
-_BY_IDENTIFIER = "SELECT DISTINCT m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party WHERE i.identifier = ?"
-_BY_SOURCE_ID = (
-    "SELECT DISTINCT m.profile, i.type FROM party_identifiers i JOIN party_profiles m ON m.party = i.party "
+def _matches(transaction: Transaction, text: str, region: str | None) -> Iterator[tuple[bytes, str]]:
+    """Yield the profiles that a text names exactly, with what it is of them."""
+    identity = parse_id(text)
+    if identity and (profile := follow(transaction, identity)):
+        yield profile, f"profile id {text.upper()}"
+    for kind, value in _readings(text, region):
+        for _, profile in transaction.query(_HOLDERS, [identify(kind, value, value, "").id]):
+            yield profile, f"{_KINDS[kind]} {value}"
+    for profile, what in _in_source(transaction, text, region).values():
+        yield profile, what
+    customers = {party for (related,) in transaction.query(_BY_ORDER, [text]) for party in read_related(related).get("customer", [])}
+    for profile in profiles_of(transaction, customers).values():
+        yield profile, f"order {text}"
+
+
+def find_parties(transaction: Transaction, query: str, region: str | None = None) -> dict[bytes, bytes]:
+    """Return the parties that an e-mail address, phone number, handle or `source:id` names, each with its profile."""
+    text = query.strip()
+    found = {party: profile for party, (profile, _) in _in_source(transaction, text, region).items()}
+    for kind, value in _readings(text, region):
+        found.update(transaction.query(_HOLDERS, [identify(kind, value, value, "").id]))
+    return found
+
+
+def _in_source(transaction: Transaction, text: str, region: str | None) -> dict[bytes, tuple[bytes, str]]:
+    """Return the parties that `source:id` or `source:address` names, each with its profile and what the text is of it."""
+    source, _, value = (part.strip() for part in text.partition(":"))
+    if not value:
+        return {}
+    found = {
+        party: (profile, f"{source} {kind} {value}") for party, profile, kind in transaction.query(_HOLDERS_OF_ID, [source, value, value])
+    }
+    for kind, address in _readings(value, region):
+        for party, profile in transaction.query(_HOLDERS_IN_SOURCE, [identify(kind, address, address, "").id, source]):
+            found[party] = profile, f"{source} {_KINDS[kind]} {address}"
+    return found
+
+
+_HOLDERS = "SELECT m.party, m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party WHERE i.identifier = ?"
+_HOLDERS_IN_SOURCE = (
+    "SELECT m.party, m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party JOIN parties p ON p.id = i.party "
+    "WHERE i.identifier = ? AND p.source = ?"
+)
+_HOLDERS_OF_ID = (
+    "SELECT m.party, m.profile, i.type FROM party_identifiers i JOIN party_profiles m ON m.party = i.party "
     "WHERE i.owner = ? AND (i.value = ? OR i.value_normalized = ?)"
 )
 _BY_ORDER = 'SELECT related_parties FROM orders WHERE "number" = ?'
 _BY_NAME = (
     "SELECT DISTINCT m.profile FROM parties p JOIN party_profiles m ON m.party = p.id "
     "WHERE p.role = 'customer' AND lower(p.formatted_name) LIKE ? ESCAPE '\\' ORDER BY m.profile LIMIT ?"
-)
-
-
-def find_parties(transaction: Transaction, query: str, region: str | None = None) -> dict[bytes, bytes]:
-    """Return the parties that an e-mail address, phone number, handle or `source:id` names, each with its profile."""
-    text = query.strip()
-    rows = [row for kind, value in _readings(text, region) for row in transaction.query(_HOLDERS, [identify(kind, value, value, "").id])]
-    source, colon, value = text.partition(":")
-    if colon:
-        rows += transaction.query(_HOLDERS_IN_SOURCE, [source.strip(), value.strip(), value.strip()])
-    return dict(rows)
-
-
-_HOLDERS = "SELECT m.party, m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party WHERE i.identifier = ?"
-_HOLDERS_IN_SOURCE = (
-    "SELECT m.party, m.profile FROM party_identifiers i JOIN party_profiles m ON m.party = i.party "
-    "WHERE i.owner = ? AND (i.value = ? OR i.value_normalized = ?)"
 )
 
 

@@ -97,13 +97,15 @@ def reviews(config: Config, limit: int) -> list[Asked]:
     return [Asked(known[review.one], known[review.other], review) for review in found if {review.one, review.other} <= known.keys()]
 
 
-def history_of(config: Config, profile: str) -> tuple[list[ProfileEvent], list[Decision]]:
-    """Return what became of a profile, and what was decided of its records."""
+def history_of(config: Config, profile: str) -> tuple[list[ProfileEvent], list[Decision], dict[bytes, Told]]:
+    """Return what became of a profile, what was decided of its records, and which records these are."""
     with _reading(config) as transaction:
         identity = parse_id(profile)
         if identity is None:
             identity = profiles_of(transaction, [_party(config, transaction, profile)]).popitem()[1]
-        return history(transaction, identity), decided(transaction, followed(transaction, identity))
+        events, made = history(transaction, identity), decided(transaction, followed(transaction, identity))
+        parties = {party for event in events for party in event.parties} | {party for one in made for party in (one.one, one.other)}
+        return events, made, {one.party: one for one in told(transaction, parties)}
 
 
 def rebuild_profiles(config: Config, progress: Progress | None = None) -> int:

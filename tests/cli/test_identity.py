@@ -1,0 +1,81 @@
+"""`threadline identity`: why records are one customer, and how people correct that."""
+
+from typing import Any
+
+import pytest
+
+from tests.cli.company import Nordlicht, Shell
+
+
+@pytest.fixture
+def records(nordlicht: Nordlicht, shell: Shell) -> list[str]:
+    """The records of a customer whom five systems know, as `source:id`."""
+    view = shell.run("timeline", nordlicht.traveller.email, "--json").json
+    return [f"{one['source']}:{one['external_id']}" for one in view["records"]]
+
+
+def profile_of(shell: Shell, record: str) -> str:
+    return str(shell.run("identity", "explain", record, record, "--json").json["profiles"][0])
+
+
+def test_two_records_of_a_customer_are_explained_by_the_values_that_join_them(shell: Shell, records: list[str]) -> None:
+    helpdesk, x = (next(one for one in records if one.startswith(source)) for source in ("helpdesk:", "x:"))
+    ran = shell.run("identity", "explain", helpdesk, x, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["same"]
+    assert all(step["rule"] in {"email", "phone", "handle", "profile id"} and step["refused"] is None for step in ran.json["path"])
+    shown = shell.run("identity", "explain", helpdesk, x).out
+    assert shown.startswith("one customer, ")
+    assert all(str(step["value"] or step["rule"]) in shown for step in ran.json["path"])
+
+
+def test_two_customers_are_explained_by_what_keeps_them_apart(nordlicht: Nordlicht, shell: Shell, records: list[str]) -> None:
+    others = [person.email for person in nordlicht.company.people if person.number != nordlicht.traveller.number]
+    ran = shell.run("identity", "explain", records[0], others[0])
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("two customers, ")
+    assert "nothing that is known of them joins the two" in ran.out
+
+
+def test_a_split_shows_first_what_it_would_change_and_a_link_takes_it_back(shell: Shell, records: list[str]) -> None:
+    before, moving = profile_of(shell, records[0]), next(one for one in records if one.startswith("x:"))
+    staying = next(one for one in records if one.startswith("helpdesk:"))
+    preview = shell.run("identity", "split", before, moving, "--why", "a namesake", "--preview")
+    assert preview.code == 0, preview.err
+    assert "pushes would follow to:" in preview.out
+    assert profile_of(shell, moving) == before
+    ran = shell.run("identity", "split", before, moving, "--why", "a namesake", "--who", "kim", "--yes")
+    assert ran.code == 0, ran.err
+    assert profile_of(shell, moving) != profile_of(shell, staying)
+    history = shell.run("identity", "history", profile_of(shell, staying), "--json").json
+    assert "split by kim: a namesake" in [event["cause"] for event in history["events"]]
+    assert {one["verdict"] for one in history["decisions"]} == {"never"}
+    assert shell.run("identity", "rebuild", "--json").json == {"changed": 0}
+    assert shell.run("identity", "link", moving, staying, "--why", "no, the same", "--json").code == 0
+    assert profile_of(shell, moving) == profile_of(shell, staying) == before
+    assert "no, the same" in shell.run("identity", "history", before).out
+
+
+def test_nothing_is_to_be_reviewed_where_all_is_certain(shell: Shell, records: list[str]) -> None:
+    assert shell.run("identity", "review", "list").out == "nothing is to be decided\n"
+    ran = shell.run("identity", "review", "accept", records[0], records[1])
+    assert (ran.code, ran.message.partition(":")[0]) == (3, "nothing is to be decided between these two")
+
+
+def test_records_that_nobody_has_are_named(shell: Shell, records: list[str]) -> None:
+    ran = shell.run("identity", "explain", records[0], "helpdesk:none")
+    assert (ran.code, ran.message) == (
+        3, "no record is known as 'helpdesk:none': give SOURCE:ID, an e-mail address, a phone number, a handle, or an id"
+    )  # fmt: skip
+
+
+def test_rules_of_our_own_hold_from_the_next_run_on(nordlicht: Nordlicht, shell: Shell, records: list[str]) -> None:
+    own: Any = shell.folder / "mappings" / "identity.yaml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("version: 1\nidentifiers:\n  email: {names: never}\n")
+    ran = shell.run("status")
+    assert ran.code == 3
+    assert ran.message.endswith("identity.yaml:3: `names` is one of any, alike, same; known: alike, any, same")
+    own.write_text("version: 1\nidentifiers:\n  email: {records: 1}\n  phone: {records: 1}\n  handle: {records: 1}\n")
+    assert shell.run("push", "shop").code in (0, 1)
+    assert len({profile_of(shell, one) for one in records}) > 1
