@@ -13,7 +13,8 @@ from connectors.zendesk import Zendesk, directory
 from connectors.zendesk.exports import ALLOWED, calls_left
 from connectors.zendesk.sandbox import ZendeskSandbox
 from connectors.zendesk.sandbox.account import comment_id
-from connectors.zendesk.sandbox.records import rating, stamp
+from connectors.zendesk.sandbox.records import stamp
+from connectors.zendesk.sandbox.records_beside import rating
 from connectors.zendesk.settings import ZendeskSettings
 from tests.contract.sharing import shared
 from tests.contract.zendesk_lab import connect, records

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from threadline.model.money import Money
+from threadline.model.ratings import normalize_rating
 
 Channel = Literal[
     "voice", "ivr", "email", "sms", "chat", "social", "forum", "web", "mobile_app",
@@ -212,15 +213,6 @@ class Order(Entity, frozen=True, kw_only=True):
     channel: Annotated[Channel | None, _about("where it was placed (TMF622 channel)")] = None
     total: Annotated[Money | None, _about("TMF622 orderTotalPrice")] = None
     last_update: Annotated[datetime | None, _about("when the source last changed it")] = None
-
-
-def normalize_rating(rating: float | None, lowest: float | None, highest: float | None) -> float | None:
-    """Return where a rating stands on its scale, from 0 to 1; None without a rating or a scale, ValueError for one that is not on it."""
-    if rating is None or lowest is None or highest is None:
-        return None
-    if not lowest <= rating <= highest or lowest == highest:
-        raise ValueError(f"a rating of {rating:g} is not on a scale from {lowest:g} to {highest:g}")
-    return (rating - lowest) / (highest - lowest)
 
 
 class Feedback(Entity, frozen=True, kw_only=True):

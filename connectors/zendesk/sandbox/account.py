@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from connectors.zendesk.sandbox.records import SPACING, Record, audit, change, deleted_ticket, said, seconds, stamp, ticket, user, via
+from connectors.zendesk.sandbox.records import SPACING, Record, audit, change, said, seconds, stamp, ticket, user, via
+from connectors.zendesk.sandbox.records_beside import deleted_ticket
 from threadline.testing.sandbox import Shelf
 from threadline.testing.story import Commented, Event, Garbled, Moved, Opened, Person, Registered
 

@@ -15,7 +15,6 @@ SPACING = 128
 """Zendesk's ids grow in steps like this."""
 
 GROUP, BRAND, FORM = 6130852536346, 6130830354842, 6130830344474
-SECTION, PERMISSIONS, SEGMENT = 33152317085843, 33152086795411, 33152086785683
 CUSTOM_STATUS = {"new": 6130830355738, "open": 6130830355866, "pending": 6130830355994, "hold": 6130830356122}
 
 
@@ -148,90 +147,6 @@ def metric_set(ticket: Record) -> Record:
         "assigned_at": None,
         "solved_at": solved,
         "latest_comment_added_at": ticket["updated_at"],
-    }
-
-
-def organization(identity: int, at: str, name: str, **known: Any) -> Record:
-    """Make an organization."""
-    return {
-        "url": f"{ACCOUNT}/api/v2/organizations/{identity}.json",
-        "id": identity,
-        "name": name,
-        "shared_tickets": False,
-        "shared_comments": False,
-        "external_id": None,
-        "created_at": at,
-        "updated_at": at,
-        "domain_names": [],
-        "details": None,
-        "notes": None,
-        "group_id": None,
-        "tags": [],
-        "organization_fields": {},
-        "deleted_at": None,
-        **known,
-    }
-
-
-def rating(identity: int, at: str, ticket: Record, score: str, comment: str | None) -> Record:
-    """Make a satisfaction rating of a ticket."""
-    return {
-        "url": f"{ACCOUNT}/api/v2/satisfaction_ratings/{identity}.json",
-        "id": identity,
-        "assignee_id": ticket["assignee_id"],
-        "group_id": ticket["group_id"],
-        "requester_id": ticket["requester_id"],
-        "ticket_id": ticket["id"],
-        "score": score,
-        "created_at": at,
-        "updated_at": at,
-        "comment": comment,
-        "reason": "No reason provided",
-        "reason_id": 0,
-    }
-
-
-def deleted_ticket(ticket: Record, actor: Record, previous_state: str) -> Record:
-    """Make the row of a deleted ticket, as the list of those shows it."""
-    return {
-        "id": ticket["id"],
-        "subject": ticket["subject"],
-        "actor": {"id": actor["id"], "name": actor["name"]},
-        "deleted_at": ticket["updated_at"],
-        "previous_state": previous_state,
-    }
-
-
-def article(identity: int, at: str, author_id: int, title: str, body: str) -> Record:
-    """Make an article of the Help Center."""
-    page = f"{identity}-{title.replace(' ', '-')}"
-    return {
-        "id": identity,
-        "url": f"{ACCOUNT}/api/v2/help_center/en-us/articles/{page}.json",
-        "html_url": f"{ACCOUNT}/hc/en-us/articles/{page}",
-        "author_id": author_id,
-        "comments_disabled": False,
-        "content_tag_ids": [],
-        "label_names": [],
-        "draft": False,
-        "promoted": False,
-        "position": 0,
-        "vote_sum": 0,
-        "vote_count": 0,
-        "section_id": SECTION,
-        "created_at": at,
-        "updated_at": at,
-        "edited_at": at,
-        "name": title,
-        "title": title,
-        "body": body,
-        "source_locale": "en-us",
-        "locale": "en-us",
-        "outdated": False,
-        "outdated_locales": [],
-        "permission_group_id": PERMISSIONS,
-        "user_segment_id": SEGMENT,
-        "user_segment_ids": [SEGMENT],
     }
 
 

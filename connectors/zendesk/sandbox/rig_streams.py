@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.zendesk.sandbox.account import API_USER, comment_id, opening_audit_id, opening_status_id
-from connectors.zendesk.sandbox.records import Record, article, audit, change, organization, rating, stamp, via
+from connectors.zendesk.sandbox.records import Record, audit, change, stamp, via
+from connectors.zendesk.sandbox.records_beside import article, organization, rating
 from threadline.testing.rig import WaivedError
 from threadline.testing.story import Commented, Garbled, Moved, Opened, Person, Registered
 
