@@ -1,6 +1,6 @@
 """Airflow's DAGs, built from threadline.yaml: a pull for each source, one resolve, a push for each target.
 
-    threadline_pull_<source>    on the source's schedule, a task for each stream
+    threadline_pull_<source>    on the source's schedule, and when it says that it has news (`listen: true`); a task for each stream
       -> threadline://source/<source>    when records are new or changed
     threadline_resolve          joins them into customers and threads
       -> threadline://threads            when threads changed
@@ -74,10 +74,21 @@ def at_news(assets: Iterable[Asset], cron: str) -> AssetOrTimeSchedule:
     return AssetOrTimeSchedule(assets=AssetAny(*assets), timetable=CronTriggerTimetable(cron, timezone="UTC"))
 
 
+def when_to_pull(source: Source) -> Any:
+    """Return the schedule; a source that is listened to is also pulled as soon as it says that something has changed."""
+    if not source.listen:
+        return source.schedule
+    # The triggerer finds it among the plugins, and a source that is not listened to does without.
+    from threadline_watch import news_of
+
+    news = news_of(source.name)
+    return at_news([news], source.schedule) if source.schedule else [news]
+
+
 def pull_dag(source: Source) -> DAG:
     """Pull every stream in a task of its own, then say whether anything changed."""
     about = PULL.format(name=source.name, connector=source.connector)
-    with new_dag(f"threadline_pull_{source.name}", "pull", source.schedule, about) as dag:
+    with new_dag(f"threadline_pull_{source.name}", "pull", when_to_pull(source), about) as dag:
         ledgers = [pull.override(task_id=f"pull_{stream}")(source.name, stream) for stream in source.streams]
         announce.override(outlets=[source_asset(source.name)])(source.name, ledgers)
         # `announce` succeeds after a failed stream too; this one fails then, and so does the run.

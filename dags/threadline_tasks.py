@@ -11,7 +11,6 @@ from typing import Any
 from airflow.sdk import (
     Asset,
     BaseHook,
-    Connection,
     Context,
     Metadata,
     RetryDecision,
@@ -92,22 +91,13 @@ def push(target: str, system: str) -> dict[str, int]:
 
 def connection_credentials(config: Config, source: str) -> dict[str, str]:
     """Read the source's credentials from the Airflow connection of its name, masked in every log; empty where there is none."""
-    from threadline.sync.run import credential_fields
+    from threadline.sync.connect import from_connection
 
     try:
         connection = BaseHook.get_connection(source)
     except AirflowNotFoundException:
         return {}
-    parts = {field: connection_part(connection, part) for field, part in credential_fields(config, source).items()}
-    found = {field: str(value) for field, value in parts.items() if value not in (None, "")}
+    found = from_connection(config.source(source), connection)
     for value in found.values():
         mask_secret(value)
     return found
-
-
-def connection_part(connection: Connection, part: str) -> Any:
-    """Return login, password, host, port, schema, uri or extra.<key> of a connection; None where it is empty."""
-    if part == "uri":
-        return connection.get_uri()
-    name, _, key = part.partition(".")
-    return connection.extra_dejson.get(key) if name == "extra" else getattr(connection, name)

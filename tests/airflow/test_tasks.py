@@ -14,6 +14,7 @@ from airflow.sdk.log import _secrets_masker
 from connectors.zendesk.sandbox import ZendeskSandbox
 from threadline.sdk import ConfigError, RetryableError
 from threadline.sync.config import load_config
+from threadline.sync.connect import connection_part
 from threadline.testing.story import Opened, Person, Registered
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -122,9 +123,7 @@ def test_credentials_of_a_connection_are_masked_in_logs(made: dict[str, Any], mo
         ("extra.subdomain", "acme"), ("extra.absent", None),
     ],
 )  # fmt: skip
-def test_every_part_of_a_connection_can_be_a_credential(made: dict[str, Any], part: str, value: Any) -> None:
-    import threadline_tasks
-
+def test_every_part_of_a_connection_can_be_a_credential(part: str, value: Any) -> None:
     connection = Connection(
         conn_id="any",
         conn_type="imap",
@@ -135,7 +134,7 @@ def test_every_part_of_a_connection_can_be_a_credential(made: dict[str, Any], pa
         schema="shop",
         extra='{"subdomain": "acme"}',
     )
-    assert threadline_tasks.connection_part(connection, part) == value
+    assert connection_part(connection, part) == value
 
 
 def test_nothing_new_is_not_announced(dags: dict[str, Any]) -> None:

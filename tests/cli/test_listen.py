@@ -125,7 +125,7 @@ def test_a_connection_that_breaks_is_made_again(shell: Shell, monkeypatch: pytes
         }
         path = shell.settings(msgspec.json.encode({"sources": {"inbox": {"connector": "email", "settings": settings}}}).decode())
         listening = notices(load_config(path), "inbox", report=lambda error, _: errors.append(str(error)))
-        with closing(listening):  # type: ignore[type-var]
+        with closing(listening):
             assert next(listening) == ["messages"]
             server.say(b"BYE")
             assert heard(listening) == ["messages"]

@@ -224,6 +224,8 @@ def _listen(document: Document, keys: Mapping[str, Any], at: Location, kind: typ
         raise document.error((*at, "listen"), f"expected true or false, not {listen!r}")
     if listen and not issubclass(kind, Listener):
         raise document.error((*at, "listen"), f"{kind.name} does not say by itself when something has changed: give it a schedule")
+    if listen and keys.get("schedule") in _PRESETS:
+        raise document.error((*at, "schedule"), f"{keys['schedule']} does not go with `listen`: give a cron expression, or no schedule")
     return listen
 
 

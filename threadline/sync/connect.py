@@ -38,6 +38,20 @@ def open_connector(
         yield connector
 
 
+def from_connection(source: Source, connection: Any) -> dict[str, str]:
+    """Return the credentials that an Airflow connection holds for a source; what is empty there is left out."""
+    parts = {field: connection_part(connection, part) for field, part in credential_fields(connector_class(source.connector)).items()}
+    return {field: str(value) for field, value in parts.items() if value not in (None, "")}
+
+
+def connection_part(connection: Any, part: str) -> Any:
+    """Return login, password, host, port, schema, uri or extra.<key>; None where it is empty."""
+    if part == "uri":
+        return connection.get_uri()
+    name, _, key = part.partition(".")
+    return connection.extra_dejson.get(key) if name == "extra" else getattr(connection, name)
+
+
 @contextmanager
 def _counted(connector: Connector[Any], source: Source, database: str | None) -> Generator[None]:
     allowances = _allowances(connector, source)

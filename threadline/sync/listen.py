@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event
@@ -32,7 +32,7 @@ Report = Callable[[ConnectorError, float], None]
 """Told why a connection ended, and in how many seconds it is made again."""
 
 
-def notices(config: Config, source: str, *, credentials: Mapping[str, str] | None = None, report: Report) -> Iterator[Collection[str]]:
+def notices(config: Config, source: str, *, credentials: Mapping[str, str] | None = None, report: Report) -> Generator[Collection[str]]:
     """Yield which streams of a source may have changed, without end and whatever becomes of the connection.
 
     None are yielded after each second without news. All are yielded first, and again whenever a connection was made anew.
