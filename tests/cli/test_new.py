@@ -154,27 +154,43 @@ def edit(folder: Path, change: str) -> None:
     file.write_text(file.read_text().replace(old, new))
 
 
-def in_shell(folder: Path, commands: str) -> str:
-    """Run commands as somebody types them, and end what they leave behind."""
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "THREADLINE_ACME_TOKEN": "acme-sandbox-token"}
-    command = ["bash", "-e", "-c", commands]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True, **pipes) as shell:
-        try:
-            said, _ = shell.communicate(timeout=300)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-    assert shell.returncode == 0, said
-    return said
+class Terminal:
+    """A shell in which somebody types what the tutorial says; what was started in it ends with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        command = ["bash", "-e"]
+        self._shell = subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True, **pipes)
+
+    def type(self, commands: str) -> str:
+        """Run commands, and return what they said; one that fails ends the shell."""
+        assert self._shell.stdin
+        assert self._shell.stdout
+        self._shell.stdin.write(f'{commands}\necho "{_END}$PWD"\n')
+        self._shell.stdin.flush()
+        said: list[str] = []
+        for line in self._shell.stdout:
+            if line.startswith(_END):
+                self.folder = Path(line.removeprefix(_END).strip())
+                return "".join(said)
+            said.append(line)
+        pytest.fail(f"{commands}\n{''.join(said)}")
+
+    def close(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
+        self._shell.communicate()
 
 
-def on_a_free_port(folder: Path) -> None:
+_END = "the end of it: "
+
+
+def free_port() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    for name in ("acme_sandbox.py", "threadline.yaml"):
-        (folder / name).write_text((folder / name).read_text().replace("8009", str(port)))
+        return str(free.getsockname()[1])
 
 
 def squeezed(text: str) -> str:
@@ -183,14 +199,19 @@ def squeezed(text: str) -> str:
 
 @pytest.mark.slow
 def test_the_tutorial_does_what_it_says(shell: Shell) -> None:
-    folder, said = shell.folder / "acme", ""
-    for kind, text in BLOCKS:
-        if kind == "diff":
-            edit(folder, text)
-        elif kind == "text":
-            assert [line for line in text.splitlines() if squeezed(line) not in squeezed(said)] == []
-        else:
-            said = in_shell(folder if folder.exists() else shell.folder, text)
-            if "new connector" in text:
-                on_a_free_port(folder)
-    assert [kind for kind, _ in BLOCKS].count("sh") == 5
+    terminal, said, port = Terminal(shell.folder), "", free_port()
+    try:
+        for kind, text in BLOCKS:
+            if kind == "diff":
+                edit(terminal.folder, text)
+            elif kind == "text":
+                expected = text.replace("8009", port).splitlines()
+                assert [line for line in expected if squeezed(line).strip() not in squeezed(said)] == [], said
+            else:
+                said = terminal.type(text.replace("8009", port))
+                for path in shell.folder.glob("acme/*"):
+                    if path.suffix in (".py", ".yaml"):
+                        path.write_text(path.read_text().replace("8009", port))
+    finally:
+        terminal.close()
+    assert [kind for kind, _ in BLOCKS].count("sh") == 9

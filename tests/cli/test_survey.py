@@ -126,10 +126,10 @@ def serve() -> Iterator[Callable[[Dialect], str]]:
 
 DIALECTS = {
     linked: "{kind: link, size: 100}",
-    addressed: '{kind: next_url, at: "links.next", size: 100}',
+    addressed: "{kind: next_url, at: links.next, size: 100}",
     related: '{kind: next_url, at: "links[rel=next].href", size: 100}',
-    continued: '{kind: cursor, at: "nextPageToken"}',
-    skipped: '{kind: offset, size: 100, total: "total"}',
+    continued: "{kind: cursor, at: nextPageToken}",
+    skipped: "{kind: offset, size: 100, total: total}",
     paged: "{kind: page, size: 50, total_header: x-total}",
     paged_as_it_likes: "{kind: page, first: 0}",
     at_once_until_limited: "{kind: next_url, header: next-page, size: 100}",

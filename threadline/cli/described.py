@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from threadline.cli.survey import Answer, Ask, Survey, survey
+from threadline.cli.survey import Answer, Ask, Survey, survey, yaml_text
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.yamlfile import is_mapping
 
@@ -138,17 +138,19 @@ def _api(name: str, place: Address, seen: Survey, auth: str) -> str:
         "",
         "streams:",
         f"  {place.stream}:",
-        f"    path: {_text(place.path)}",
+        f"    path: {yaml_text(place.path)}",
     ]
     parameters = {**place.parameters, **seen.paging.parameters}
     if parameters:
-        lines.append(f"    parameters: {{{', '.join(f'{_text(key)}: {_text(value)}' for key, value in parameters.items())}}}")
-    lines += [f"    records: {_text(seen.place.records)}"] if seen.place.records else []
+        lines.append(f"    parameters: {{{', '.join(f'{yaml_text(key)}: {yaml_text(value)}' for key, value in parameters.items())}}}")
+    lines += [f"    records: {yaml_text(seen.place.records)}"] if seen.place.records else []
     lines += [f"    shape: {seen.place.shape}"] if seen.place.shape else []
-    lines += [f"    each: {_text(seen.place.each)}"] if seen.place.each else []
+    lines += [f"    each: {yaml_text(seen.place.each)}"] if seen.place.each else []
     if seen.add:
-        lines.append(f"    add: {{{', '.join(f'{_text(key)}: {_text(path)}' for key, path in seen.add.items())}}}")
-    lines.append(f"    key: {_text(seen.key)}" if seen.key else "    key: id    # no field was seen that tells the records apart: name it")
+        lines.append(f"    add: {{{', '.join(f'{yaml_text(key)}: {yaml_text(path)}' for key, path in seen.add.items())}}}")
+    lines.append(
+        f"    key: {yaml_text(seen.key)}" if seen.key else "    key: id    # no field was seen that tells the records apart: name it"
+    )
     lines.append(
         f"    paging: {seen.paging.paging}"
         if seen.paging.paging
@@ -163,12 +165,6 @@ def _hints(seen: Survey) -> Iterator[str]:
         yield f"    # {changed[0]} seems to move with changes. If the API can be asked for what changed since, only that need be read:"
         yield '    #   parameters: {changed_since: "{after}"}    # as the API calls it'
         yield f"    #   cursor: {{kind: window, by: {changed[0]}}}"
-
-
-def _text(value: str) -> str:
-    """Write a text so that YAML takes it for one."""
-    plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in ("null", "true", "false", "yes", "no", "on", "off")
-    return value if plain else msgspec.json.encode(value).decode()
 
 
 # The mapping
@@ -188,10 +184,10 @@ def _mapping(name: str, stream: str, seen: Survey) -> str:
         "version: 1",
         "",
     ]
-    name_field = f"\n  formatted_name: {{from: {_text(found['name'])}, optional: true}}" if found["name"] else " {}"
+    name_field = f"\n  formatted_name: {{from: {yaml_text(found['name'])}, optional: true}}" if found["name"] else " {}"
     lines += [f"fields:{name_field}", ""]
-    lines += ["identifiers:", f"  {name}_{stream}: {_text(seen.key or 'id')}"]
-    lines += [f"  {kind}: {{from: {_text(path)}, optional: true}}" for kind in ("email", "phone") if (path := found[kind])]
+    lines += ["identifiers:", f"  {name}_{stream}: {yaml_text(seen.key or 'id')}"]
+    lines += [f"  {kind}: {{from: {yaml_text(path)}, optional: true}}" for kind in ("email", "phone") if (path := found[kind])]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from threadline.sdk.yamlfile import is_list, is_mapping
@@ -66,6 +67,12 @@ def survey(ask: Ask) -> Survey | None:
     records = elements(first.body, place)
     key, add = find_key(records)
     return Survey(place, records, key, add, _Pages(ask, place, add.get(key or "", key), first).find())
+
+
+def yaml_text(value: str) -> str:
+    """Write a text so that YAML takes it for one, also among others in braces."""
+    plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in ("null", "true", "false", "yes", "no", "on", "off")
+    return value if plain else msgspec.json.encode(value).decode()
 
 
 # Where records are
@@ -224,14 +231,14 @@ class _Pages:
             return self._sized("{kind: link, size: SIZE}", {})
         for path, value in self._around():
             if "next" in path.lower() and isinstance(value, str) and _ADDRESS.match(value):
-                return self._sized(f'{{kind: next_url, at: "{path}", size: SIZE}}', {})
+                return self._sized(f"{{kind: next_url, at: {yaml_text(path)}, size: SIZE}}", {})
         for name, value in self._first.headers.items():
             if "next" in name and _ADDRESS.match(value):
                 return self._sized(f"{{kind: next_url, header: {name}, size: SIZE}}", {})
         return None
 
     def _cursors(self) -> Paging | None:
-        found = [(f'at: "{path}"', path, value) for path, value in self._around()]
+        found = [(f"at: {yaml_text(path)}", path, value) for path, value in self._around()]
         found += [(f"header: {name}", name, value) for name, value in self._first.headers.items()]
         for place, name, value in found:
             last = re.split(r"[.\-]", name)[-1]
@@ -283,7 +290,7 @@ class _Pages:
     def _total(self) -> str:
         for path, value in self._around():
             if isinstance(value, int) and not isinstance(value, bool) and value > len(self._ids) and _TOTAL.search(path):
-                return f', total: "{path}"'
+                return f", total: {yaml_text(path)}"
         for name, value in self._first.headers.items():
             if "total" in name and value.isdecimal() and int(value) > len(self._ids):
                 return f", total_header: {name}"
