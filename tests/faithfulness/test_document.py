@@ -69,6 +69,7 @@ def test_what_is_not_described_is_named(one: Exchange, said: str) -> None:
         ("null properties", exchange("GET /orders/7", {**GOOD, "made": None})),
         ("any of", exchange("GET /orders/7", {**GOOD, "total": 3})),
         ("partial requests", exchange("POST /orders", GOOD, sent={"state": "done"})),
+        ("older answers", exchange("GET /orders/7", {"id": 7})),
         ("optional query", exchange("GET /orders", {"orders": []})),
         ("undescribed query", exchange("GET /orders?since=3&page=2", {"orders": []})),
         ("json suffix", exchange("GET /orders/7.json", GOOD)),

@@ -9,7 +9,8 @@ from tests.faithfulness.shop import contracts, exchange
 from threadline.sdk import ConfigError
 from threadline.testing.faithfulness import Exchange, Subject, read_recording
 from threadline.testing.faithfulness.errata import read_errata
-from threadline.testing.faithfulness.measure import structure
+from threadline.testing.faithfulness.measure import Share, structure
+from threadline.testing.faithfulness.report import report
 from threadline.testing.faithfulness.review import review
 
 GENERAL = "general: [{{rule: {}, reason: it is so, {}: {}}}]\n"
@@ -48,6 +49,21 @@ def test_what_stands_on_a_page_must_be_needed_by_the_traffic(tmp_path: Path) -> 
 
 def test_what_stands_on_a_page_and_is_needed_is_borne_out(tmp_path: Path) -> None:
     assert reviewed(tmp_path, GENERAL.format("null properties", "page", "https://shop.example/nulls"), EVEN, made=(EVEN, ODD)) == []
+
+
+def test_an_older_answer_is_excused_and_one_that_is_made_now_is_not(tmp_path: Path) -> None:
+    older = exchange("GET /orders/7", {"id": 7})
+    subject = Subject(Tasks, tmp_path, read_errata(contracts(tmp_path, GENERAL.format("older answers", "recording", "0.json"), older)))
+    assert list(review(subject)) == []
+    found = report(subject, [older])
+    assert found.recorded
+    assert found.made
+    assert (found.recorded.with_errata.share, found.made.share) == (Share(1, 1), Share(0, 1))
+
+
+def test_a_recording_that_is_cited_is_not_held_back(tmp_path: Path) -> None:
+    file = contracts(tmp_path, GENERAL.format("null properties", "recording", "2.json"), EVEN, EVEN, ODD, EVEN, EVEN, ODD)
+    assert Subject(Tasks, tmp_path, read_errata(file)).held_back == {"5.json"}
 
 
 def test_a_part_may_be_like_what_was_recorded_elsewhere_in_another_place(tmp_path: Path) -> None:

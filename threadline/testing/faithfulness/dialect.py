@@ -10,12 +10,16 @@ from threadline.sdk.errors import ConfigError
 Direction: TypeAlias = Literal["request", "response"]
 Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[Any]]
 
+OLDER_ANSWERS = "older answers"
 SCHEMA_RULES: Mapping[str, str] = {
     "null properties": "every property may be null",
     "any of": "oneOf is read as anyOf",
+    OLDER_ANSWERS: "a recorded answer may lack what is required of answers; what is made now may not",
     "partial requests": "nothing is required of what is sent: a body names what it sets or changes",
 }
 """What a vendor's documents may get wrong in every schema."""
+_LENIENT: Mapping[Direction, str] = {"request": "partial requests", "response": OLDER_ANSWERS}
+"""The rule under which nothing is required in a direction."""
 _ONE_SIDED: Mapping[Direction, str] = {"request": "readOnly", "response": "writeOnly"}
 """Properties that are never said in a direction, so that `required` does not ask for them."""
 
@@ -36,7 +40,7 @@ def dialect(direction: Direction, rules: frozenset[str]) -> Any:
         "enum": _unless_nullable(known["enum"]),
         "required": _required(known["required"], _ONE_SIDED[direction]),
     }
-    if "partial requests" in rules and direction == "request":
+    if _LENIENT[direction] in rules:
         words["required"] = _nothing
     if "null properties" in rules:
         words["properties"] = _properties_that_are_not_null

@@ -77,7 +77,7 @@ def _exchange(item: Mapping[str, Any], source: str) -> Exchange:
     request, response = item["request"], item["response"]
     sent, received = _headers(request), _headers(response)
     return Exchange(
-        method=request["method"],
+        method=request["method"].upper(),
         url=request["uri"],
         sent_type=sent.get("content-type", ""),
         sent=_body(request.get("body")),

@@ -41,7 +41,7 @@ def report(subject: Subject, made: Sequence[Exchange], outcomes: Sequence[Outcom
     return Report(
         name=subject.kind.name,
         recorded=recorded(subject),
-        made=validity(subject, subject.corrected, made) if subject.corrected else None,
+        made=validity(subject, subject.current, made) if subject.current else None,
         structure=structure(subject, made),
         faults=[*review(subject, made), *failed],
     )

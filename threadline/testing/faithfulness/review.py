@@ -1,6 +1,7 @@
 """Whether each erratum is still borne out: by what is valid with it, or by keys that the document has a word for only then."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from threadline.testing.faithfulness.document import OpenApi
 from threadline.testing.faithfulness.errata import Erratum
@@ -27,10 +28,14 @@ def review(subject: Subject, made: Sequence[Exchange] = ()) -> Iterator[str]:
 
 
 def _needed(subject: Subject, erratum: Erratum, exchanges: Sequence[Exchange]) -> bool:
-    if subject.published is None or subject.corrected is None:
+    if subject.published is None:
         return False
-    without = OpenApi(subject.published, [other for other in subject.file.errata if other is not erratum])
-    return any(_said(without, exchange) != _said(subject.corrected, exchange) for exchange in exchanges)
+    return any(_changes(subject.published, errata, erratum, exchanges) for errata in (subject.file.errata, subject.current_errata))
+
+
+def _changes(published: Mapping[str, Any], errata: Sequence[Erratum], erratum: Erratum, exchanges: Sequence[Exchange]) -> bool:
+    document, without = OpenApi(published, errata), OpenApi(published, [other for other in errata if other is not erratum])
+    return any(_said(document, exchange) != _said(without, exchange) for exchange in exchanges)
 
 
 def _said(document: OpenApi, exchange: Exchange) -> tuple[list[str], list[tuple[str, bool]]]:

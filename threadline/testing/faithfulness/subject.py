@@ -11,8 +11,9 @@ from typing import Any
 from threadline.sdk import Connector
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class, installed
+from threadline.testing.faithfulness.dialect import OLDER_ANSWERS
 from threadline.testing.faithfulness.document import OpenApi, Paths, read_document, read_json
-from threadline.testing.faithfulness.errata import ErrataFile, read_errata
+from threadline.testing.faithfulness.errata import ErrataFile, Erratum, read_errata
 from threadline.testing.faithfulness.exchange import Exchange, read_recording
 
 HELD_BACK = 3
@@ -44,8 +45,9 @@ class Subject:
 
     @cached_property
     def held_back(self) -> frozenset[str]:
-        """The names of the recordings that are held back."""
-        return frozenset(path.name for path in self.recordings[HELD_BACK - 1 :: HELD_BACK])
+        """The names of the recordings that are held back; one that an erratum cites has been looked at."""
+        cited = {erratum.recording for erratum in self.file.errata}
+        return frozenset(path.name for path in self.recordings[HELD_BACK - 1 :: HELD_BACK]) - cited
 
     @cached_property
     def published(self) -> Mapping[str, Any] | None:
@@ -56,6 +58,16 @@ class Subject:
     def corrected(self) -> OpenApi | None:
         """The document with its errata."""
         return OpenApi(self.published, self.file.errata) if self.published else None
+
+    @cached_property
+    def current(self) -> OpenApi | None:
+        """The document with the errata that hold for what is made now, too."""
+        return OpenApi(self.published, self.current_errata) if self.published else None
+
+    @cached_property
+    def current_errata(self) -> Sequence[Erratum]:
+        """The errata without those that only excuse old recordings."""
+        return [erratum for erratum in self.file.errata if erratum.name != OLDER_ANSWERS]
 
     def endpoint(self, exchange: Exchange) -> str:
         """Name the endpoint of an answer: "GET /users/{id} 200"; where nothing describes the path, words with digits are parameters."""
