@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,20 @@ def test_a_read_stops_at_the_months_posts_and_goes_on_after_it(sandbox: XSandbox
     assert isinstance(rest, Ledger)
     assert (rest.read, rest.new) == (POSTS - 10, POSTS - 10)
     assert stored(store) == POSTS
+
+
+def test_two_pulls_at_once_stay_within_the_months_posts_together(sandbox: XSandbox, tmp_path: Path) -> None:
+    def read(_: int) -> int:
+        connector = connect(sandbox, posts_per_month=17)
+        found = 0
+        with closing(connector), shared(connector, tmp_path), suppress(RetryableError):
+            for page in connector.pull("mentions", None):
+                found += len(page.records)
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(read, range(3))) == sandbox.application.read
+    assert 10 <= sandbox.application.read <= 17
 
 
 def test_the_last_page_is_as_small_as_what_is_left(sandbox: XSandbox, store: Database, tmp_path: Path) -> None:

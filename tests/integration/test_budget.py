@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.conformance.tasks import TOKEN, Tasks, TasksSandbox
 from threadline.sdk import ConfigError, RetryableError
 from threadline.sdk.budget import Allowance, Left, metered, rate_limit_headers
-from threadline.store.database import open_database
+from threadline.store.database import Database, open_database
 from threadline.sync.budget import SharedBudget
 from threadline.sync.config import Config, load_config
 from threadline.sync.connect import open_connector
@@ -107,6 +107,37 @@ def test_the_next_run_is_told_when_to_go_on(database_url: str) -> None:
     with pytest.raises(RetryableError) as caught:
         budget.spend("GET /tasks")
     assert HOUR - 60 < (caught.value.retry_after or 0) <= HOUR
+
+
+def test_a_vendor_that_never_says_is_not_asked_of_for_each_call(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def counting(url: str, *, create: bool) -> Database:
+        opened.append(url)
+        return open_database(url, create=create)
+
+    monkeypatch.setattr("threadline.sync.budget.open_database", counting)
+    budget = SharedBudget(database_url, "desk", [Allowance("calls", None, HOUR), Allowance("exports", None, 60)])
+    for _ in range(40):
+        budget.spend("GET /tasks")
+    assert len(opened) == 2
+    budget.heard("GET /tasks", {"x-ratelimit-remaining": "5"})
+    assert spent(budget) == 5
+    budget.close()
+    assert spent(SharedBudget(database_url, "desk", [Allowance("calls", None, HOUR)])) == 0
+
+
+def test_calls_that_could_not_be_written_down_are_not_made(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> None:
+        raise RetryableError("the connection to PostgreSQL failed")
+
+    budget = SharedBudget(database_url, "desk", [Allowance("calls", 100, HOUR)])
+    write = SharedBudget._write
+    monkeypatch.setattr(SharedBudget, "_write", lost)
+    with pytest.raises(RetryableError, match="PostgreSQL failed"):
+        budget.spend("GET /tasks")
+    monkeypatch.setattr(SharedBudget, "_write", write)
+    assert spent(budget) == 100
 
 
 class Frugal(Tasks):
