@@ -1,14 +1,6 @@
 """Finds customers, and shows one with all that happened, over all channels."""
 
-<<<<<<< ours
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
-
-import msgspec
-=======
-from collections.abc import Iterable
->>>>>>> theirs
+from collections.abc import Iterable, Iterator
 
 from threadline.identity.membership import profiles_of
 from threadline.identity.related import entities_of, read_related
