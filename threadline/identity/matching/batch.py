@@ -35,9 +35,12 @@ class Outcome(Struct, frozen=True):
 def match_people(people: Sequence[Person], *, seed: int = 1) -> Outcome:
     """Train on people and match them; the order in which they come does not matter, and the same people give the same outcome."""
     people = sorted(people, key=lambda person: person.id)
-    bare = [features(person) for person in people]
-    generic = generic_values((row.given, (*row.phones, *row.accounts)) for row in bare)
-    rows = [features(person, generic) for person in people] if generic else bare
+    rows = [features(person) for person in people]
+    generic = generic_values((row.given, (*row.phones, *row.accounts)) for row in rows)
+    rows = [
+        row if generic.isdisjoint((*row.phones, *row.accounts)) else features(person, generic)
+        for person, row in zip(people, rows, strict=True)
+    ]
     with Workbench(rows) as bench:
         model = train(bench, bench.block(), seed=seed, generic=generic)
         scored = bench.score(model, _LEAST_SCORED)

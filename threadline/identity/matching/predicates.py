@@ -1,9 +1,10 @@
 """Conditions on a pair, each of which says itself in SQL and in Python: batch and single scores cannot part ways."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from operator import attrgetter
 
 from msgspec import Struct
+from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
 
 from threadline.identity.matching.features import Features
 
@@ -35,7 +36,7 @@ class Condition(Struct, frozen=True):
 
 def missing(column: str) -> Condition:
     """Either side has no value."""
-    read = _reader(column)
+    read = attrgetter(column)
     return Condition(
         f"({column}_l IS NULL OR {column}_r IS NULL)", lambda left, right: read(left) is None or read(right) is None
     )  # fmt: skip
@@ -43,7 +44,7 @@ def missing(column: str) -> Condition:
 
 def same(column: str, other: str | None = None) -> Condition:
     """The left value of a column is the right value of it, or of another one."""
-    read, compared = _reader(column), _reader(other or column)
+    read, compared = attrgetter(column), attrgetter(other or column)
 
     def holds(left: Features, right: Features) -> bool:
         return (value := read(left)) is not None and value == compared(right)
@@ -53,7 +54,7 @@ def same(column: str, other: str | None = None) -> Condition:
 
 def overlap(column: str, other: str | None = None) -> Condition:
     """The left values of a column and the right ones of it, or of another, have one in common."""
-    read, compared = _reader(column), _reader(other or column)
+    read, compared = attrgetter(column), attrgetter(other or column)
     return Condition(
         f"{{overlap}}({column}_l, {other or column}_r)", lambda left, right: not set(read(left)).isdisjoint(compared(right))
     )  # fmt: skip
@@ -61,11 +62,9 @@ def overlap(column: str, other: str | None = None) -> Condition:
 
 def close(column: str, least: float, other: str | None = None) -> Condition:
     """The left value and the right one of the column, or of another, have at least this Jaro-Winkler similarity (Winkler 1990)."""
-    read, compared = _reader(column), _reader(other or column)
+    read, compared = attrgetter(column), attrgetter(other or column)
 
     def holds(left: Features, right: Features) -> bool:
-        from rapidfuzz.distance import JaroWinkler
-
         one, two = read(left), compared(right)
         return one is not None and two is not None and JaroWinkler.similarity(one, two) >= least
 
@@ -74,11 +73,9 @@ def close(column: str, least: float, other: str | None = None) -> Condition:
 
 def few_edits(column: str, most: int) -> Condition:
     """At most so many letters were inserted, lost, replaced or swapped with their neighbour (Damerau-Levenshtein)."""
-    read = _reader(column)
+    read = attrgetter(column)
 
     def holds(left: Features, right: Features) -> bool:
-        from rapidfuzz.distance import DamerauLevenshtein
-
         one, two = read(left), read(right)
         return one is not None and two is not None and DamerauLevenshtein.distance(one, two) <= most
 
@@ -87,7 +84,7 @@ def few_edits(column: str, most: int) -> Condition:
 
 def same_part(column: str, start: int, end: int) -> Condition:
     """The letters from `start` to before `end` are the same."""
-    read = _reader(column)
+    read = attrgetter(column)
 
     def holds(left: Features, right: Features) -> bool:
         one, two = read(left), read(right)
@@ -99,7 +96,7 @@ def same_part(column: str, start: int, end: int) -> Condition:
 
 def initial(column: str) -> Condition:
     """One side is the first letter of the other."""
-    read = _reader(column)
+    read = attrgetter(column)
 
     def holds(left: Features, right: Features) -> bool:
         one, two = read(left), read(right)
@@ -108,9 +105,3 @@ def initial(column: str) -> Condition:
     return Condition(
         f"((length({column}_l) = 1 OR length({column}_r) = 1) AND substr({column}_l, 1, 1) = substr({column}_r, 1, 1))", holds
     )  # fmt: skip
-
-
-def _reader(column: str) -> Callable[[Features], Any]:
-    from operator import attrgetter
-
-    return attrgetter(column)

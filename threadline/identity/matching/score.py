@@ -6,8 +6,9 @@ from math import log2
 from msgspec import Struct
 
 from threadline.identity.matching.comparisons import COMPARISONS, Comparison
-from threadline.identity.matching.features import Features
-from threadline.identity.matching.model import Field, Frequency, Model
+from threadline.identity.matching.features import Features, features
+from threadline.identity.matching.model import Field, Model
+from threadline.identity.matching.person import Person
 
 
 class FieldMatch(Struct, frozen=True):
@@ -35,40 +36,48 @@ class Match(Struct, frozen=True):
 
 
 class Scorer:
-    """Scores pairs by a model."""
+    """Reads people and scores pairs by a model."""
 
     def __init__(self, model: Model) -> None:
         by_name = {field.name: field for field in model.fields}
-        self._compared = [(comparison, by_name[comparison.name]) for comparison in COMPARISONS if comparison.name in by_name]
+        self._compared = [(one, _weights(by_name[one.name])) for one in COMPARISONS if one.name in by_name]
         self._model = model
+        self._against_strangers = log2(model.matches / (1 - model.matches - model.relatives))
+        self._against_relatives = log2(model.matches / model.relatives)
+
+    def read(self, person: Person) -> Features:
+        """Return what of a person is compared."""
+        return features(person, self._model.generic)
 
     def score(self, left: Features, right: Features) -> Match:
         """Compare two people."""
-        fields = [found for comparison, field in self._compared if (found := self._field(comparison, field, left, right))]
-        evidence, apart = sum(field.weight for field in fields), sum(field.against_relatives for field in fields)
-        strangers = log2(self._model.matches / (1 - self._model.matches - self._model.relatives)) + evidence
-        relatives = log2(self._model.matches / self._model.relatives) + apart
-        low, high = sorted((strangers, relatives))
+        fields = [found for comparison, weights in self._compared if (found := self._field(comparison, weights, left, right))]
+        evidence = sum([field.weight for field in fields])
+        strangers = self._against_strangers + evidence
+        relatives = self._against_relatives + sum([field.against_relatives for field in fields])
+        low, high = (relatives, strangers) if relatives < strangers else (strangers, relatives)
         weight = low - log2(1 + 2.0 ** (low - high))
         return Match(weight, probability(weight), evidence, "relatives" if relatives < strangers else "strangers", fields)
 
-    def _field(self, comparison: Comparison, field: Field, left: Features, right: Features) -> FieldMatch | None:
+    def _field(self, comparison: Comparison, weights: Sequence[float], left: Features, right: Features) -> FieldMatch | None:
         if comparison.absent.holds(left, right):
             return None
-        place = next((place for place, level in enumerate(comparison.levels) if level.condition.holds(left, right)), len(comparison.levels))
-        base, rarity, name = log2(field.m[place] / field.u[place]), 0.0, "differs"
-        if place < len(comparison.levels):
-            level = comparison.levels[place]
-            name = level.name
-            if level.frequency:
-                rarity = self._rarity(self._model.frequencies[level.frequency], level.frequency, left, right)
-        weight = base + rarity
-        return FieldMatch(comparison.name, name, weight, rarity, against_relatives(weight, comparison.kinship))
+        for level, weight in zip(comparison.levels, weights, strict=False):
+            if level.condition.holds(left, right):
+                rarity = self._rarity(level.frequency, left, right) if level.frequency else 0.0
+                return FieldMatch(
+                    comparison.name, level.name, weight + rarity, rarity, against_relatives(weight + rarity, comparison.kinship)
+                )
+        return FieldMatch(comparison.name, "differs", weights[-1], 0.0, against_relatives(weights[-1], comparison.kinship))
 
-    @staticmethod
-    def _rarity(frequency: Frequency, column: str, left: Features, right: Features) -> float:
+    def _rarity(self, column: str, left: Features, right: Features) -> float:
+        frequency = self._model.frequencies[column]
         known = [frequency.values.get(value, frequency.rest) for row in (left, right) if (value := getattr(row, column)) is not None]
         return log2(frequency.mean) - log2(max(known))
+
+
+def _weights(field: Field) -> Sequence[float]:
+    return [log2(m / u) for m, u in zip(field.m, field.u, strict=True)]
 
 
 def against_relatives(weight: float, kinship: float) -> float:

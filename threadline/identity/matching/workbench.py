@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, Self
 
 from threadline.identity.matching.comparisons import COMPARISONS, Comparison
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PAIRS_EACH = 40
-"""Pairs looked at for each person, at most on average; the largest blocks are left out first."""
-LEAST_PAIRS = 100_000
-"""Pairs that cost nothing worth saving."""
+PAIRS_EACH, LEAST_PAIRS = 20, 100_000
+"""Pairs looked at for each person on average, and in all, at most: the largest blocks are left out first."""
+SMALL_BLOCK = 4
+"""Who shares but one key is looked at where no more than so many share it; a few pairs are looked at all the same."""
 _UNTRAINED = 0.5
 _COLUMNS = {
     name: isinstance(default, tuple) for name, default in zip(Features.__struct_fields__, Features.__struct_defaults__, strict=True)
@@ -47,17 +47,23 @@ class Workbench:
 
     def block(self, largest: int | None = None) -> int:
         """Find the pairs that share a blocking key; return how many people share one at most, within the budget unless `largest` says."""
+        import numpy as np
+
         found = [keys(row) for row in self.rows]
-        holders = chain.from_iterable([number] * len(each) for number, each in enumerate(found))
-        self._store("keys", {"row": list(holders), "key": list(chain.from_iterable(found))})
+        counts = np.fromiter(map(len, found), np.int64, len(found))
+        held = np.fromiter(chain.from_iterable(found), np.int64, counts.sum())
+        self._store("keys", {"row": np.repeat(np.arange(len(found)), counts), "key": held})
         self._run("CREATE TABLE sizes AS SELECT key, count(*) AS size FROM keys GROUP BY key HAVING count(*) > 1")
         largest = self._within_budget() if largest is None else largest
-        self._run(f"CREATE TABLE shared AS SELECT keys.* FROM keys JOIN sizes USING (key) WHERE size <= {largest}")
+        self._run(f"CREATE TABLE shared AS SELECT keys.*, size FROM keys JOIN sizes USING (key) WHERE size <= {largest}")
         self._run(
-            "CREATE TABLE pairs AS SELECT DISTINCT '0' AS match_key, l.row AS join_key_l, r.row AS join_key_r "
-            "FROM shared AS l JOIN shared AS r ON l.key = r.key AND l.row < r.row"
+            "CREATE TABLE pairs AS SELECT '0' AS match_key, l.row AS join_key_l, r.row AS join_key_r, "
+            f"count(*) > 1 OR min(l.size) <= {SMALL_BLOCK} AS promising "
+            "FROM shared AS l JOIN shared AS r ON l.key = r.key AND l.row < r.row GROUP BY ALL"
         )
-        self._run("DROP TABLE keys; DROP TABLE shared; DROP TABLE sizes")
+        if self.count("pairs") > LEAST_PAIRS:
+            self._run("DELETE FROM pairs WHERE NOT promising")
+        self._run("DROP TABLE keys; DROP TABLE shared; DROP TABLE sizes; ALTER TABLE pairs DROP COLUMN promising")
         return largest
 
     def _within_budget(self) -> int:
@@ -130,8 +136,7 @@ class Workbench:
 
     def _store(self, table: str, columns: Mapping[str, Any]) -> None:
         arrow: Any = import_module("pyarrow")
-        types = {name: arrow.list_(arrow.string()) if several else arrow.string() for name, several in _COLUMNS.items()}
-        arrays = {name: arrow.array(values, types.get(name)) for name, values in columns.items()}
+        arrays = {name: _array(arrow, values, _COLUMNS.get(name)) for name, values in columns.items()}
         self._database.register("arriving", arrow.table(arrays))
         self._run(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM arriving")
         self._database.unregister("arriving")
@@ -174,3 +179,12 @@ def _against_relatives(name: str, model: Model) -> str:
     adjusted = any(level.frequency for level in comparison.levels)
     weight = f"(mw_{name} + mw_tf_adj_{name})" if adjusted else f"mw_{name}"
     return f"-log2({comparison.kinship} + {1 - comparison.kinship} * pow(2, -{weight}))"
+
+
+def _array(arrow: Any, values: Any, several: bool | None) -> Any:
+    if several is None:
+        return arrow.array(values)
+    if not several:
+        return arrow.array(values, arrow.string())
+    ends = [0, *accumulate(map(len, values))]
+    return arrow.ListArray.from_arrays(arrow.array(ends, arrow.int32()), arrow.array(list(chain.from_iterable(values)), arrow.string()))
