@@ -43,7 +43,7 @@ def match_people(people: Sequence[Person], *, seed: int = 1) -> Outcome:
     ]
     with Workbench(rows) as bench:
         model = train(bench, bench.block(), seed=seed, generic=generic)
-        scored = bench.score(model, _LEAST_SCORED)
+        scored = bench.score(model, _LEAST_SCORED) if model.fields else []
     scorer = Scorer(model)
     pairs = [Pair(left, right, scorer.score(rows[left], rows[right])) for left, right, _ in scored]
     model = with_threshold(model, pairs)

@@ -15,6 +15,8 @@ LEAST_PRECISION = 0.98
 """Of all pairs that are joined, how many shall be one person by the model's own probabilities."""
 THIN = log2(0.95 / 0.05)
 """The weight that evidence of one kind alone has to reach, or that of a household without a birth date: namesakes are not rare."""
+MOST_NAMESAKES = 0.25
+"""A name alone joins only where less than so many others are expected to have it."""
 KIN = 8.0
 """The weight that a pair has to reach which relatives of the classic kinds would look like."""
 LOWEST, HIGHEST, REVIEW = 0.0, 6.0, -2.0
@@ -43,6 +45,15 @@ def thin(match: Match) -> bool:
     """Tell whether what speaks for a pair is all of one kind."""
     kinds = {_KINDS[field.field] for field in match.fields if field.weight > _AGREES}
     return len(kinds - {"place"}) < _KINDS_NEEDED
+
+
+def namesakes(model: Model, match: Match) -> float:
+    """Return how many others are expected to have the names in which a pair agrees; where it agrees in none, everybody."""
+    expected = float(model.people)
+    for field in match.fields:
+        if field.field in model.frequencies and field.weight > 0:
+            expected *= model.frequencies[field.field].mean * 2.0**-field.frequency if _KINDS[field.field] == "name" else 1
+    return expected
 
 
 def contradicted(match: Match) -> bool:
@@ -75,8 +86,9 @@ def with_threshold(model: Model, pairs: Iterable[Pair]) -> Model:
 def joins(model: Model, match: Match) -> bool:
     """Tell whether a pair is joined, if nothing else speaks against it."""
     namesake = match.rival == "relatives" and all(field.field != "birth" for field in match.fields)
-    least = KIN if resembles_kin(match) else THIN if namesake or thin(match) else model.threshold
-    return match.weight >= max(least, model.threshold)
+    alone = thin(match)
+    least = KIN if resembles_kin(match) else THIN if namesake or alone else model.threshold
+    return match.weight >= max(least, model.threshold) and not (alone and namesakes(model, match) > MOST_NAMESAKES)
 
 
 def decide(model: Model, rows: Sequence[Features], pairs: Sequence[Pair]) -> Decision:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from threadline.identity.matching.names import Name, parse_name, split_name, words
+from threadline.identity.matching.names import Name, folded, parse_name, split_name, words
 from threadline.identity.matching.person import Address, Person
 from threadline.identity.matching.vocabulary import NOBODY, NOBODY_BORN, ROLES, STREETS
 
@@ -102,7 +102,8 @@ def _email(value: str) -> str | None:
 
 
 def _nick(account: str, names: Iterable[str]) -> str | None:
-    nick = rest = "".join(filter(str.isalnum, account.rpartition("@")[0] or account.partition(":")[2]))
+    nick = "".join(filter(str.isalnum, account.rpartition("@")[0] or account.partition(":")[2]))
+    rest = folded(nick)
     for name in sorted(names, key=len, reverse=True):
         rest = rest.replace(name, "", 1)
     return nick if len(nick) >= _SHORTEST_NICK and len(rest) >= _LEAST_OWN else None

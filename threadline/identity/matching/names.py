@@ -37,9 +37,9 @@ def words(text: str) -> Sequence[str]:
 @lru_cache(maxsize=200_000)
 def split_name(given: str, family: str) -> Name:
     """Return a name whose parts are known."""
-    firsts = [_folded(word) for word in words(given) if word not in TITLES]
+    firsts = [folded(word) for word in words(given) if word not in TITLES]
     lasts = [word for word in words(family) if word not in TITLES]
-    lasts = [_folded(word) for word in lasts if word not in PARTICLES] or list(map(_folded, lasts))
+    lasts = [folded(word) for word in lasts if word not in PARTICLES] or list(map(folded, lasts))
     if all(len(word) == 1 for word in firsts):
         firsts = firsts[:1]
     first = firsts[0] if firsts else ""
@@ -60,8 +60,8 @@ def parse_name(text: str) -> Name:
     return split_name(" ".join(parts[: max(last, 1)]), " ".join(parts[max(last, 1) :]))
 
 
-def _folded(word: str) -> str:
-    # Müller is written Mueller, Muller and Müller by the same systems.
+def folded(word: str) -> str:
+    """Return a word without the second letter of an umlaut: Müller is written Mueller, Muller and Müller by the same systems."""
     return _VOWELS.sub(r"\1", word) if len(word) > 3 else word
 
 
@@ -75,8 +75,8 @@ def _full_names() -> Mapping[str, frozenset[str]]:
 
     found: dict[str, set[str]] = defaultdict(set)
     for full, _, short in name_triplets():
-        found[_folded(short)].add(_folded(full))
+        found[folded(short)].add(folded(full))
     for full, shorts in SHORT_FORMS.items():
         for short in shorts.split():
-            found[short].add(_folded(full))
+            found[short].add(folded(full))
     return {short: frozenset(fulls) for short, fulls in found.items()}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RANDOM_PAIRS, CANDIDATE_PAIRS = 500_000, 250_000
+RANDOM_PAIRS, CANDIDATE_PAIRS = 400_000, 200_000
 LISTED_VALUES = 20_000
 """Values of a column whose frequency a model names, the most frequent ones."""
 _ROUNDS, _ENOUGH = 100, 1e-7
@@ -29,10 +29,12 @@ _LEAST_COMPARED = 20
 def train(bench: Workbench, largest_block: int, *, seed: int = 1, generic: frozenset[str] = frozenset()) -> Model:
     """Return a model of the people on the bench, whose pairs are blocked: u from random pairs, m and the classes' shares by EM.
 
-    The same people and seed give the same model.
+    The same people and seed give the same model; where nothing can be compared it has no fields.
     """
     total = len(bench.rows) * (len(bench.rows) - 1) / 2
     compared = _compared(bench.rows)
+    if not compared:
+        return Model(fields=[], frequencies={}, matches=_RAREST, relatives=_RAREST, threshold=0.0, review=0.0, largest_block=largest_block)
     bench.pair_up("random_pairs", *_random_pairs(len(bench.rows), seed))
     strangers = bench.levels("random_pairs", compared)
     share = bench.sample("sampled", CANDIDATE_PAIRS)
@@ -114,7 +116,7 @@ Levels = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
 def _compared(rows: Sequence[Features]) -> list[Comparison]:
     # Neighbours in the order of arrival are as good as random for telling which fields are known at all.
     pairs = list(zip(rows[::2], rows[1::2], strict=False))[:: max(1, len(rows) // 4_000)]
-    wanted = min(_LEAST_COMPARED, len(pairs) / 50)
+    wanted = max(1, min(_LEAST_COMPARED, len(pairs) / 50))
     return [one for one in COMPARISONS if sum(not one.absent.holds(left, right) for left, right in pairs) >= wanted]
 
 
