@@ -13,7 +13,9 @@ from msgspec.structs import fields, replace
 
 from connectors.rest.declaration import ApiFile, StreamFile
 from connectors.rest.pagings import Offset, PageNumber
+from connectors.rest.request import texts_of
 from connectors.rest.rules import check
+from connectors.rest.template import placeholders
 from threadline.sdk import ConfigError
 from threadline.sdk.yamlfile import Document, Location, is_mapping, nearest, parse_yaml, read_yaml
 
@@ -44,7 +46,7 @@ def smaller_pages(api: ApiFile, size: int | None) -> ApiFile:
 
 def _smaller(name: str, stream: StreamFile, size: int) -> StreamFile:
     paging = stream.paging
-    if paging is None or paging.size is None or paging.size <= size:
+    if paging is None or paging.size is None or paging.size <= size or "size" not in placeholders(texts_of(stream)):
         return stream
     least = 25 if isinstance(paging, PageNumber) else 2 if isinstance(paging, Offset) else 1
     if size < least:

@@ -115,9 +115,17 @@ class Client:
         if self._told is None:
             # Whatever the answer is, it has a date; where there is none, the next call says so.
             with suppress(ConnectorError):
-                self._once("HEAD", "", "its base address")
+                retrying(self._look)
         now, since = self._told or (datetime.now(UTC), time.monotonic())
         return now + timedelta(seconds=time.monotonic() - since)
+
+    def _look(self) -> None:
+        try:
+            self._once("HEAD", "", "its base address")
+        except RetryableError as error:
+            # Who says how long to wait counts this call too.
+            if error.retry_after is not None:
+                raise
 
     def write(self, call: Call, body: Any, values: Values) -> Any:
         """Make one call that writes, and return the answer's JSON; None where it says nothing.

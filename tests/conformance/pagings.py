@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 import msgspec
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -42,6 +43,7 @@ class ThingsSandbox(HttpSandbox):
         self.by_time: list[tuple[int, int]] = []
         self.by_id: list[tuple[int, int]] = []
         self.feed: list[tuple[int, int]] = []
+        self.gone: list[int] = []
         self.made: dict[str, int] = {}
         self.tokens: set[str] = set()
         self._numbers = itertools.count(1)
@@ -69,6 +71,10 @@ class ThingsSandbox(HttpSandbox):
             Route("/things", self._things),
             Route("/wrapped", self._wrapped),
             Route("/feed", self._feed),
+            Route("/numbered", self._numbered),
+            Route("/search", self._search, methods=["POST"]),
+            Route("/synced", self._synced),
+            Route("/gone", self._gone),
             Route("/things", self._create, methods=["POST"]),
             Route("/things/{id:int}", self._one),
             Route("/things/{id:int}", self._update, methods=["PUT"]),
@@ -103,6 +109,7 @@ class ThingsSandbox(HttpSandbox):
         self.by_time.remove(_time(thing))
         self.by_id.remove((number, number))
         self.feed.remove(self.places.pop(number))
+        self.gone.append(number)
 
     async def _token(self, request: Request) -> Response:
         form = parse_qs((await request.body()).decode())
@@ -117,7 +124,7 @@ class ThingsSandbox(HttpSandbox):
             return JSONResponse([thing for number in ids.split(",") if (thing := self.things.get(int(number)))])
         if mail := request.query_params.get("mail"):
             return JSONResponse([thing for thing in self.pushed("upserted") if thing["email"] == mail])
-        found, headers, _ = self._page(request)
+        found, headers, _ = self._page(request.query_params, request.url)
         return JSONResponse(found, headers=headers)
 
     async def _one(self, request: Request) -> Response:
@@ -125,14 +132,13 @@ class ThingsSandbox(HttpSandbox):
         return JSONResponse(thing) if thing else _error(404, "unknown_thing")
 
     async def _wrapped(self, request: Request) -> Response:
-        found, headers, address = self._page(request)
+        found, headers, address = self._page(request.query_params, request.url)
         following = headers.get("X-Next-Cursor")
         cursor = {"next": following, "more": following is not None}
         return JSONResponse({"data": {"things": found}, "links": {"next": address}, "cursor": cursor})
 
-    def _page(self, request: Request) -> tuple[list[Document], dict[str, str], str | None]:
+    def _page(self, wanted: Mapping[str, str], url: URL) -> tuple[list[Document], dict[str, str], str | None]:
         """Return a page, headers that lead on, and the same as an address: relative, as the host that was asked may be another."""
-        wanted = request.query_params
         size, by_id = int(wanted.get("limit", 50)), wanted.get("order") == "id"
         first, last = _moment(wanted.get("from", "0")), _moment(wanted.get("to", "9999999999"))
         order = [place for place in self.by_id if first <= _time(self.things[place[1]])[0] <= last] if by_id and "to" in wanted else None
@@ -149,7 +155,7 @@ class ThingsSandbox(HttpSandbox):
         address = None
         if len(page) == size and start + size < len(order):
             headers["X-Next-Cursor"] = ",".join(map(str, page[-1]))
-            address = str(request.url.replace(scheme="", netloc="").include_query_params(cursor=headers["X-Next-Cursor"]))
+            address = str(url.replace(scheme="", netloc="").include_query_params(cursor=headers["X-Next-Cursor"]))
             headers["Link"] = f'<{address}>; rel="next"'
         return [self.things[number] for _, number in page], headers, address
 
@@ -160,6 +166,32 @@ class ThingsSandbox(HttpSandbox):
         place = page[-1][0] if page else position
         found = [self.things[number] for _, number in page]
         return JSONResponse({"things": found, "position": str(place), "done": start + size >= len(self.feed)})
+
+    async def _numbered(self, request: Request) -> Response:
+        start = 7 * int(request.query_params["page"]) - 7
+        found = [self.things[number] for _, number in self.by_id[start : start + 7]]
+        return JSONResponse({"things": found, "more": start + 7 < len(self.by_id)})
+
+    async def _search(self, request: Request) -> Response:
+        given = msgspec.json.decode(await request.body())
+        wanted = {**given["changed"], **{name: str(value) for name, value in given.items() if name != "changed"}}
+        found, headers, _ = self._page(wanted, request.url)
+        links = [{"rel": "next", "cursor": headers["X-Next-Cursor"]}] if "X-Next-Cursor" in headers else []
+        return JSONResponse({"things": {str(thing["id"]): thing for thing in found}, "links": [{"rel": "self"}, *links]})
+
+    async def _synced(self, request: Request) -> Response:
+        wanted = request.query_params
+        place, size = int(wanted.get("cursor", wanted.get("since", 0))), int(wanted["limit"])
+        start = bisect_right(self.feed, (place, 10**12))
+        page = self.feed[start : start + size]
+        columns = ["id", "name", "email", "at", "deleted"]
+        rows = [[self.things[number].get(name) for name in columns] for _, number in page]
+        ends = {"token": str(page[-1][0] if page else place)} if start + size >= len(self.feed) else {"next": str(page[-1][0])}
+        return JSONResponse({"columns": columns, "rows": rows, **ends})
+
+    async def _gone(self, request: Request) -> Response:
+        start = int(request.query_params.get("cursor", 0))
+        return JSONResponse({"gone": self.gone[start : start + 50], "position": min(start + 50, len(self.gone))})
 
     async def _create(self, request: Request) -> Response:
         return self._made(msgspec.json.decode(await request.body()), request.headers.get("Idempotency-Key"), "made")
@@ -205,7 +237,7 @@ class ThingsRig(HttpRig):
         self.sandbox.save(at, number, name="Ana Maria Lima")
 
     def delete(self, stream: str, number: int, at: datetime) -> None:
-        if stream in ("by_id", "by_position"):
+        if stream in ("by_id", "by_position", "by_number", "by_token"):
             self.sandbox.erase(number)
         else:
             self.sandbox.save(at, number, deleted=True)
