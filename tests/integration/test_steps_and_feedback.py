@@ -118,11 +118,14 @@ def test_feedback_belongs_to_what_it_is_about_and_takes_its_customer_from_it(des
 
 def test_a_case_that_is_read_later_takes_its_feedback_in(lab):
     lab.read("people", {"id": 1, "name": "Ana Lima"})
-    take(lab, "ratings", RATINGS, {"id": 1, "at": AT.format(5), "ticket": 5, "rating": 1})
+    lab.read("orders", {"id": 7, "at": AT.format(1), "number": "A-7", "person": 1, "lines": []})
+    take(lab, "ratings", RATINGS, {"id": 1, "at": AT.format(5), "ticket": 5, "rating": 1, "text": "A-7 never came."})
     lab.resolve()
-    assert lab.rows("SELECT profile FROM threads") == [(None,)]
+    assert lab.rows("SELECT count(*) FROM threads WHERE profile IS NULL") == [(1,)]
     lab.read("tickets", {"id": 5, "at": AT.format(1), "subject": "Late", "person": 1})
-    assert [entry.state for entry in entries(lab, "feedback")] == ["1 on a scale from 1 to 5"]
+    (thread,) = view(lab).threads
+    # Whose order it mentions is known from the case's customer.
+    assert [entry.kind for entry in thread.entries] == ["order", "case", "feedback"]
 
 
 @pytest.mark.parametrize(
