@@ -4,6 +4,7 @@ import logging
 import smtplib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from connectors.email.settings import EmailSettings
 from connectors.email.smtp import compose, message_id, open_smtp, submit
 from connectors.email.watch import Watch
 from threadline.sdk import (
+    Attachment,
     ConfigError,
     Connector,
     Cursor,
@@ -90,8 +92,8 @@ class Email(Connector[EmailSettings], Listener, Target):
     def _mails(self, mailbox: Mailbox, folder: str, uidvalidity: int, first: int) -> Iterator[Numbered]:
         for fetched in mailbox.fetch(mailbox.uids_from(first)):
             if fetched:
-                records, rejected = self._records(folder, uidvalidity, fetched)
-                yield Numbered(records, fetched[-1].uid, rejected, [each.uid for each in fetched])
+                found = self._read_all(folder, uidvalidity, fetched)
+                yield Numbered(found.records, fetched[-1].uid, found.rejected, [each.uid for each in fetched], found.attachments)
 
     def _look_back(self, mailbox: Mailbox, folder: str, uidvalidity: int, before: Before) -> Iterator[Noticed]:
         if before.present is not None and self.settings.deleted == "tell":
@@ -107,23 +109,30 @@ class Email(Connector[EmailSettings], Listener, Target):
         """A server that counts modifications (CONDSTORE: RFC 7162) says which mails have other flags; the rest of a mail never changes."""
         if mailbox.modseq and before.modseq and before.uidvalidity == uidvalidity and mailbox.modseq > before.modseq:
             for fetched in mailbox.fetch(mailbox.changed(before.modseq, before.uid)):
-                records, rejected = self._records(folder, uidvalidity, fetched)
-                yield Noticed(records, rejected=rejected)
+                found = self._read_all(folder, uidvalidity, fetched)
+                yield Noticed(found.records, rejected=found.rejected, attachments=found.attachments)
         if mailbox.modseq and mailbox.modseq != before.modseq:
             yield Noticed(modseq=mailbox.modseq)
 
-    def _records(self, folder: str, uidvalidity: int, fetched: Sequence[Fetched]) -> tuple[list[bytes], list[Rejected]]:
-        results = [
-            self._read(Stored(folder, uidvalidity, each.uid, each.received_at, each.raw or each.head, each.flags), each) for each in fetched
-        ]
-        return [each for each in results if isinstance(each, bytes)], [each for each in results if isinstance(each, Rejected)]
+    def _read_all(self, folder: str, uidvalidity: int, fetched: Sequence[Fetched]) -> "_Read":
+        read = _Read()
+        for each in fetched:
+            mail = Stored(folder, uidvalidity, each.uid, each.received_at, each.raw or each.head, each.flags)
+            record = self._read(mail, each, files := list[bytes]())
+            if isinstance(record, Rejected):
+                read.rejected.append(record)
+                continue
+            read.records.append(record)
+            if self.settings.attachments == "keep":
+                read.attachments += [Attachment(mail.key, content) for content in files]
+        return read
 
-    def _read(self, mail: Stored, fetched: Fetched) -> bytes | Rejected:
+    def _read(self, mail: Stored, fetched: Fetched, files: list[bytes]) -> bytes | Rejected:
         if fetched.raw is None:
             limit = self.settings.max_message_bytes
             return Rejected(mail.key, mail.raw, f"the mail has {fetched.size} bytes; above {limit} only its header fields are kept")
         try:
-            return encode_record(to_record(mail, self.settings))
+            return encode_record(to_record(mail, self.settings, files))
         except RecordError as error:
             return Rejected(mail.key, mail.raw, f"the mail cannot be read: {error}")
         except Exception as error:
@@ -167,6 +176,15 @@ class Email(Connector[EmailSettings], Listener, Target):
                 mailbox.file(self.settings.sent_folder, raw)
         except Exception as error:
             logger.warning("a sent answer could not be filed in %r (%s)", self.settings.sent_folder, type(error).__name__)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What became of some mails."""
+
+    records: list[bytes] = field(default_factory=list[bytes])
+    rejected: list[Rejected] = field(default_factory=list[Rejected])
+    attachments: list[Attachment] = field(default_factory=list[Attachment])
 
 
 class _Outbox:

@@ -73,8 +73,11 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def to_record(mail: Stored, settings: EmailSettings) -> Document:
-    """Read a mail into a record; RecordError for one beyond the bounds of `connectors.email.mime`."""
+def to_record(mail: Stored, settings: EmailSettings, files: list[bytes] | None = None) -> Document:
+    """Read a mail into a record; RecordError for one beyond the bounds of `connectors.email.mime`.
+
+    What its attachments contain is added to `files`.
+    """
     parsed = split(mail.raw)
     fields = parsed.fields
     answers_to, to, cc = (addresses(fields, name) for name in ("Reply-To", "To", "Cc"))
@@ -82,7 +85,11 @@ def to_record(mail: Stored, settings: EmailSettings) -> Document:
     about = delivery_report(parsed)
     report = about is not None or is_delivery_report(fields, sender)
     sides = _sides(sender, to + cc, answers_to, settings)
-    identity, subject, content = _identity(mail.raw, fields, about), text_field(fields, "Subject"), _content(parsed)
+    identity, subject, content = (
+        _identity(mail.raw, fields, about),
+        text_field(fields, "Subject"),
+        _content(parsed, files if files is not None else []),
+    )
     answers = bool(identity["in_reply_to"] or identity["references"])
     return {
         "mailbox": mail.mailbox,
@@ -161,7 +168,7 @@ def _marker(fields: Fields, sender: Address | None, settings: EmailSettings) -> 
     return marker if any(each.startswith(f"{marker}@") for each in message_ids(fields, "Message-ID")) else None
 
 
-def _content(mail: Mail) -> Document:
+def _content(mail: Mail, files: list[bytes]) -> Document:
     texts: list[_Text] = []
     named: list[_Text] = []
     attachments: list[Document] = []
@@ -170,7 +177,7 @@ def _content(mail: Mail) -> Document:
         kind, content = part.fields.get_content_type(), part.content()
         is_attached = _is_attached(part, kind)
         if is_attached:
-            attachments += _attached(part, kind, content)
+            attachments += _attached(part, kind, content, files)
         if not is_attached or (kind in _TEXT_TYPES and part.fields.get_content_disposition() != "attachment"):
             (named if is_attached else texts).append(_text(part, kind, content[:room], mail.charset))
             room -= min(room, len(content))
@@ -220,9 +227,10 @@ def _text(part: Part, kind: str, content: bytes, likely: str | None) -> _Text:
     return _Text(text, is_html, part.choice)
 
 
-def _attached(part: Part, kind: str, content: bytes) -> list[Document]:
+def _attached(part: Part, kind: str, content: bytes, files: list[bytes]) -> list[Document]:
     name = decode_words(filename_of(part.fields) or "") or None
     wrapped = tnef.attachments(content) if tnef.is_tnef(kind) else None
+    files += [content] if wrapped is None else [data for _, data in wrapped]
     if wrapped is None:
         return [_attachment(name, clean(kind), content)]
     return [_attachment(inner, "application/octet-stream", data) for inner, data in wrapped]

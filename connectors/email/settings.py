@@ -33,6 +33,7 @@ class EmailSettings(Settings):
     folders: tuple[str, ...] = Field(("INBOX", "Sent"), min_length=1, description="names or globs; `*` is every folder that holds mail")
     own_addresses: tuple[str, ...] = Field(min_length=1, description="the company's addresses; `@example.com` means a whole domain")
     deleted: Literal["tell", "keep"] = Field("tell", description="`keep`: a mail that leaves its folder stays in the store")
+    attachments: Literal["keep", "describe"] = Field("keep", description="`describe`: what they contain is not stored")
     page_messages: int = Field(50, ge=1, le=1_000, description="mails in one fetch, at most")
     max_message_bytes: int = Field(50_000_000, ge=1_000, le=50_000_000, description="larger messages are rejected, not downloaded")
 

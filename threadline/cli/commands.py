@@ -173,6 +173,18 @@ def timeline(
 
 
 @app.command()
+def attachment(
+    digest: Annotated[str, typer.Argument(help="Its SHA-256, as records name it")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write its content into this file; - is stdout")] = None,
+    json: JSON = False,
+) -> None:
+    """Show which records carry a file, or get it out of the store."""
+    from threadline.cli.attaching import show_attachment
+
+    show_attachment(digest, output, json=json)
+
+
+@app.command()
 def sandbox(
     names: Annotated[list[str] | None, typer.Argument(help="Connectors; all that have a stand-in when left out")] = None,
     folder: Annotated[Path | None, typer.Option("--folder", help="Where they keep their records; in memory when left out")] = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from threadline.sdk.contract import (
         JSON,
+        Attachment,
         Connector,
         Cursor,
         CursorKind,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON",
+    "Attachment",
     "ConfigError",
     "Connector",
     "ConnectorError",

@@ -97,16 +97,32 @@ class Rejected(Struct, frozen=True):
     reason: str
 
 
+class Attachment(Struct, frozen=True):
+    """A file that a record speaks of by its SHA-256: the engine keeps its content once, however many records carry it.
+
+    `record` is the record's key as the engine writes it.
+    """
+
+    record: str
+    content: bytes
+
+
 class Page(Struct, frozen=True):
     """Some records, and the cursor that follows them.
 
-    Each record is one JSON object in UTF-8. The engine stores records and cursor in one transaction.
+    Each record is one JSON object in UTF-8. The engine stores records, their attachments and cursor in one transaction.
     `cursor` None means that nothing may be skipped yet: the saved cursor stays as it is.
     """
 
     records: Sequence[bytes]
     cursor: Cursor | None = None
     rejected: Sequence[Rejected] = ()
+    attachments: Sequence[Attachment] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of its records and attachments."""
+        return sum(map(len, self.records)) + sum(len(one.content) for one in self.attachments)
 
 
 class Intent(Struct, frozen=True):

@@ -25,8 +25,8 @@ POSTGRES_TYPES: Mapping[ColumnKind, str] = {
 class Column:
     """A column.
 
-    `id` is 16 bytes (an id or a digest), `bytes` many that no compression makes fewer, `time` UTC with microseconds; `serial` counts
-    up by itself.
+    `id` is 16 bytes, an id or a digest (SHA-256: 32), `bytes` many that no compression makes fewer, `time` UTC with microseconds;
+    `serial` counts up by itself.
     """
 
     name: str
@@ -172,6 +172,17 @@ RAW_PAGES = _table(
 )  # fmt: skip
 """Records as the source sent them, compressed with zstd, one after the other."""
 
+ATTACHMENTS = _table(
+    "attachments", ["digest"], Column("digest", "id"), _count("size"), Column("body", "bytes"), Column("first_seen", "time")
+)
+"""Files that records carry, each once, by the SHA-256 of its content; the body is compressed with zstd."""
+
+RECORD_ATTACHMENTS = _table(
+    "record_attachments", ["record_id", "version", "digest"], Column("record_id", "id"), _count("version"), Column("digest", "id"),
+    indexes=[("digest",)],
+)  # fmt: skip
+"""Which versions of records carry which files: a file is kept for as long as one of them is."""
+
 STREAMS = _table(
     "streams", ["source", "stream"],
     _text("source"), _text("stream"), _text("cursor", nullable=True), _count("token"), Column("changed_at", "time"),
@@ -251,7 +262,7 @@ TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS, ORDER_ITEMS,
     FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS, RELATED_CUSTOMERS, THREAD_REFERENCES,
     PROFILES, MEMBERSHIPS, PROFILE_EVENTS, SHARED_IDENTIFIERS, DECISIONS, MATCHES,
-    RECORDS, RECORD_VERSIONS, RAW_PAGES, STREAMS, STREAM_FIELDS, MAPPINGS, SWEPT,
+    RECORDS, RECORD_VERSIONS, RAW_PAGES, ATTACHMENTS, RECORD_ATTACHMENTS, STREAMS, STREAM_FIELDS, MAPPINGS, SWEPT,
     RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS, TOKENS,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

@@ -54,6 +54,8 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """Where the archive has its bytes already."""
     mapped: MappedRecord | UnsetType | None = UNSET
     """What it was mapped to when its key was read."""
+    attachments: Sequence[bytes] = ()
+    """What the files contain that it carries, where that is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from threadline.sdk.contract import Connector, Cursor, Page, Stream
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store.database import Database, RepeatCarefullyError, Transaction, moment
-from threadline.sync import archive
+from threadline.sync import archive, attachments
 from threadline.sync.ahead import read_ahead
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge, Verdict
@@ -77,6 +77,7 @@ def _prune_daily(run: Run, policy: Policy) -> None:
     if last and last.date() < now.date():
         with run.database.write() as transaction:
             archive.prune(transaction, run.source, run.stream, now - timedelta(days=policy.archive_days))
+            attachments.prune(transaction)
             run.commit(transaction, Ledger(), None)
 
 
@@ -106,7 +107,8 @@ class Batches:
 
     def incoming(self, page: Page) -> list[Incoming]:
         """Name what a page brings; what is expected to be new is mapped already."""
-        return self.writer.judge.incoming(page.records, page.rejected, map_for=self.run.id if self._expects_new else None)
+        found = self.writer.judge.incoming(page.records, page.rejected, map_for=self.run.id if self._expects_new else None)
+        return attachments.attach(found, page.attachments) if page.attachments else found
 
     def pages(self, connector: Connector[Any], since: Cursor | None) -> Iterator[Page]:
         """Read from a cursor to the end, in pages large enough for a transaction; a slow source does not cost the run its lease."""
@@ -139,6 +141,7 @@ class Batches:
                 transaction.take_care()
             if touches(verdict):
                 writer.apply(transaction, verdict)
+            attachments.keep(transaction, incoming)
             self.also(transaction, incoming)
             run.commit(transaction, verdict.ledger, cursor)
         return verdict
@@ -168,7 +171,7 @@ def joined_pages(pages: Iterable[Page]) -> Iterator[Page]:
         for page in pages:
             held.append(page)
             count += len(page.records) + len(page.rejected)
-            size += sum(map(len, page.records))
+            size += page.size
             if count >= BATCH or size >= BATCH_BYTES or time.monotonic() - began > BATCH_SECONDS:
                 yield joined(held)
                 held, count, size, began = [], 0, 0, time.monotonic()
@@ -184,7 +187,12 @@ def joined_pages(pages: Iterable[Page]) -> Iterator[Page]:
 def joined(pages: list[Page]) -> Page:
     """Make one page of several; its cursor is the last one given."""
     cursor = next((page.cursor for page in reversed(pages) if page.cursor is not None), None)
-    return Page([record for page in pages for record in page.records], cursor, [entry for page in pages for entry in page.rejected])
+    return Page(
+        [record for page in pages for record in page.records],
+        cursor,
+        [entry for page in pages for entry in page.rejected],
+        [one for page in pages for one in page.attachments],
+    )
 
 
 def stream_of(connector: Connector[Any], name: str) -> Stream:

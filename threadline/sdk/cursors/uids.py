@@ -1,10 +1,11 @@
 """Numbers that only grow, for as long as a folder keeps its numbering (IMAP: RFC 9051, 2.3.1.1)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import msgspec
 
-from threadline.sdk.contract import Cursor, Page, Rejected
+from threadline.sdk.contract import Attachment, Cursor, Page, Rejected
 from threadline.sdk.cursors.kind import Kind
 from threadline.sdk.cursors.ranges import Ranges
 from threadline.sdk.cursors.saved import foreign_cursor, read_cursor, write_cursor
@@ -44,6 +45,7 @@ class Numbered(msgspec.Struct, frozen=True):
     last: int
     rejected: Sequence[Rejected] = ()
     uids: Sequence[int] = ()
+    attachments: Sequence[Attachment] = ()
 
 
 class Noticed(msgspec.Struct, frozen=True):
@@ -56,6 +58,10 @@ class Noticed(msgspec.Struct, frozen=True):
     gone: Sequence[int] = ()
     modseq: int | None = None
     rejected: Sequence[Rejected] = ()
+    attachments: Sequence[Attachment] = ()
+
+
+_Found: TypeAlias = Numbered | Noticed
 
 
 class Uids(Kind, frozen=True):
@@ -90,8 +96,8 @@ class Uids(Kind, frozen=True):
             if uidvalidity is None:
                 continue
             begin = places.get(folder)
-            for records, rejected in self._folder(places, folder, uidvalidity, fetch, look_back):
-                yield Page(records, _cursor(places), rejected)
+            for found in self._folder(places, folder, uidvalidity, fetch, look_back):
+                yield Page(found.records, _cursor(places), found.rejected, found.attachments)
                 begin = places[folder]
             if places.get(folder) != begin:
                 yield Page((), _cursor(places))
@@ -103,13 +109,13 @@ class Uids(Kind, frozen=True):
         uidvalidity: int,
         fetch: Callable[[str, int, int], Iterable[Numbered]],
         look_back: Callable[[str, int, Before], Iterable[Noticed]] | None,
-    ) -> Iterator[tuple[Sequence[bytes], Sequence[Rejected]]]:
+    ) -> Iterator[_Found]:
         fresh = Before(uidvalidity, present=Ranges() if look_back else None)
         place = places.get(folder, fresh)
         for noticed in look_back(folder, uidvalidity, place) if look_back else ():
             place = places[folder] = _after(place, noticed)
             if noticed.records or noticed.rejected:
-                yield noticed.records, noticed.rejected
+                yield noticed
         if place.uidvalidity != uidvalidity:
             place = Before(uidvalidity, 0, fresh.present, place.modseq)
         for found in fetch(folder, uidvalidity, place.uid + 1):
@@ -117,7 +123,7 @@ class Uids(Kind, frozen=True):
                 raise RetryableError(f"the UIDs of folder {folder!r} do not ascend")
             present = None if place.present is None else place.present.followed_by(found.uids)
             place = places[folder] = _bounded(Before(uidvalidity, found.last, present, place.modseq))
-            yield found.records, found.rejected
+            yield found
 
     def _before(self, position: _Position) -> Before:
         try:
