@@ -23,12 +23,11 @@ from sqlalchemy import (
     types,
     update,
 )
-from sqlalchemy.dialects import mssql
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.sql.sqltypes import NullType
 
 from connectors.sql.settings import WriteTable
-from connectors.sql.values import database_value
+from connectors.sql.values import database_value, python_type
 from threadline.sdk import Intent, Receipt, RecordError
 
 
@@ -139,11 +138,12 @@ class Writer:
     def _next_version(self, held: Any) -> Mapping[str, Any]:
         """Return the version that the row has when it is written; a row version is the database's own to move."""
         name = self._declared.version
-        if name is None or isinstance(self._table.c[name].type, types.LargeBinary | mssql.TIMESTAMP):
+        if name is None:
             return {}
-        if isinstance(self._table.c[name].type, types.Integer):
+        kind = python_type(self._table.c[name].type)
+        if kind is int:
             return {name: (held or 0) + 1}
-        return {name: self._value(name, self._clock().isoformat())}
+        return {} if kind is bytes else {name: self._value(name, self._clock().isoformat())}
 
     def _plain(self, name: str) -> ColumnElement[Any]:
         # What comes from the driver goes back as it came: SQLite's times are texts in many forms.

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -14,10 +15,8 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     Connection,
-    DateTime,
     FromClause,
     Integer,
-    LargeBinary,
     MetaData,
     String,
     Subquery,
@@ -34,14 +33,13 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
-from sqlalchemy.dialects import mssql
 from sqlalchemy.engine import Inspector
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SAWarning
 from sqlalchemy.sql.sqltypes import DATETIME, NullType
 from sqlalchemy.types import TypeEngine
 
 from connectors.sql.settings import Changes, Origin, ReadStream, WriteTable
-from connectors.sql.values import is_unicode, text_bytes
+from connectors.sql.values import is_unicode, python_type, text_bytes
 from threadline.sdk import ConfigError
 
 ORDER = "changes #"
@@ -138,7 +136,7 @@ def writable(connection: Connection, setting: str, write: WriteTable, schema: st
     """Look a write's table up; a key that rows are inserted under must be unique there, or a repeated push could write a row twice."""
     table = reflect(connection, setting, write.table, schema)
     _require(setting, [*write.key, *write.columns, *([write.version] if write.version else [])], table.columns.keys())
-    if write.version and not isinstance(table.columns[write.version].type, Integer | DateTime | LargeBinary | mssql.TIMESTAMP):
+    if write.version and python_type(table.columns[write.version].type) not in (int, datetime, bytes):
         raise ConfigError(
             f"{setting}: the version {write.version!r} is no column that can be moved: of whole numbers, of times, or a rowversion"
         )

@@ -118,13 +118,18 @@ def _written_time(value: str, zone: tzinfo) -> Any:
         return value
 
 
+def python_type(declared: TypeEngine[Any]) -> type[Any] | None:
+    """Return what a column's values are in Python; None where SQLAlchemy does not say."""
+    try:
+        return declared.python_type
+    except NotImplementedError:
+        return None
+
+
 def database_value(value: JSON, declared: TypeEngine[Any], zone: tzinfo) -> Any:
     """Return what a column takes for a value of JSON; ValueError in words when it cannot hold it."""
-    if value is None:
-        return None
-    try:
-        kind: type[Any] = declared.python_type
-    except NotImplementedError:
+    kind = python_type(declared)
+    if value is None or kind is None:
         return value
     if kind is str:
         text = value if isinstance(value, str) else json.dumps(value)
