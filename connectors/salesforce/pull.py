@@ -21,6 +21,7 @@ from connectors.salesforce.settings import SalesforceSettings
 from connectors.salesforce.soql import Place, conditions, count, page, read_place
 from threadline.sdk import Cursor, Page, RetryableError, Window, split_records
 from threadline.sdk.cursors import Rows, Span, foreign_cursor
+from threadline.sdk.records import UNREADABLE, read_around
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class Pull:
         self._measured = span.upper
         where = conditions(span, place)
         body = self._ask(count(self._fields.sobject, where, most + 1))
-        if _decode(body, _Result).total <= most or not self._fields.fit_csv:
+        if _result(body).total <= most or not self._fields.fit_csv:
             return None
         return self._jobs.start(where, place)
 
@@ -126,12 +127,15 @@ class Pull:
         most = self._settings.page_size
         body = self._ask(page(self._fields.names, self._fields.sobject, conditions(span, place), most))
         records = split_records(body, "records")
-        if len(records) < most and (result := _decode(body, _Result)).done:
+        if len(records) < most and (result := _result(body)).done:
             if len(records) != result.total:
                 raise RetryableError(f"the response has {len(records)} rows where {result.total} were announced")
             return Rows(records, None, more=False)
-        last = _decode(records[-1], _Row) if records else None
-        return Rows(records, last and Place(last.modstamp, last.id).row, more=True)
+        # A row that cannot be read is set aside; the next page may begin with it again.
+        last = next(filter(None, map(_row, reversed(records))), None)
+        if records and last is None:
+            raise RetryableError(f"none of the {len(records)} rows of a page can be read")
+        return Rows(records, Place(last.modstamp, last.id).row if last else None, more=True)
 
     def _ask(self, statement: str) -> bytes:
         # Deleted records are changes, too: queryAll finds them in the recycle bin.
@@ -157,8 +161,15 @@ def _unfolded(since: Cursor | None) -> Cursor | None:
             return since
 
 
-def _decode(body: bytes, shape: type[Any]) -> Any:
+def _result(body: bytes) -> _Result:
     try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return read_around(body, _Result, "records")
+    except UNREADABLE as error:
         raise RetryableError(f"the response is not a query's result: {error}") from None
+
+
+def _row(record: bytes) -> _Row | None:
+    try:
+        return msgspec.json.decode(record, type=_Row)
+    except UNREADABLE:
+        return None

@@ -7,13 +7,13 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-import msgspec
 import requests
 
 from connectors.zendesk.settings import ZendeskSettings
 from threadline.sdk import ConfigError, RecordError, RetryableError
 from threadline.sdk.budget import UNLIMITED, Budget, metered
 from threadline.sdk.http import TIMEOUT, Http, network_error, raise_for_status, reroute, retrying
+from threadline.sdk.records import UNREADABLE, read_around
 
 SYSTEM = "Zendesk"
 
@@ -46,10 +46,10 @@ def _error_body(response: requests.Response) -> dict[str, Any]:
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
-def _decoded(call: str, body: bytes, shape: type[T]) -> T:
+def _decoded(call: str, body: bytes, shape: type[T], records: str = "") -> T:
     try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return read_around(body, shape, *filter(None, [records]))
+    except UNREADABLE as error:
         raise RetryableError(f"Zendesk answered {call} with something else than was asked for: {error}") from None
 
 
@@ -93,16 +93,17 @@ class Client:
         if settings.base_url:
             reroute(self.http.session, vendor, settings.base_url)
 
-    def read(self, path: str, shape: type[T], *, about_one: bool = False, **params: Any) -> tuple[T, bytes]:
+    def read(self, path: str, shape: type[T], *, records: str = "", about_one: bool = False, **params: Any) -> tuple[T, bytes]:
         """GET a JSON document of a shape, with retries; also its bytes. Another shape, such as an error with status 200, is retried.
 
+        What is in the array that `records` names does not matter, where the shape is without it.
         With `about_one` a refusal concerns one record (RefusalError); otherwise it is a matter of the settings (ConfigError).
         """
         hook = _raise_refusal if about_one else _raise_too_recent
 
         def once() -> tuple[T, bytes]:
             body = self.http.once("GET", path, params=params, hooks={"response": hook}).content
-            return _decoded(f"GET {path}", body, shape), body
+            return _decoded(f"GET {path}", body, shape, records), body
 
         return retrying(once)
 

@@ -76,7 +76,7 @@ def by_cursor(client: Client, stream: str, since: Cursor | None, start: int, per
         position: dict[str, Any] = {"cursor": cursor} if cursor else {"start_time": start}
         path = f"/api/v2/incremental/{stream}/cursor.json"
         try:
-            envelope, body = client.read(path, _CursorEnvelope, per_page=per_page, **more, **position)
+            envelope, body = client.read(path, _CursorEnvelope, records=stream, per_page=per_page, **more, **position)
         except TooRecentError:
             return None
         return Following(split_records(body, stream), envelope.after_cursor or None, not envelope.end_of_stream)
@@ -126,7 +126,8 @@ def _by_time(
     def fetch(position: JSON) -> Following | None:
         start_time = start if position is None else position
         try:
-            envelope, body = client.read(f"/api/v2/{api}incremental/{name}.json", shape, start_time=start_time, **asked)
+            path = f"/api/v2/{api}incremental/{name}.json"
+            envelope, body = client.read(path, shape, records=name, start_time=start_time, **asked)
         except TooRecentError:
             return None
         records, rejected = made_of(split_records(body, name))

@@ -52,6 +52,6 @@ def _rows(client: Client, name: str, span: Span, per_page: int, asked: dict[str,
     page: dict[str, Any] = {"page[size]": min(per_page, AT_ONCE)}
     if span.after:
         page["page[after]"] = span.after[0]
-    answer, body = client.read(f"/api/v2/{name}.json", _Listed, **asked, **page)
+    answer, body = client.read(f"/api/v2/{name}.json", _Listed, records=name, **asked, **page)
     place = [answer.meta.after_cursor] if answer.meta.after_cursor else None
     return Rows(split_records(body, name), place, answer.meta.has_more)

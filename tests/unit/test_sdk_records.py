@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadline.sdk import RetryableError, encode_record, split_records
+from threadline.sdk.records import UNREADABLE, read_around
 
 DEEP = b"[" * 3_000 + b"]" * 3_000
 BROKEN = [b"NaN", b'{"a": "\\ud800"}', b'{"a": %b}' % DEEP, b'{"a": Infinity}', b'"\\ud800]},["']
@@ -95,3 +96,17 @@ def test_a_decoded_record_is_written_as_json():
     from datetime import UTC, datetime
 
     assert encode_record({"at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "ä": None}) == '{"at":"2026-01-02T03:04:05Z","ä":null}'.encode()
+
+
+@pytest.mark.parametrize("broken", [b"1", *BROKEN])
+def test_what_stands_around_records_is_read_whatever_they_are(broken):
+    body = b'\xef\xbb\xbf{"next": 7, "data": {"rows": [{"a": "]"}, %b] }, "more": [1]}' % broken
+    assert read_around(body, dict[str, object], "data", "rows") == {"next": 7, "data": {"rows": []}, "more": [1]}
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"", b'{"rows": [1', b'{"rows": 1}', b'{"next": "\\ud800", "rows": []}', b'{"rows": [NaN], "next": 7} x']
+)
+def test_around_records_only_what_has_the_shape_is_read(body):
+    with pytest.raises(UNREADABLE):
+        read_around(body, dict[str, list[int]], "rows")

@@ -3,11 +3,15 @@
 import re
 from functools import cache
 from itertools import accumulate
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from threadline.sdk.errors import RetryableError
+
+T = TypeVar("T")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec says of JSON that it cannot read, or not as a shape."""
 
 encode_record = msgspec.json.Encoder().encode
 """Write a record that a library has already decoded as JSON bytes; datetimes become RFC 3339."""
@@ -44,7 +48,7 @@ def split_records(body: bytes, *path: str) -> list[bytes]:
     """
     try:
         value = _decoder(path).decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         # One record with half a surrogate pair, or nested too deeply, must not hold up its page: it is refused later, alone.
         if (records := _Scan(body.removeprefix(_BOM)).records(path)) is not None:
             return records
@@ -52,6 +56,17 @@ def split_records(body: bytes, *path: str) -> list[bytes]:
     for _ in path:
         value = value.value
     return list(map(bytes, cast("list[msgspec.Raw]", value)))
+
+
+def read_around(body: bytes, shape: type[T], *path: str) -> T:
+    """Read a JSON response as a shape that is without its records, whatever is wrong with one of those; `path` leads to their array.
+
+    One of UNREADABLE is raised when the rest is not JSON of that shape, either.
+    """
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except UNREADABLE:
+        return msgspec.json.decode(_Scan(body.removeprefix(_BOM)).emptied(path), type=shape)
 
 
 def has_more_values(record: bytes, most: int) -> bool:
@@ -77,15 +92,28 @@ class _Scan:
     def records(self, path: tuple[str, ...]) -> list[bytes] | None:
         """Return the elements of the array at `path`; None when the body ends early or has another shape."""
         try:
-            for name in path:
-                self._enter(msgspec.json.encode(name))
-            self._expect(b"[")
+            self._open(path)
             found = self._elements()
             for _ in path:
                 self._leave()
         except ValueError:
             return None
         return None if self._body[self._at :].strip() else found
+
+    def emptied(self, path: tuple[str, ...]) -> bytes:
+        """Return the body with an empty array at `path`; as it is when it has another shape."""
+        try:
+            self._open(path)
+            start = self._at
+            self._elements()
+        except ValueError:
+            return self._body
+        return self._body[:start] + self._body[self._at - 1 :]
+
+    def _open(self, path: tuple[str, ...]) -> None:
+        for name in path:
+            self._enter(msgspec.json.encode(name))
+        self._expect(b"[")
 
     def _next(self) -> bytes:
         token = _TOKEN.match(self._body, self._at)
