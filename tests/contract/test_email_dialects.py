@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.email.oauth import Tokens
+from connectors.email import Email
 from connectors.email.session import open_mailbox
 from connectors.email.settings import EmailSettings
 from tests.contract.email_imap_server import Answer, ScriptedImap, literal
@@ -115,7 +115,7 @@ def test_sent_is_where_the_server_has_it(lines: list[bytes], sent: str) -> None:
     with ScriptedImap(listing(*lines)) as server:
         assert [record["mailbox"] for record in records(pull(server, folders=["INBOX", "Sent"]))][-1] == sent
         settings = settings_for(server)
-        with open_mailbox(settings, Tokens(settings)) as mailbox:
+        with open_mailbox(settings, Email(settings)._tokens) as mailbox:
             assert mailbox.absent() == []
 
 
@@ -128,7 +128,7 @@ def test_a_folder_is_made_within_inbox_where_that_is_the_only_place() -> None:
     }
     with ScriptedImap(told) as server:
         settings = settings_for(server)
-        with open_mailbox(settings, Tokens(settings)) as mailbox:
+        with open_mailbox(settings, Email(settings)._tokens) as mailbox:
             mailbox.file("Sent", b"Subject: x\r\n\r\nx\r\n")
     assert [line for line in server.asked if line.startswith('APPEND "INBOX.Sent" (\\Seen)')]
 
