@@ -104,6 +104,12 @@ def test_the_last_page_is_as_small_as_what_is_left(sandbox: XSandbox, store: Dat
     assert (stored(store), sandbox.application.read) == (17, 17)
 
 
+def test_posts_that_x_did_not_show_are_given_back(sandbox: XSandbox, store: Database, tmp_path: Path) -> None:
+    assert isinstance(pulled(sandbox, store, tmp_path, posts_per_month=30, page_size=10), Ledger)
+    with store.read() as view:
+        assert view.query("SELECT used FROM budgets WHERE name = 'posts'") == [(POSTS,)]
+
+
 def test_without_a_bound_x_is_not_asked_what_was_read(sandbox: XSandbox, store: Database, tmp_path: Path) -> None:
     assert isinstance(pulled(sandbox, store, tmp_path), Ledger)
     assert not [path for _, path in sandbox.calls if "usage" in path or "oauth2" in path]

@@ -89,6 +89,13 @@ def test_only_calls_that_an_allowance_is_for_count(database_url: str) -> None:
     assert spent(budget, "GET /api/incremental/users?cursor=1") == 2
 
 
+def test_a_call_that_one_allowance_refuses_is_not_taken_from_the_others(database_url: str) -> None:
+    few, many = Allowance("exports", 2, HOUR, call="/incremental/"), Allowance("calls", 50, HOUR)
+    budget = SharedBudget(database_url, "desk", [many, few])
+    assert spent(budget, "GET /incremental/users") == 2
+    assert spent(budget) == 48
+
+
 def test_a_session_takes_each_call_from_its_budget(database_url: str) -> None:
     budget = SharedBudget(database_url, "desk", [Allowance("calls", 3, HOUR)])
     with TasksSandbox() as sandbox, requests.Session() as session:

@@ -53,6 +53,13 @@ def test_what_slides_out_of_a_window_is_gone_after_its_span_however_often_one_lo
     assert found.at(now + DAY).used == 0
 
 
+def test_what_is_looked_at_often_wears_off_as_well() -> None:
+    found = window("sliding", 10_000, seconds=86_400).taken(1_000)
+    for look in range(0, 86_400, 20):
+        found = found.at(NOW + timedelta(seconds=look))
+    assert 300 < found.used < 450
+
+
 def test_a_sliding_window_is_worth_a_try_when_a_share_has_come_back() -> None:
     spent = window("sliding", 5_000, kept=500, seconds=86_400).taken(4_500)
     again = spent.renewed(1, NOW)
