@@ -82,7 +82,7 @@ class XApi:
         body = _object(response)
         meta = body.get("meta")
         # An empty page has its meta, too; without it the list was not read, and its cursor must not move on.
-        if not isinstance(meta, dict):
+        if not isinstance(meta, dict) or not isinstance(body.get("data") or [], list):
             raise RetryableError(f"X answered GET {path} without a list; the whole request failed on X's side")
         return Listing(body, cast("JSON", meta).get("next_token"), _clock(response))
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.faithfulness.replay import Answer, replayed
+from threadline.sdk import RetryableError
+from threadline.testing.conformance.trial import no_waiting
 
 USER: dict[str, Any] = {"id": 7, "name": "Ana", "email": "ana@mail.example", "role": "end-user", "updated_at": "2026-03-02T12:00:00Z"}
 POST: dict[str, Any] = {
@@ -72,6 +74,12 @@ def test_a_record_that_cannot_be_read_does_not_hold_up_its_page(name: str, odd: 
 
 def test_half_a_surrogate_pair_holds_up_no_posts() -> None:
     assert states("x", odd=BROKEN["half a surrogate pair"]) == {"ok": 1, "dead": 1}
+
+
+def test_posts_that_are_no_list_are_not_taken_for_none() -> None:
+    page = json.dumps({**x([]), "data": POST}).encode()
+    with no_waiting(), pytest.raises(RetryableError, match="without a list"):
+        replayed("x", "mentions", KEYS, lambda path, _: answering("x", page)(path, {}))
 
 
 @pytest.mark.parametrize("name", VENDORS)
