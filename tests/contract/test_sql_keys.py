@@ -87,9 +87,9 @@ def test_keys_of_every_kind_can_be_gone_on_from(place: Place) -> None:
     for number, (kind, values) in enumerate(KINDS[place.engine.dialect.name].items()):
         name = f"keyed{number}"
         place.run(f"CREATE TABLE {name} (k {kind}, part integer, PRIMARY KEY (k, part))")
-        place.run(*[f"INSERT INTO {name} VALUES ({value}, {part})".replace("%", "%%") for value in values for part in (1, 2, 3)])
-        found, rejected = page_by_page(place, {"table": name, "key": ["k", "part"]})
-        assert len({(record["k"], record["part"]) for record in found}) == len(found) == 3 * len(values), kind
+        place.run(*[f"INSERT INTO {name} VALUES ({value}, {part})".replace("%", "%%") for value in values for part in (1, 2)])
+        found, rejected = page_by_page(place, {"table": name, "key": ["k", "part"]}, page_size=3)
+        assert len({(record["k"], record["part"]) for record in found}) == len(found) == 2 * len(values), kind
         assert not rejected
 
 
@@ -113,7 +113,7 @@ def collated(place: Place, unique: str = "") -> None:
     place.run(f"CREATE TABLE words (word {COLLATED[place.engine.dialect.name]} NOT NULL, no integer NOT NULL{unique})")
 
 
-@pytest.mark.parametrize("page_size", [2, 3, 4])
+@pytest.mark.parametrize("page_size", [2, 3])
 def test_what_a_collation_takes_for_the_same_is_read_nevertheless(wordy: Place, page_size: int) -> None:
     collated(wordy)
     wordy.run(*[f"INSERT INTO words VALUES ('{word}', {no})" for no, word in enumerate(ALIKE)])
