@@ -1,7 +1,6 @@
 """Whatever changes while Salesforce is read, and wherever pulls break off: in the end nothing is missing or out of date."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.salesforce_lab import emptied, ident, person
+from tests.contract.salesforce.lab import emptied, ident, person
 from threadline.sdk import Cursor
 from threadline.testing.conformance.trial import no_waiting
 from threadline.testing.story import Registered
@@ -27,12 +26,6 @@ _STEPS = st.one_of(
     st.tuples(st.sampled_from(["expire", "forget jobs"]), st.just(0)),
     st.tuples(st.just("pull"), st.integers(1, 5)),
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SalesforceSandbox]:
-    with SalesforceSandbox() as running:
-        yield running
 
 
 class Reader:

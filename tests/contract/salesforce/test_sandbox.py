@@ -19,13 +19,12 @@ from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.ids import record_id, with_suffix
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.salesforce_lab import emptied
 from threadline.mapping.errors import MappingError
 from threadline.mapping.library import describe, pull_mapping, push_mapping, run_examples
 from threadline.sdk.http import reroute
 from threadline.testing.story import Commented, Event, Garbled, Moved, Opened, Person, Registered
 
-RECORDED = Path(__file__).parents[2] / "../shared/contracts/recorded/salesforce"
+RECORDED = Path(__file__).parents[3] / "../shared/contracts/recorded/salesforce"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason="needs the recorded traffic beside the repository")
@@ -33,17 +32,6 @@ recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason="needs the recorded 
 
 def person(number: int, role: Any = "customer") -> Person:
     return Person(number, "Ana", "Lima", f"ana{number}@example.org", "+49 30 901820", "ana", role)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SalesforceSandbox]:
-    with SalesforceSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
-    return emptied(server)
 
 
 def own_client(sandbox: SalesforceSandbox) -> Iterator[Any]:

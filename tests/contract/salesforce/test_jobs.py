@@ -14,36 +14,17 @@ from connectors.salesforce.rows import read_rows
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.schema import SOBJECTS
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.salesforce_lab import LONG_AGO, asked, connecting, emptied, ident, ids, register, rows, scan
+from tests.contract.salesforce.lab import LONG_AGO, asked, ident, ids, register, rows, scan
 from tests.contract.sharing import shared
 from threadline.sdk import ConfigError, Page, RetryableError
-from threadline.sdk import http as sdk_http
 from threadline.sync.pull import pull
 from threadline.testing.conformance.trial import contents, no_waiting, trial
 
 AWKWARD = 'Mary "Mo",\r\nthe 1st\n'
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SalesforceSandbox]:
-    with SalesforceSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
-    return emptied(server)
-
-
-@pytest.fixture
-def connect(sandbox: SalesforceSandbox) -> Iterator[Any]:
-    with connecting(sandbox) as make:
-        yield make
-
-
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    monkeypatch.setattr(sdk_http, "_backoff", lambda _: 0.0)
+def waits() -> Iterator[list[float]]:
     with no_waiting() as noted:
         yield noted
 

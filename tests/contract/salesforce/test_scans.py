@@ -1,6 +1,5 @@
 """What a Salesforce pull does beyond pages in order: deletes, custom fields, and everything once more."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,32 +9,9 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.salesforce_lab import LONG_AGO, asked, connecting, emptied, ident, ids, person, register, rows, scan
+from tests.contract.salesforce.lab import LONG_AGO, asked, ident, ids, person, register, rows, scan
 from threadline.sdk import ConfigError, Cursor
-from threadline.sdk import http as sdk_http
 from threadline.testing.story import Opened
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SalesforceSandbox]:
-    with SalesforceSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
-    return emptied(server)
-
-
-@pytest.fixture
-def connect(sandbox: SalesforceSandbox) -> Iterator[Any]:
-    with connecting(sandbox) as make:
-        yield make
-
-
-@pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sdk_http, "_backoff", lambda _: 0.0)
 
 
 def earlier(cursor: Cursor | None, **by: Any) -> Cursor:

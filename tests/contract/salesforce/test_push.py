@@ -1,7 +1,6 @@
 """Contacts written by the Salesforce connector into its stand-in."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +11,9 @@ from connectors.salesforce import Salesforce
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.salesforce_lab import emptied
+from tests.contract.salesforce.lab import emptied
 from threadline.mapping.library import describe, pull_mapping, push_mapping
 from threadline.sdk import ConfigError, Intent, Receipt, RetryableError
-from threadline.sdk import http as sdk_http
 from threadline.testing.story import Person, Registered
 
 ANA = Person(3, "Ana", "Lima", "ana.lima@example.org", "+49 30 901820", "ana")
@@ -23,28 +21,10 @@ PROFILE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OTHER = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SalesforceSandbox]:
-    with SalesforceSandbox() as running:
-        yield running
-
-
 @pytest.fixture
 def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
     emptied(server).tell(Registered(datetime(2026, 1, 2, tzinfo=UTC), "salesforce", ANA, ("name", "phone")))
     return server
-
-
-@pytest.fixture
-def salesforce(sandbox: SalesforceSandbox) -> Iterator[Salesforce]:
-    connector = Salesforce(SalesforceSettings(**{**sandbox.settings, **sandbox.secrets}))
-    yield connector
-    connector.close()
-
-
-@pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sdk_http, "_backoff", lambda _: 0.0)
 
 
 def intent(number: int, **payload: Any) -> Intent:

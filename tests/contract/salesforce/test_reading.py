@@ -1,7 +1,7 @@
 """The Salesforce connector against its stand-in, over real sockets."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,41 +14,13 @@ from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox.login import ConnectedApp
 from connectors.salesforce.sandbox.story import contact_id
 from connectors.salesforce.settings import SalesforceSettings
-from tests.contract.salesforce_lab import LONG_AGO, connecting, emptied, person, rows
+from tests.contract.salesforce.lab import LONG_AGO, person, rows
 from tests.contract.sharing import shared
 from threadline.sdk import ConfigError, Cursor, Page, RetryableError, Window
-from threadline.sdk import http as sdk_http
 from threadline.testing.story import Event, Garbled, Moved, Opened, Registered
 
 NO_PASSWORD = {"username": None, "password": None}
 FLOWS = ["client_credentials", "refresh_credentials", "jwt_credentials"]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SalesforceSandbox]:
-    with SalesforceSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(server: SalesforceSandbox) -> SalesforceSandbox:
-    return emptied(server)
-
-
-@pytest.fixture
-def connect(sandbox: SalesforceSandbox) -> Iterator[Any]:
-    with connecting(sandbox) as make:
-        yield make
-
-
-@pytest.fixture
-def salesforce(connect: Any) -> Salesforce:
-    return connect()
-
-
-@pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sdk_http, "_backoff", lambda _: 0.0)
 
 
 def registered(number: int, at: datetime = LONG_AGO, knows: tuple[str, ...] = ("name", "email", "phone")) -> Registered:
