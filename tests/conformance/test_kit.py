@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.tasks import Tasks
+from tests.conformance.tasks import Tasks, TasksSettings
 from threadline.sdk import Cursor, Intent, Page, Receipt
 from threadline.testing.conformance import cases_of, conformance, run_case
+from threadline.testing.conformance.trial import NonconformityError
 
 test_conformance = conformance(Tasks)
 
@@ -87,6 +88,19 @@ class Hoarder(Tasks):
     def read(self, place: Mapping[str, Any]) -> Sequence[bytes]:
         found = super().read(place)
         return [] if any(b"nobody knows" in raw for raw in found) else found
+
+
+class Eager(Tasks):
+    """It calls when it is made."""
+
+    def __init__(self, settings: TasksSettings) -> None:
+        super().__init__(settings)
+        self.check()
+
+
+def test_a_connector_that_calls_when_it_is_made_is_caught() -> None:
+    with pytest.raises(NonconformityError, match="Eager cannot be made while its system is away"):
+        list(cases_of(Eager))
 
 
 @pytest.mark.parametrize(

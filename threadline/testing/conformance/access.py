@@ -4,16 +4,18 @@ import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import get_args
 
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
-from threadline.sdk import ConfigError, ConnectorError, Intent, RetryableError, Stream, Target
+from threadline.sdk import ConfigError, ConnectorError, Intent, RetryableError, Settings, Stream, Target
 from threadline.testing.conformance.trial import NonconformityError, Trial, keys_of, require
 from threadline.testing.rig import Rig, WaivedError
 
 PATIENCE = 7
 """Seconds that the stand-in asks for."""
+_SECRET = re.compile("password|secret|token|private")
 
 
 def takes_right_credentials(trial: Trial) -> None:
@@ -65,10 +67,11 @@ def keeps_secrets(trial: Trial, stream: Stream) -> None:
     """No secret is in a repr, a log or an error: when all is well, when credentials are refused, and when nobody is there."""
     trial.rig.put(stream.name, 1, trial.at(1))
     connector = trial.connect()
-    bare = [name for name in trial.rig.sandbox.secrets if _is_secret(connector.settings, name) is False]
-    require(not bare, f"the settings show {', '.join(bare)}: declare it as SecretStr")
+    settings: Settings = connector.settings
+    bare = [name for name, field in type(settings).model_fields.items() if _is_bare(name, field)]
+    require(not bare, f"the settings show {', '.join(bare)} to whoever prints them: declare it as SecretStr")
     trial.heard.note("repr of the connector", repr(connector))
-    trial.heard.note("repr of the settings", repr(connector.settings))
+    trial.heard.note("repr of the settings", repr(settings))
     connector.check()
     trial.scan(stream)
     for name in trial.rig.sandbox.secrets:
@@ -78,11 +81,11 @@ def keeps_secrets(trial: Trial, stream: Stream) -> None:
         trial.scan(stream)
 
 
-def _is_secret(settings: Any, name: str) -> bool | None:
-    """Whether a credential that is a secret by its name is typed as one; None where it is none."""
-    if isinstance(getattr(settings, name), SecretStr):
-        return True
-    return False if re.search("password|secret|token|private", name) else None
+def _is_bare(name: str, field: FieldInfo) -> bool:
+    """Whether a setting is a credential that by its name is a secret, and is not typed as one."""
+    # As `credential()` declares them.
+    declared = "credential" in str(field.json_schema_extra)
+    return declared and bool(_SECRET.search(name)) and SecretStr not in (field.annotation, *get_args(field.annotation))
 
 
 def refuses_what_it_does_not_know(trial: Trial, stream: Stream) -> None:

@@ -18,42 +18,43 @@ from threadline.sdk import Connector, Cursor, Intent, Page, Receipt, Settings, T
 ConnectorT = TypeVar("ConnectorT", bound=Connector[Any])
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
-_ADDRESS = re.compile(rb"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9.-]{2,63}")
-_SOME_ADDRESSES = 50
+_WORDS = re.compile(rb'(?<=")[A-Za-z][\w.+-]*[@ ][\w.@ -]{1,50}(?=")')
+"""Values of a JSON record that are an address, or some words."""
+_SOME_WORDS = 200
 
 
 class Heard:
-    """Notes what gets out, with what must not: secrets of settings, and e-mail addresses in records and intents."""
+    """Notes what gets out, with what must not: secrets of settings, and what records and intents say of customers."""
 
     def __init__(self) -> None:
         self._told: list[tuple[str, str]] = []
         self._secrets: dict[str, str] = {}
-        self._addresses: set[str] = set()
+        self._words: set[str] = set()
 
     def note(self, place: str, text: str) -> None:
         """Note what can be seen in a place."""
         self._told.append((place, text))
 
     def know(self, settings: Settings) -> None:
-        """Note the secrets of settings, and the own address of an account, which is nobody's secret."""
+        """Note the secrets of settings."""
         for name in type(settings).model_fields:
             value = getattr(settings, name)
             if isinstance(value, SecretStr):
                 self._secrets |= {part: name for part in _parts(value.get_secret_value()) if part}
 
     def meet(self, raw: bytes) -> None:
-        """Note the addresses in a record or an intent; some will do."""
-        if len(self._addresses) < _SOME_ADDRESSES:
-            self._addresses |= {found.decode().rstrip(".") for found in _ADDRESS.findall(raw)}
+        """Note the names, addresses and sentences in a record or an intent; some will do."""
+        if len(self._words) < _SOME_WORDS:
+            self._words |= {found.decode() for found in _WORDS.findall(raw)}
 
     def indiscretions(self, own: Sequence[str]) -> Iterator[str]:
-        """Yield what got out; addresses in `own` are those of the account, not of a customer."""
-        customers = {address for address in self._addresses if not any(address in text for text in own)}
+        """Yield what got out; what stands in `own` is the account's, and no customer's."""
+        customers = {words for words in self._words if not any(words in text for text in own)}
         for place, text in self._told:
             shown = f"{text}\n{_decoded(text)}"
             yield from (f"the {place} shows the {name}" for secret, name in self._secrets.items() if secret in shown)
-            if any(address in text for address in customers):
-                yield f"the {place} shows a customer's e-mail address"
+            if any(words in text for words in customers):
+                yield f"the {place} shows what a record says"
 
 
 def _parts(secret: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The parts of the kit, and how one is run."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,7 +87,11 @@ def cases_of(kind: type[Connector[Any]]) -> Iterator[Case]:
     if kind.sandbox is None:
         raise NonconformityError(f"{kind.__name__} names no stand-in (`sandbox`), so nothing can be proven of it")
     sandbox = load_object(kind.sandbox)()
-    connector = kind(kind.settings_type().model_validate({**sandbox.settings, **sandbox.rig().all_streams, **sandbox.secrets}))
+    settings = kind.settings_type().model_validate({**sandbox.settings, **sandbox.rig().all_streams, **sandbox.secrets})
+    try:
+        connector = kind(settings)
+    except ConnectorError as error:
+        raise NonconformityError(f"{kind.__name__} cannot be made while its system is away: connect when it is used ({error})") from None
     streams = connector.available_streams()
     objects = connector.available_objects() if isinstance(connector, Target) else ()
     for part in PARTS:
@@ -112,10 +117,17 @@ def run_case(case: Case) -> Outcome:
     except NonconformityError as broken:
         return Outcome(case, "failed", str(broken))
     except ConnectorError as error:
-        return Outcome(case, "failed", f"{type(error).__name__}: {error}")
+        return Outcome(case, "failed", f"{type(error).__name__}, which was not due ({_place(error)}): {error}")
     except Exception as error:
-        return Outcome(case, "failed", f"a {type(error).__name__}, which is no error of the contract: {error}")
+        return Outcome(case, "failed", f"{type(error).__name__}, which is no error of the contract ({_place(error)}): {error}")
     return Outcome(case, "passed")
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error was raised: the last line of code that is not of an installed library."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
+    return f"{last.filename}:{last.lineno}"
 
 
 def _run(case: Case, surroundings: Trial) -> None:

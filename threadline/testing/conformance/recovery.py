@@ -32,8 +32,8 @@ _DEEPEST = 8
 """Requests of a run that are spoiled, each in turn."""
 _DEEPEST_SESSION = 40
 """The same where it is not HTTP, and a session begins with much that is no request."""
-_OUTAGES = 5
-"""Requests from which on a system fails, each in turn."""
+_OUTAGES = 8
+"""Requests from which on a system fails, each in turn: evenly among all."""
 
 
 # A server that refuses connections does so for a while, which attempts that do not wait would use up.
@@ -92,8 +92,8 @@ def outlives_outages(trial: Trial, stream: Stream) -> None:
     with _proxied(trial) as way:
         undisturbed = trial.store()
         trial.pull(undisturbed, stream)
-        expected, requests = contents(undisturbed, stream), min(way.depth, _OUTAGES)
-        for number in range(1, requests + 1):
+        expected, depth = contents(undisturbed, stream), way.depth
+        for number in range(1, depth + 1, -(-depth // _OUTAGES)):
             store = trial.store()
             way.restart(Script(Rule(way.outage, number, onwards=True)))
             _pull_in_vain(trial, store, stream, f"the system fails from request {number} on")

@@ -22,6 +22,6 @@ def conformance(kind: type[Connector[Any]]) -> Callable[..., None]:
         if outcome.state == "waived":
             pytest.skip(outcome.said)
         if outcome.state == "failed":
-            pytest.fail(outcome.said, pytrace=False)
+            pytest.fail(f"{outcome.said}\nThe contract: {case.part.about}", pytrace=False)
 
     return test_conformance

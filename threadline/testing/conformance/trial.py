@@ -103,9 +103,9 @@ class Trial:
         return Judge(_SOURCE, stream.name, stream.key, mapping)
 
     def require_discretion(self) -> None:
-        """Hold that no secret, and nobody's address, is in what was logged and raised so far."""
+        """Hold that no secret, and nothing of a record, is in what was logged and raised so far."""
         own = [str(value) for value in {**self.rig.sandbox.settings, **self.rig.sandbox.secrets}.values()]
-        require(not (told := list(self.heard.indiscretions(own))), f"{told[0] if told else ''}: neither is for others to read")
+        require(not (told := list(self.heard.indiscretions(own))), f"{told[0] if told else ''}: that is not for everybody who reads logs")
 
     def pull(self, store: Database, stream: Stream, *, small: bool = True) -> Ledger:
         """Pull a stream into a store, as a scheduled run does."""

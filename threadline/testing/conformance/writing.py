@@ -90,7 +90,7 @@ def answers_for_each(trial: Trial, object_name: str) -> None:
     """What the system refuses is dead, with a reason; the intents beside it are written. So it is where it refuses the whole call."""
     good = intents(trial, object_name, 1, 4)
     bad = [Intent(f"trial-{object_name}-bad{number}", object_name, trial.rig.refused(object_name, number)) for number in _REFUSED]
-    receipts = push_until_settled(trial, object_name, [good[0], bad[0], *good[1:3], bad[1], good[3]])
+    receipts = push_until_settled(trial, object_name, [good[0], bad[0], *good[1:], bad[1]])
     for refused in (receipts[one.id] for one in bad):
         require(refused.status == "dead", f"what the system refuses is {refused.status}, not dead: {refused.reason}")
         require(bool(refused.reason), "the receipt of what the system refuses gives no reason")
