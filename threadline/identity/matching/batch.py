@@ -4,16 +4,13 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from threadline.identity.matching.decision import Decision, Pair, decide, with_threshold
+from threadline.identity.matching.decision import REVIEW, Pair, decide, with_threshold
 from threadline.identity.matching.features import features
 from threadline.identity.matching.model import Model
 from threadline.identity.matching.person import Person
 from threadline.identity.matching.score import Match, Scorer
 from threadline.identity.matching.training import generic_values, train
 from threadline.identity.matching.workbench import Workbench
-
-_LEAST_SCORED = -3.0
-"""Pairs of a lower weight are neither joined nor shown to anybody."""
 
 
 class Link(Struct, frozen=True):
@@ -43,11 +40,11 @@ def match_people(people: Sequence[Person], *, seed: int = 1) -> Outcome:
     ]
     with Workbench(rows) as bench:
         model = train(bench, bench.block(), seed=seed, generic=generic)
-        scored = bench.score(model, _LEAST_SCORED) if model.fields else []
+        scored = bench.score(model, REVIEW) if model.fields else []
     scorer = Scorer(model)
     pairs = [Pair(left, right, scorer.score(rows[left], rows[right])) for left, right, _ in scored]
     model = with_threshold(model, pairs)
-    decision: Decision = decide(model, rows, pairs)
+    decision = decide(model, rows, pairs)
     return Outcome(model, _links(people, decision.links), _links(people, decision.review))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from math import log2
+from math import log2, prod
 
 from msgspec import Struct, structs
 
@@ -48,12 +48,10 @@ def thin(match: Match) -> bool:
 
 
 def namesakes(model: Model, match: Match) -> float:
-    """Return how many others are expected to have the names in which a pair agrees; where it agrees in none, everybody."""
-    expected = float(model.people)
-    for field in match.fields:
-        if field.field in model.frequencies and field.weight > 0:
-            expected *= model.frequencies[field.field].mean * 2.0**-field.frequency if _KINDS[field.field] == "name" else 1
-    return expected
+    """Return how many others are expected to have the names in which a pair agrees; none where it agrees in other things."""
+    agreeing = [field for field in match.fields if _KINDS[field.field] == "name" and field.weight > 0]
+    shares = [model.frequencies[field.field].mean * 2.0**-field.frequency for field in agreeing]
+    return model.people * prod(shares) if shares else 0.0
 
 
 def contradicted(match: Match) -> bool:

@@ -13,7 +13,7 @@ _SHORTEST_PHONE, _SHORTEST_NICK, _LEAST_OWN = 7, 5, 3
 _COLUMNS_OF_ADDRESS = ("street", "house", "post_code", "city")
 
 
-class Features(Struct, frozen=True, kw_only=True, gc=False):
+class Features(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A person as compared; a column of several values has all of them, its singular the best known one."""
 
     given: str | None = None

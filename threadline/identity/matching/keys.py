@@ -1,12 +1,14 @@
 """Which pairs are looked at: people who share a blocking key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from xxhash import xxh3_64_intdigest
 
 from threadline.identity.matching.features import Features
 
+SMALL_BLOCK = 4
+"""Who shares but one key with somebody is looked at where no more than so many have it."""
 _SIGNED = (1 << 63) - 1
 _SOUNDS = str.maketrans("cqkzdtvwbpmn", "kkksttffppnn")
 _SILENT = frozenset("aeiouyhw")
@@ -18,6 +20,11 @@ def keys(row: Features) -> list[int]:
     Each joins two things that errors seldom hit at once, so that one of them may be wrong or missing altogether.
     """
     return [xxh3_64_intdigest(text.encode()) & _SIGNED for text in dict.fromkeys(_keys(row))]
+
+
+def promising(sizes: Sequence[int]) -> bool:
+    """Tell whether a pair is worth a score that shares keys which so many people have each, themselves included."""
+    return len(sizes) > 1 or min(sizes, default=SMALL_BLOCK + 1) <= SMALL_BLOCK
 
 
 def _keys(row: Features) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from threadline.identity.matching.comparisons import COMPARISONS, Comparison
 from threadline.identity.matching.features import Features
-from threadline.identity.matching.keys import keys
+from threadline.identity.matching.keys import SMALL_BLOCK, keys
 from threadline.identity.matching.model import Field, Model
 
 if TYPE_CHECKING:
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAIRS_EACH, LEAST_PAIRS = 20, 100_000
-"""Pairs looked at for each person on average, and in all, at most: the largest blocks are left out first."""
-SMALL_BLOCK = 4
-"""Who shares but one key is looked at where no more than so many share it; a few pairs are looked at all the same."""
+"""Pairs looked at for each person on average, and in all, at most: the largest blocks are left out first, then pairs that share but one key."""
 _UNTRAINED = 0.5
 _COLUMNS = {
     name: isinstance(default, tuple) for name, default in zip(Features.__struct_fields__, Features.__struct_defaults__, strict=True)
