@@ -14,6 +14,9 @@ _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
 _BARE_ID = re.compile(r"[^<>\s,;]+")
 _LONGEST_BARE_ID = 1_800
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\ufffd]{1,254}(?:@[^\s@<>\x00-\x1f\ufffd]{1,254})+")
+_PLAIN_NAME = re.compile(r'(?:^|(?<=,))([^",<>()\\]++)(?=<[^<>]*>)')
+_SPECIAL = re.compile(r"[@:;\[\]]")
+"""What a display name may have in quotes only (RFC 5322, 3.2.3), beside dots and what ends it."""
 _DELIVERY_AGENTS = ("mailer-daemon", "postmaster", "mail-daemon")
 _NOBODY = "<>"
 """The sender of what must not be answered (RFC 5321, 4.5.5)."""
@@ -53,12 +56,17 @@ def _values(fields: Fields, name: str) -> list[str]:
 def addresses(fields: Fields, name: str) -> list[Address]:
     """Return who stands in all fields of a name; entries without a usable address are left out."""
     try:
-        pairs = getaddresses(_values(fields, name))
+        pairs = getaddresses(_PLAIN_NAME.sub(_quoted, value) for value in _values(fields, name))
     except (RecursionError, ValueError, IndexError):
         # Thousands of nested comments: nothing that a person has written.
         return []
     people = ((decode_words(display).strip(), address) for display, address in pairs if _ADDRESS.fullmatch(address))
-    return [Address(name if name not in ("", address) else None, address) for name, address in people]
+    return [Address(name if name.strip("'") not in ("", address) else None, address) for name, address in people]
+
+
+def _quoted(name: re.Match[str]) -> str:
+    """Quote a display name that would be read as an address, or as a group of them."""
+    return f'"{name[1].strip()}" ' if _SPECIAL.search(name[1]) else name[0]
 
 
 def author(fields: Fields) -> Address | None:
@@ -69,7 +77,9 @@ def author(fields: Fields) -> Address | None:
     if _NOBODY in written or _has_no_return_path(fields) or written.casefold() in _DELIVERY_AGENTS:
         name = written.replace(_NOBODY, "").strip(' "')
         return Address(name or None, "MAILER-DAEMON")
-    return next((each for name in ("Sender", "Return-Path") for each in addresses(fields, name)), None)
+    last = Address(None, written.rpartition(" ")[2])
+    others = [each for name in ("Sender", "Return-Path") for each in addresses(fields, name)]
+    return next((each for each in (last, *others) if _ADDRESS.fullmatch(each.address)), None)
 
 
 def message_ids(fields: Fields, name: str) -> list[str]:

@@ -110,8 +110,22 @@ def test_who_sent_a_mail_from_nobody_wrote_it(fields: bytes, address: str) -> No
     assert record["from"]["address"] == record["customer"]["address"] == address
 
 
-def test_an_address_is_no_name() -> None:
-    assert read(b'From: "ana@mail.example" <ana@mail.example>\n\n')["from"] == {"name": None, "address": "ana@mail.example"}
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (b"eve@x.example <ana@mail.example>", "eve@x.example"),
+        (b"Ana @ Home <ana@mail.example>", "Ana @ Home"),
+        (b"[Shop] Ana <ana@mail.example>", "[Shop] Ana"),
+        (b"Order: Ana <ana@mail.example>", "Order: Ana"),
+        (b"Friends: ana@mail.example, bea@mail.example;", None),
+        (b'"ana@mail.example" <ana@mail.example>', None),
+        (b"'ana@mail.example' <ana@mail.example>", None),
+        (b"Ana ana@mail.example", None),
+        (b"ana@mail.example>", None),
+    ],
+)
+def test_the_address_in_angle_brackets_is_the_senders_and_another_is_at_most_a_name(written: bytes, name: str | None) -> None:
+    assert read(b"From: " + written + b"\n\n")["from"] == {"name": name, "address": "ana@mail.example"}
 
 
 @pytest.mark.parametrize(
