@@ -263,6 +263,8 @@ def test_without_a_key_no_refresh_token_is_used(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("THREADLINE_SECRET_KEY", key)
     with open_connector(source, database=url) as connector:
         assert isinstance(connector.tokens, SharedTokens)
+    with open_connector(source) as connector, pytest.raises(ConfigError, match="logs in with a refresh token"):
+        connector.check()
 
 
 @settings(max_examples=12, deadline=None)

@@ -130,7 +130,7 @@ def reading(report: Callable[[str], None]) -> Progress:
 def _trouble(config: Config, source: str) -> ConnectorError | None:
     """Say what keeps the whole source from working: its address or credentials."""
     try:
-        with open_connector(config.sources[source]) as connector:
+        with open_connector(config.sources[source], database=config.database) as connector:
             connector.check()
     except ConnectorError as error:
         return error

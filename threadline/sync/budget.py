@@ -84,6 +84,8 @@ class SharedBudget(Budget):
 
     def tell(self, name: str, left: Left) -> None:
         """See `Budget`."""
+        if name not in self._allowances:
+            return
         stock, allowance = self._stocks[name], self._allowances[name]
         # Some vendors say only what is left: then there were so many at least, and the call that told.
         stock.heard, stock.is_whole = (left, True) if left.of else (left._replace(of=left.calls + 1), False)

@@ -22,7 +22,8 @@ def open_connector(
 ) -> Generator[Connector[Any]]:
     """Make a source's connector, and close it afterwards. The environment's credentials win over those given.
 
-    With the address of a store its calls are counted there, together with those of every other process.
+    With the address of a store its calls are counted there, and its refresh tokens kept, together with those of every other process;
+    without, none is used.
     """
     kind = connector_class(source.connector)
     fields = credential_fields(kind)
@@ -32,8 +33,7 @@ def open_connector(
     except ValidationError as error:
         raise _problem(source, error, fields) from None
     connector = kind(settings)
-    if database is not None:
-        connector.tokens = _kept_tokens(source, database)
+    connector.tokens = _tokens(source, database)
     with closing(connector), _counted(connector, source, database):
         yield connector
 
@@ -68,12 +68,12 @@ def _counted(connector: Connector[Any], source: Source, database: str | None) ->
         yield
 
 
-def _kept_tokens(source: Source, database: str) -> Tokens:
+def _tokens(source: Source, database: str | None) -> Tokens:
     from threadline.sync.tokens import KEY, SharedTokens, UnkeptTokens
 
     holder = f"source {source.name}"
     key = os.environ.get(KEY)
-    return SharedTokens(database, holder, key) if key else UnkeptTokens(holder)
+    return SharedTokens(database, holder, key) if key and database else UnkeptTokens(holder)
 
 
 def _allowances(connector: Connector[Any], source: Source) -> list[Allowance]:

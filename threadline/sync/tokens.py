@@ -28,8 +28,6 @@ _PATIENCE = 120.0
 """Seconds: longer than a token endpoint may take."""
 _PAUSE = 0.1
 _KEEP_ATTEMPTS = 5
-_FORGOTTEN = timedelta(days=180)
-"""What a token became that nobody has asked for so long is removed."""
 
 
 class UnkeptTokens(Tokens):
@@ -133,7 +131,6 @@ class SharedTokens(Tokens):
             transaction.insert(schema.TOKENS, [(token, self._holder, 0, None, None, None, now)])
             # The first of several that were not answered is the one whose answer may be lost.
             transaction.execute("UPDATE tokens SET asked_at = coalesce(asked_at, ?) WHERE token = ?", [now, token])
-            transaction.execute("DELETE FROM tokens WHERE changed_at < ? AND token <> ?", [now - _FORGOTTEN, token])
 
     def _keep(self, token: bytes, generation: int, grant: Grant) -> Grant:
         """Write down what came; the vendor takes the old token no more, so a connection that broke meanwhile is opened again."""
