@@ -28,6 +28,10 @@ from threadline.sdk.oauth import Tokens
 from threadline.sdk.yamlfile import is_mapping
 
 
+ACCEPT = "application/json, */*;q=0.1"
+"""JSON under any name: some APIs know theirs only as application/vnd.api+json or geo+json, and refuse who asks for JSON alone."""
+
+
 class _ExpiredError(Exception):
     """The API does not accept a token that has not run out yet."""
 
@@ -49,7 +53,7 @@ class Client:
         self._variables = {key: each.default for key, each in api.variables.items()} | dict(variables)
         address = base_url or fill_path(api.base_url or "", self._variables)
         self._auth = make_auth(api, name, address, secrets, tokens)
-        self._http = Http(name, address, auth=self._auth, headers={"Accept": "application/json", **self._headers(api.headers, {})})
+        self._http = Http(name, address, auth=self._auth, headers={"Accept": ACCEPT, **self._headers(api.headers, {})})
         metered(self._http.session, budget)
         self._told: tuple[datetime, float] | None = None
         self._judgement = Judgement(name, api.errors)

@@ -14,7 +14,8 @@ from tests.cli.company import Shell
 Parameters = dict[str, str]
 Dialect = Callable[[Parameters], tuple[Any, dict[str, str]]]
 PEOPLE = [
-    {"id": number, "name": f"Ana Lima {number}", "email": f"ana{number}@example.org", "updated_at": "2026"} for number in range(1, 61)
+    {"id": number, "name": f"Ana Lima {number}", "email": f"ana{number}@example.org", "updated_at": "2026-01-02T03:04:05Z"}
+    for number in range(1, 61)
 ]
 
 
@@ -97,7 +98,7 @@ def serve() -> Iterator[Callable[[Dialect], str]]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             given = dict(parse_qsl(parts.query))
-            allowed = self.headers.get("X-Key", given.pop("api_key", None)) == "k3y" or parts.path == "/people"
+            allowed = self.headers.get("X-Key", given.pop("api_key", None)) in ("k3y", "Key k3y") or parts.path == "/people"
             body, headers = dialect[0](given) if allowed else ({"error": "who are you?"}, {})
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(200 if allowed else 401)
@@ -153,7 +154,7 @@ def test_what_is_seen_of_a_list_reads_all_of_it(shell: Shell, serve, dialect: Di
     assert "ana7@example.org" in shell.run(*settings, "timeline", "ana7@example.org").out
 
 
-@pytest.mark.parametrize("auth", ["header:X-Key", "query:api_key"])
+@pytest.mark.parametrize("auth", ["header:X-Key", "header:X-Key:Key", "query:api_key"])
 def test_credentials_come_from_where_the_source_has_them(shell: Shell, serve, auth: str) -> None:
     url = f"{serve(linked)}/private?api_key=k3y" if auth.startswith("query") else f"{serve(linked)}/private"
     ran = shell.run("new", "connector", "acme", "--url", url, "--auth", auth)
@@ -175,7 +176,7 @@ def test_what_cannot_be_seen_is_said_and_nothing_is_written(shell: Shell, serve)
         (f"{base}/people", [], "people: the answer has no array of objects"),
         (f"{base}/private", [], "answered 401 to GET /private: the credentials were refused"),
         ("desk.example.com/people", [], "--url: the address of a list, such as https://desk.example.com/api/people"),
-        (f"{base}/people", ["--auth", "digest"], "--auth 'digest': say none, basic, bearer, header:NAME or query:NAME"),
+        (f"{base}/people", ["--auth", "digest"], "--auth 'digest': say none, basic, bearer, query:NAME, header:NAME or header:NAME:PREFIX"),
     ):
         ran = shell.run("new", "connector", "acme", "--url", url, *options)
         assert ran.code == 3
@@ -192,3 +193,25 @@ def test_no_record_gets_into_what_is_written(shell: Shell, serve) -> None:
     assert "Ana" not in text
     assert "example.org" not in text
     assert "updated_at seems to move with changes" in text
+
+
+def filtered(given: Parameters) -> tuple[Any, dict[str, str]]:
+    rows = [
+        {"id": number, "subject": f"Order {number}", "created": "2026-01-01", "modified": f"2026-01-{number:02}"} for number in range(1, 9)
+    ]
+    return {"rows": [row for row in rows if str(row["modified"]) >= given.get("modified_after", "")]}, {}
+
+
+def test_a_parameter_that_bounds_the_time_of_change_is_named(shell: Shell, serve) -> None:
+    assert shell.run("new", "connector", "acme", "--url", f"{serve(filtered)}/people").code == 0
+    written = (shell.folder / "acme/apis/acme.yaml").read_text()
+    assert "# The API takes modified_after for a bound. If that is one of modified, only what changed need be read:" in written
+    assert 'parameters: {modified_after: "{after}"}' in written
+    assert 'cursor: {kind: window, by: modified, format: "%Y-%m-%d"}' in written
+
+
+def test_records_with_a_subject_become_cases(shell: Shell, serve) -> None:
+    assert shell.run("new", "connector", "acme", "--url", f"{serve(filtered)}/people").code == 0
+    assert "target: case" in (shell.folder / "acme/mappings/rest/acme/people.yaml").read_text()
+    (told,) = shell.run("--config", str(shell.folder / "acme/threadline.yaml"), "pull", "acme", "--json").json["pulled"]
+    assert (told["new"], told["dead"]) == (8, 0)

@@ -9,17 +9,20 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from threadline.cli.survey import Answer, Ask, Survey, survey, yaml_text
+from threadline.cli.survey_records import leaves_of
 from threadline.sdk.errors import ConfigError
-from threadline.sdk.yamlfile import is_mapping
 
 if TYPE_CHECKING:
     from threadline.sdk.http import Http
 
-_AUTH = re.compile(r"none|basic|bearer|(?:header|query):[A-Za-z0-9_.-]+")
+_AUTH = re.compile(r"none|basic|bearer|query:[A-Za-z0-9_.-]+|header:[A-Za-z0-9-]+(:[A-Za-z0-9-]+)?")
 _EMAIL = re.compile(r"e-?_?mail", re.IGNORECASE)
 _PHONE = re.compile(r"phone|mobile|^tel$", re.IGNORECASE)
 _NAMES = ("name", "full_name", "fullname", "display_name", "displayname", "formatted_name", "real_name", "realname")
-_CHANGED = re.compile(r"updated|modified|changed|last_?activity", re.IGNORECASE)
+_INNER = ("", "attributes", "properties", "fields", "profile", "doc", "data")
+"""Objects of a record that hold what it says of itself, and not of another one."""
+_TITLES = ("subject", "title", "summary")
+_CREATED = re.compile(r"^creat", re.IGNORECASE)
 
 
 _SETTINGS = """\
@@ -44,7 +47,9 @@ class Address(NamedTuple):
 def described(name: str, url: str, auth: str) -> Mapping[str, str]:
     """Look at a list and return the files that differ from those of the made-up API, by name; ConfigError where no list is found."""
     if not _AUTH.fullmatch(auth):
-        raise ConfigError(f"--auth {auth!r}: say none, basic, bearer, header:NAME or query:NAME")
+        raise ConfigError(
+            f"--auth {auth!r}: say none, basic, bearer, query:NAME, header:NAME or header:NAME:PREFIX, such as header:Authorization:Token"
+        )
     place = _address(url, auth)
     seen = survey(_asking(name, place, auth))
     if seen is None:
@@ -76,9 +81,8 @@ def _asking(name: str, place: Address, auth: str) -> Ask:
     from threadline.sdk.errors import ConnectorError
     from threadline.sdk.http import Http, retrying
 
-    kind, _, called = auth.partition(":")
-    headers, parameters, basic = _credentials(name, kind, called)
-    http = Http(name, place.base_url, auth=basic, headers={"Accept": "application/json", **headers})
+    headers, parameters, basic = _credentials(name, auth)
+    http = Http(name, place.base_url, auth=basic, headers={"Accept": "application/json, */*;q=0.1", **headers})
     first = True
 
     def ask(given: Mapping[str, str]) -> Answer | None:
@@ -104,8 +108,9 @@ def _answer(http: "Http", place: Address, query: Mapping[str, str]) -> Answer:
         raise ConfigError(f"{http.system} does not answer {place.path} in JSON; take the address of a list in its API") from None
 
 
-def _credentials(name: str, kind: str, called: str) -> tuple[Mapping[str, str], Mapping[str, str], Any]:
+def _credentials(name: str, auth: str) -> tuple[Mapping[str, str], Mapping[str, str], Any]:
     """Return headers, parameters and HTTP Basic, from the variables that the connector will read."""
+    kind, called, prefix = _parts(auth)
 
     def given(field: str) -> str:
         variable = f"THREADLINE_{name}_{field}".upper()
@@ -119,22 +124,30 @@ def _credentials(name: str, kind: str, called: str) -> tuple[Mapping[str, str], 
         case "bearer":
             return {"Authorization": f"Bearer {given('token')}"}, {}, None
         case "header":
-            return {called: given("token")}, {}, None
+            return {called: prefix + given("token")}, {}, None
         case "query":
             return {}, {called: given("token")}, None
         case _:
             return {}, {}, None
 
 
+def _parts(auth: str) -> tuple[str, str, str]:
+    """Return the kind, and the name and the prefix where it has them."""
+    kind, _, rest = auth.partition(":")
+    called, _, prefix = rest.partition(":")
+    return kind, called, f"{prefix} " if prefix else ""
+
+
 # The API file
 
 
 def _api(name: str, place: Address, seen: Survey, auth: str) -> str:
-    kind, _, called = auth.partition(":")
+    kind, called, prefix = _parts(auth)
+    sent = "".join(f", {word}: {yaml_text(text)}" for word, text in (("name", called), ("prefix", prefix)) if text)
     lines = [
         f"# What a look at one list of {name} showed. Each key is told in the documentation of the rest connector.",
         f"base_url: {place.base_url}",
-        *([f"auth: {{kind: {kind}{f', name: {called}' if called else ''}}}"] if kind != "none" else []),
+        *([f"auth: {{kind: {kind}{sent}}}"] if kind != "none" else []),
         "",
         "streams:",
         f"  {place.stream}:",
@@ -160,47 +173,46 @@ def _api(name: str, place: Address, seen: Survey, auth: str) -> str:
 
 
 def _hints(seen: Survey) -> Iterator[str]:
-    changed = [path for path, value in _leaves(seen.records[0]) if _CHANGED.search(path) and isinstance(value, str | int)]
-    if changed:
-        yield f"    # {changed[0]} seems to move with changes. If the API can be asked for what changed since, only that need be read:"
-        yield '    #   parameters: {changed_since: "{after}"}    # as the API calls it'
-        yield f"    #   cursor: {{kind: window, by: {changed[0]}}}"
+    if not seen.changed:
+        return
+    by, form = seen.changed.field, "" if seen.changed.form == "rfc3339" else f", format: {yaml_text(seen.changed.form)}"
+    if seen.since:
+        yield f"    # The API takes {seen.since} for a bound. If that is one of {by}, only what changed need be read:"
+    else:
+        yield f"    # {by} seems to move with changes. If the API can be asked for what changed since, say how it calls that:"
+    yield f'    #   parameters: {{{yaml_text(seen.since or "changed_since")}: "{{after}}"}}'
+    yield f"    #   cursor: {{kind: window, by: {by}{form}}}"
 
 
 # The mapping
 
 
 def _mapping(name: str, stream: str, seen: Survey) -> str:
-    leaves = list(_leaves(seen.records[0]))
-    found = {
-        "email": _first(leaves, lambda path, value: bool(_EMAIL.search(path)) and "@" in value),
-        "phone": _first(leaves, lambda path, value: bool(_PHONE.search(path.rpartition(".")[2])) and any(map(str.isdigit, value))),
-        "name": _first(leaves, lambda path, _: path.rpartition(".")[2].lower() in _NAMES),
-    }
-    lines = [
-        "# Who a record is about. What else it holds can be said in the language of mappings (docs/mapping.md).",
+    leaves = list(leaves_of(seen.records[0]))
+    email = _first(leaves, lambda path, value: bool(_EMAIL.search(path)) and "@" in value)
+    phone = _first(leaves, lambda path, value: bool(_PHONE.search(path.rpartition(".")[2])) and any(map(str.isdigit, value)))
+    title = _first(leaves, lambda path, _: path.lower() in _TITLES)
+    created = _first(leaves, lambda path, value: bool(_CREATED.search(path)) and value[:2].isdigit())
+    head = [
+        "# What a record becomes. What else it holds can be said in the language of mappings (docs/mapping.md).",
         f"source: rest.{stream}",
-        "target: party",
-        "version: 1",
-        "",
     ]
-    name_field = f"\n  formatted_name: {{from: {yaml_text(found['name'])}, optional: true}}" if found["name"] else " {}"
-    lines += [f"fields:{name_field}", ""]
+    if title and created and not email:
+        return "\n".join([*head, "target: case", "version: 1", "", *_case(title, created)]) + "\n"
+    called = _first(leaves, lambda path, _: path.rpartition(".")[2].lower() in _NAMES and path.rpartition(".")[0] in _INNER)
+    fields = [f"  formatted_name: {{from: {yaml_text(called)}, optional: true}}"] if called else []
+    lines = [*head, "target: party", "version: 1", "", "fields:" if fields else "fields: {}", *fields, ""]
     lines += ["identifiers:", f"  {name}_{stream}: {yaml_text(seen.key or 'id')}"]
-    lines += [f"  {kind}: {{from: {yaml_text(path)}, optional: true}}" for kind in ("email", "phone") if (path := found[kind])]
+    lines += [f"  {kind}: {{from: {yaml_text(path)}, optional: true}}" for kind, path in (("email", email), ("phone", phone)) if path]
     return "\n".join(lines) + "\n"
+
+
+def _case(title: str, created: str) -> Iterator[str]:
+    yield "fields:"
+    yield f"  name: {{from: {yaml_text(title)}, optional: true}}"
+    yield "  status: {default: in_progress}    # which state is which: {from: state, lookup: {new: acknowledged, done: resolved}}"
+    yield f"  creation_date: {yaml_text(created)}"
 
 
 def _first(leaves: Sequence[tuple[str, Any]], fits: Callable[[str, str], bool]) -> str | None:
     return next((path for path, value in leaves if isinstance(value, str) and fits(path, value)), None)
-
-
-def _leaves(value: Mapping[str, Any], above: str = "", depth: int = 2) -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        # A path of names joined by dots cannot say a name that has some.
-        if "." in name:
-            continue
-        if is_mapping(inner) and depth:
-            yield from _leaves(inner, f"{above}{name}.", depth - 1)
-        else:
-            yield f"{above}{name}", inner

@@ -203,7 +203,11 @@ def new_connector(
     ] = True,
     url: Annotated[str | None, typer.Option("--url", help="Look at this list of an API, and describe what it shows")] = None,
     auth: Annotated[
-        str, typer.Option("--auth", help="With --url: bearer, basic, header:NAME or query:NAME; credentials as the source will have them")
+        str,
+        typer.Option(
+            "--auth",
+            help="With --url: bearer, basic, query:NAME, header:NAME or header:NAME:PREFIX; credentials as the source will have them",
+        ),
     ] = "none",
     folder: Annotated[Path | None, typer.Option("--folder", help="Where; a folder of that name when left out")] = None,
     json: JSON = False,

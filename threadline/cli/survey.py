@@ -2,19 +2,27 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from threadline.cli.survey_records import Changed, Place, elements, find_changed, find_key, find_place, look_up
 from threadline.sdk.yamlfile import is_list, is_mapping
 
-KEYS = ("id", "_id", "uuid", "uid", "guid", "key", "number", "code", "slug", "username", "login", "name")
-WRAPPERS = {"node", "resource", "record", "item", "doc", "document", "object", "entity", "data"}
 SIZES = ("limit", "per_page", "page_size", "size", "pageSize", "perPage", "_limit", "_size", "page[size]", "count", "$top", "rows")
 OFFSETS = ("offset", "skip", "start", "_start", "startAt", "from", "page[offset]", "$skip")
 PAGES = ("page", "_page", "page[number]", "pageNumber", "p", "@page_index")
 CURSORS = ("cursor", "after", "page_token", "pageToken", "starting_after", "page[after]", "continuation", "since", "from")
+SINCE = ("updated_since", "modified_since", "changed_since", "since", "updated_after", "modified_after", "updated_from", "updatedSince")
+SINCE_ENDS = ("_gte", "__gte", "[gte]", "_min", "_after", "_from", "_since", ".gte")
+_FAR = (datetime(1971, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC))
+_TIMES = {
+    "rfc3339": [time.strftime("%Y-%m-%dT%H:%M:%SZ") for time in _FAR],
+    "unix": [str(int(time.timestamp())) for time in _FAR],
+    "unix_ms": [str(int(time.timestamp()) * 1000) for time in _FAR],
+}
 _LEADS_ON = re.compile(r"next|cursor|after|token|continu|bookmark|scroll|end|last", re.IGNORECASE)
 _TOTAL = re.compile(r"total|count|matched", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://|[/?]")
@@ -33,14 +41,6 @@ Ask = Callable[[Mapping[str, str]], Answer | None]
 """Asks for the list with parameters; None where the API refuses them."""
 
 
-class Place(Struct, frozen=True):
-    """Where the records of an answer are, in the words of an API file: `records`, `shape` and `each`."""
-
-    records: str | None = None
-    shape: str | None = None
-    each: str | None = None
-
-
 class Paging(Struct, frozen=True):
     """How further pages are reached, in the words of an API file."""
 
@@ -49,13 +49,18 @@ class Paging(Struct, frozen=True):
 
 
 class Survey(Struct, frozen=True):
-    """What was found: the records of the first answer, where they are, their key (and what lies deeper and is one), the pages."""
+    """What was found: the records of the first answer, where they are, their key (and what lies deeper and is one), the pages.
+
+    `since` is a parameter that takes a time for a bound.
+    """
 
     place: Place
     records: Sequence[Mapping[str, Any]]
     key: str | None
     add: Mapping[str, str]
     paging: Paging
+    changed: Changed | None = None
+    since: str | None = None
 
 
 def survey(ask: Ask) -> Survey | None:
@@ -66,109 +71,15 @@ def survey(ask: Ask) -> Survey | None:
         return None
     records = elements(first.body, place)
     key, add = find_key(records)
-    return Survey(place, records, key, add, _Pages(ask, place, add.get(key or "", key), first).find())
+    pages = _Pages(ask, place, add.get(key or "", key), first)
+    changed = find_changed(records)
+    return Survey(place, records, key, add, pages.find(), changed, pages.since(changed) if changed else None)
 
 
 def yaml_text(value: str) -> str:
     """Write a text so that YAML takes it for one, also among others in braces."""
     plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in ("null", "true", "false", "yes", "no", "on", "off")
     return value if plain else msgspec.json.encode(value).decode()
-
-
-# Where records are
-
-
-def find_place(body: Any) -> Place | None:
-    """Return where the most objects stand: in an array, in the rows of a table, or as the values of an object."""
-    lists = sorted(_lists(body), key=lambda found: (-len(found[1]), found[0].count(".")))
-    for path, found in lists:
-        if all(map(is_mapping, found)):
-            return Place(path or None, None, _wrapped(found))
-        if columns := _columns(body, path, found):
-            return Place(path or None, f"{{kind: table, columns: {columns}}}")
-    for path, value in _objects(body):
-        if len(value) > 1 and all(is_mapping(each) and len(each) > 1 for each in value.values()):
-            return Place(path or None, "{kind: keyed}")
-    return None
-
-
-def _lists(value: Any, path: str = "", depth: int = 3) -> Iterator[tuple[str, list[Any]]]:
-    if is_list(value) and value and all(is_mapping(each) or is_list(each) for each in value):
-        yield path, value
-    elif is_mapping(value) and depth:
-        for name, inner in value.items():
-            yield from _lists(inner, f"{path}.{name}" if path else name, depth - 1)
-
-
-def _objects(value: Any, path: str = "", depth: int = 2) -> Iterator[tuple[str, dict[str, Any]]]:
-    if is_mapping(value):
-        yield path, value
-        for name, inner in value.items() if depth else ():
-            yield from _objects(inner, f"{path}.{name}" if path else name, depth - 1)
-
-
-def _columns(body: Any, path: str, rows: list[Any]) -> str | None:
-    """Return where the names of a table's columns stand: beside it."""
-    above = look_up(body, path.rpartition(".")[0])
-    for name, value in above.items() if is_mapping(above) else ():
-        if is_list(value) and len(value) == len(rows[0]) and all(isinstance(each, str) for each in value):
-            return f"{path.rpartition('.')[0]}.{name}".lstrip(".")
-    return None
-
-
-def _wrapped(found: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the name under which each element holds the record itself: the only object in it, or one called as such objects are."""
-    inner = {name for each in found for name, value in each.items() if is_mapping(value)}
-    names = inner if len(inner) == 1 else inner & WRAPPERS
-    fit = [name for name in names if all(is_mapping(each.get(name)) and _identified(each[name]) for each in found)]
-    return fit[0] if fit and not any(_identified(each) for each in found) else None
-
-
-def _identified(record: Mapping[str, Any]) -> bool:
-    return any(name in record for name in KEYS[:5])
-
-
-def elements(body: Any, place: Place) -> list[Mapping[str, Any]]:
-    """Return the records that stand at a place, decoded."""
-    found = look_up(body, place.records or "")
-    if place.shape and "table" in place.shape:
-        names = look_up(body, place.shape.rpartition(" ")[2].rstrip("}"))
-        return [dict(zip(names, row, strict=False)) for row in found if is_list(row)] if is_list(found) and is_list(names) else []
-    if is_mapping(found):
-        return [{"id": name, **each} for name, each in found.items() if is_mapping(each)]
-    inner = [look_up(each, place.each or "") for each in found] if is_list(found) else []
-    return [each for each in inner if is_mapping(each)]
-
-
-def look_up(value: Any, path: str) -> Any:
-    """Return what stands at names joined by dots; a name that has dots itself is found at the top."""
-    if is_mapping(value) and path in value:
-        return value[path]
-    for name in path.split(".") if path else ():
-        value = value.get(name) if is_mapping(value) else None
-    return value
-
-
-def find_key(records: Sequence[Mapping[str, Any]]) -> tuple[str | None, Mapping[str, str]]:
-    """Return the field that tells the records apart, and where it stands if that is deeper inside."""
-    names = dict.fromkeys([*KEYS, *(name for record in records[:1] for name in record if name.lower().endswith("id"))])
-    for name in names:
-        if _tells_apart(records, name):
-            return name, {}
-    for above, value in records[0].items() if records else ():
-        for name in [*KEYS, *(name for name in value if name.lower().endswith("id"))] if is_mapping(value) else ():
-            if _tells_apart(records, f"{above}.{name}"):
-                return name, {name: f"{above}.{name}"}
-    return None, {}
-
-
-def _tells_apart(records: Sequence[Mapping[str, Any]], path: str) -> bool:
-    values = [look_up(record, path) for record in records]
-    plain = all(isinstance(value, str | int) and not isinstance(value, bool) and value != "" for value in values)
-    return bool(values) and plain and len(set(values)) == len(values)
-
-
-# How pages are reached
 
 
 class _Pages:
@@ -198,6 +109,16 @@ class _Pages:
         answer = self._ask(fewer)
         pages = _Pages(lambda given: self._ask({**fewer, **given}), self._place, self._key, answer) if answer else None
         return pages.way() if pages else None
+
+    def since(self, changed: Changed) -> str | None:
+        """Return the parameter that bounds the list by a time: nothing is later than one to come, everything than one long ago."""
+        times = _TIMES[changed.form] if changed.form in _TIMES else [time.strftime(changed.form) for time in _FAR]
+        name = changed.field.rpartition(".")[2]
+        for parameter in (*SINCE, *(f"{name}{end}" for end in SINCE_ENDS)):
+            later = self._ask({parameter: times[1]})
+            if later and not self._ids_of(later) and self._asked(**{parameter: times[0]}) == self._ids:
+                return parameter
+        return None
 
     def _ids_of(self, answer: Answer | None) -> list[Any]:
         records = elements(answer.body, self._place) if answer else []
