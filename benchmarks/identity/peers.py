@@ -5,6 +5,7 @@ Their columns are the values as they come, in small letters: what more is made o
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from threadline.identity.matching.person import Address, Person
@@ -12,6 +13,8 @@ from threadline.identity.matching.person import Address, Person
 THRESHOLD = 0.95
 COLUMNS = ("given", "family", "birth", "street", "house", "city", "post_code", "phone", "email")
 _RULES = (("given", "family"), ("family", "birth"), ("given", "birth"), ("post_code", "family"), ("email",), ("phone",))
+_RULES_OF_FEW = (("given",), ("family",), ("birth",), ("post_code",), ("email",), ("phone",))
+_FEW = 50_000
 _TRAINED_ON = (("birth",), ("given", "family"), ("email",))
 
 
@@ -32,11 +35,12 @@ def splink_alone(people: Sequence[Person]) -> list[int]:
     """Cluster by connected components over a threshold of .95, trained by random sampling and EM."""
     import pyarrow as pa
     import splink
+    from splink.internals.exceptions import EMTrainingException
 
     logging.disable(logging.CRITICAL)
     rows = [plain_row(person) for person in people]
     present = [name for name in COLUMNS if sum(row[name] is not None for row in rows) > len(rows) / 50]
-    rules = [rule for rule in _RULES if set(rule) <= set(present)]
+    rules = [rule for rule in (_RULES if len(rows) > _FEW else _RULES_OF_FEW) if set(rule) <= set(present)]
     table = pa.table({"unique_id": range(len(rows)), **{name: [row[name] for row in rows] for name in present}})
     api = splink.DuckDBAPI()
     settings = splink.SettingsCreator(
@@ -45,10 +49,13 @@ def splink_alone(people: Sequence[Person]) -> list[int]:
         blocking_rules_to_generate_predictions=[splink.block_on(*rule) for rule in rules],
     )
     linker = splink.Linker(api.register(table), settings, log_level=None)
-    linker.training.estimate_probability_two_random_records_match([splink.block_on(*rules[0], *rules[1][1:])], recall=0.7)
+    whole = [tuple(row[name] for name in ("given", "family", "birth")) for row in rows]
+    if len(set(whole)) < len(whole):  # where no two records are equal in all three its own default stays
+        linker.training.estimate_probability_two_random_records_match([splink.block_on("given", "family", "birth")], recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     for rule in (rule for rule in _TRAINED_ON if set(rule) <= set(present)):
-        linker.training.estimate_parameters_using_expectation_maximisation(splink.block_on(*rule))
+        with suppress(ValueError, EMTrainingException):  # a small set may have no pair to learn from
+            linker.training.estimate_parameters_using_expectation_maximisation(splink.block_on(*rule))
     predicted = linker.inference.predict(threshold_match_probability=THRESHOLD)
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(predicted, threshold_match_probability=THRESHOLD)
     found: Mapping[int, int] = {row["unique_id"]: row["cluster_id"] for row in clusters.as_record_list()}
