@@ -15,8 +15,8 @@ _BARE_ID = re.compile(r"[^<>\s,;]+")
 _LONGEST_BARE_ID = 1_800
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\ufffd]{1,254}(?:@[^\s@<>\x00-\x1f\ufffd]{1,254})+")
 _PLAIN_NAME = re.compile(r'(?:^|(?<=,))([^",<>()\\]++)(?=<[^<>]*>)')
-_SPECIAL = re.compile(r"[@:;\[\]]")
-"""What a display name may have in quotes only (RFC 5322, 3.2.3), beside dots and what ends it."""
+_SPECIAL = re.compile(r"[@\[\]]")
+"""What makes an address of a display name that has no quotes around it (RFC 5322, 3.2.3)."""
 _DELIVERY_AGENTS = ("mailer-daemon", "postmaster", "mail-daemon")
 _NOBODY = "<>"
 """The sender of what must not be answered (RFC 5321, 4.5.5)."""
@@ -65,7 +65,7 @@ def addresses(fields: Fields, name: str) -> list[Address]:
 
 
 def _quoted(name: re.Match[str]) -> str:
-    """Quote a display name that would be read as an address, or as a group of them."""
+    """Quote a display name that would be read as an address."""
     return f'"{name[1].strip()}" ' if _SPECIAL.search(name[1]) else name[0]
 
 

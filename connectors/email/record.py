@@ -90,7 +90,7 @@ def to_record(mail: Stored, settings: EmailSettings, files: list[bytes] | None =
         text_field(fields, "Subject"),
         _content(parsed, files if files is not None else []),
     )
-    answers = bool(identity["in_reply_to"] or identity["references"])
+    answers = not report and bool(identity["in_reply_to"] or identity["references"])
     return {
         "mailbox": mail.mailbox,
         "uidvalidity": mail.uidvalidity,
