@@ -105,8 +105,8 @@ def test_databases_reach_nothing_outside() -> None:
         assert SERVICES[name]["networks"] == ["data"]
 
 
-def test_only_workers_are_given_the_credentials_of_sources() -> None:
-    assert [name for name, service in SERVICES.items() if "env_file" in service] == ["worker"]
+def test_only_who_listens_and_who_reads_is_given_the_credentials_of_sources() -> None:
+    assert [name for name, service in SERVICES.items() if "env_file" in service] == ["triggerer", "worker"]
 
 
 def test_tasks_start_after_the_api_server_answers() -> None:
