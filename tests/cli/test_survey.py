@@ -142,7 +142,14 @@ DIALECTS = {
 }
 
 
-@pytest.mark.parametrize(("dialect", "paging"), DIALECTS.items(), ids=lambda given: getattr(given, "__name__", ""))
+QUICK = (continued, skipped, paged_as_it_likes, wrapped)
+CASES = [
+    pytest.param(dialect, paging, id=dialect.__name__, marks=[] if dialect in QUICK else [pytest.mark.slow])
+    for dialect, paging in DIALECTS.items()
+]
+
+
+@pytest.mark.parametrize(("dialect", "paging"), CASES)
 def test_what_is_seen_of_a_list_reads_all_of_it(shell: Shell, serve, dialect: Dialect, paging: str | None) -> None:
     ran = shell.run("new", "connector", "acme", "--url", f"{serve(dialect)}/people")
     assert (ran.code, ran.err) == (0, ""), ran.err
@@ -215,3 +222,16 @@ def test_records_with_a_subject_become_cases(shell: Shell, serve) -> None:
     assert "target: case" in (shell.folder / "acme/mappings/rest/acme/people.yaml").read_text()
     (told,) = shell.run("--config", str(shell.folder / "acme/threadline.yaml"), "pull", "acme", "--json").json["pulled"]
     assert (told["new"], told["dead"]) == (8, 0)
+
+
+def test_several_lists_are_streams_of_one_source(shell: Shell, serve) -> None:
+    base = serve(linked)
+    lists = ["--url", f"{base}/people", "--url", f"{base}/v2/staff/list.json?active=1"]
+    ran = shell.run("new", "connector", "acme", "--auth", "query:api_key", *lists)
+    assert ran.message == "--auth query: set THREADLINE_ACME_TOKEN, which the source will read too"
+    shell.monkeypatch.setenv("THREADLINE_ACME_TOKEN", "k3y")
+    assert shell.run("new", "connector", "acme", "--auth", "query:api_key", *lists).code == 0
+    told = shell.run("--config", str(shell.folder / "acme/threadline.yaml"), "pull", "acme", "--json").json["pulled"]
+    assert {each["stream"]: each["new"] for each in told} == {"people": len(PEOPLE), "v2_staff_list": len(PEOPLE)}
+    ran = shell.run("new", "connector", "other", *lists, "--url", "https://elsewhere.example.com/people")
+    assert ran.message == "--url: lists of several hosts are several sources, each with an API file of its own"

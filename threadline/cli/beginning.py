@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -47,14 +47,14 @@ def new_connector(name: str, folder: Path | None, *, rest: bool, json: bool) -> 
     _tell(target, made, "a connector, its stand-in, mappings and tests", "pytest -m 'not slow'; README.md says how to go on", json=json)
 
 
-def new_from_url(name: str, folder: Path | None, url: str, auth: str, *, json: bool) -> None:
-    """Write a project for an API that is there, after a look at one of its lists; ConfigError also where that shows none."""
+def new_from_urls(name: str, folder: Path | None, urls: Sequence[str], auth: str, *, json: bool) -> None:
+    """Write a project for an API that is there, after a look at some of its lists; ConfigError also where one is none."""
     from threadline.cli.described import described
 
     words = _words(name, rest=True)
     target = folder or Path(name)
     _require_nothing(target)
-    made = {**_made(_URL, words), **described(name, url, auth)}
+    made = {**_made(_URL, words), **described(name, urls, auth)}
     _write(target, made)
     _tell(target, made, "what a look at the API showed", f"threadline check, then: threadline pull {name}", json=json)
 

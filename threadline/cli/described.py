@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from posixpath import commonpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from threadline.cli.survey import Answer, Ask, Survey, survey, yaml_text
+from threadline.cli.survey import Answer, Survey, survey, yaml_text
 from threadline.cli.survey_records import leaves_of
 from threadline.sdk.errors import ConfigError
 
@@ -38,66 +40,71 @@ sources:
 class Address(NamedTuple):
     """The address of a list, in the words of an API file."""
 
-    base_url: str
     path: str
     parameters: Mapping[str, str]
     stream: str
 
 
-def described(name: str, url: str, auth: str) -> Mapping[str, str]:
-    """Look at a list and return the files that differ from those of the made-up API, by name; ConfigError where no list is found."""
+def described(name: str, urls: Sequence[str], auth: str) -> Mapping[str, str]:
+    """Look at lists and return the files that say how they are read, by name; ConfigError where one is none."""
     if not _AUTH.fullmatch(auth):
         raise ConfigError(
             f"--auth {auth!r}: say none, basic, bearer, query:NAME, header:NAME or header:NAME:PREFIX, such as header:Authorization:Token"
         )
-    place = _address(url, auth)
-    seen = survey(_asking(name, place, auth))
-    if seen is None:
-        raise ConfigError(
-            f"{place.path}: the answer has no array of objects; describe it by hand, see `shape` in the README of the rest connector"
-        )
+    base, places = _addresses(urls, auth)
+    seen = [(place, _looked(name, base, place, auth)) for place in places]
     return {
-        f"apis/{name}.yaml": _api(name, place, seen, auth),
-        f"mappings/rest/{name}/{place.stream}.yaml": _mapping(name, place.stream, seen),
+        f"apis/{name}.yaml": "\n".join([*_head(name, base, auth), *chain(*(_stream(place, each) for place, each in seen))]) + "\n",
+        **{f"mappings/rest/{name}/{place.stream}.yaml": _mapping(name, place.stream, each) for place, each in seen},
         "threadline.yaml": _SETTINGS.replace("NAME", name),
     }
 
 
-def _address(url: str, auth: str) -> Address:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+def _addresses(urls: Sequence[str], auth: str) -> tuple[str, Sequence[Address]]:
+    """Return the address that all of them begin with, and what each has besides."""
+    split = [urlsplit(url) for url in urls]
+    if any(parts.scheme not in ("http", "https") or not parts.hostname or parts.username for parts in split):
         raise ConfigError("--url: the address of a list, such as https://desk.example.com/api/people; credentials do not stand in it")
-    above, _, last = parts.path.rstrip("/").rpartition("/")
-    parameters = dict(parse_qsl(parts.query))
+    if len({(parts.scheme, parts.netloc) for parts in split}) > 1:
+        raise ConfigError("--url: lists of several hosts are several sources, each with an API file of its own")
+    above = commonpath([parts.path.rstrip("/").rpartition("/")[0] or "/" for parts in split]).rstrip("/")
+    base = f"{split[0].scheme}://{split[0].netloc}{above}"
+    return base, [_address(parts.path.removeprefix(above).removeprefix("/"), parts.query, auth) for parts in split]
+
+
+def _address(path: str, query: str, auth: str) -> Address:
+    parameters = dict(parse_qsl(query))
     if auth.startswith("query:"):
         parameters.pop(auth.partition(":")[2], None)
-    stream = re.sub(r"[^a-z0-9]+", "_", last.partition(".")[0].lower()).strip("_")
-    slash = "/" if parts.path.endswith("/") and last else ""
-    return Address(f"{parts.scheme}://{parts.netloc}{above}", f"{last}{slash}", parameters, stream if stream[:1].isalpha() else "records")
+    *above, last = path.rstrip("/").split("/")
+    stream = re.sub(r"[^a-z0-9]+", "_", "/".join([*above, last.partition(".")[0]]).lower()).strip("_")
+    return Address(path, parameters, stream if stream[:1].isalpha() else "records")
 
 
-def _asking(name: str, place: Address, auth: str) -> Ask:
-    """Return what makes the calls: the first one says what is wrong, of the others a refusal is an answer."""
+def _looked(name: str, base: str, place: Address, auth: str) -> Survey:
+    """Look at one list: what is wrong with the first call is said, of the others a refusal is an answer."""
     from threadline.sdk.errors import ConnectorError
     from threadline.sdk.http import Http, retrying
 
     headers, parameters, basic = _credentials(name, auth)
-    http = Http(name, place.base_url, auth=basic, headers={"Accept": "application/json, */*;q=0.1", **headers})
-    first = True
+    http = Http(name, base, auth=basic, headers={"Accept": "application/json, */*;q=0.1", **headers})
 
     def ask(given: Mapping[str, str]) -> Answer | None:
-        nonlocal first
-        query = {**place.parameters, **given, **parameters}
         try:
-            return retrying(lambda: _answer(http, place, query)) if first else _answer(http, place, query)
+            return _answer(http, place, {**place.parameters, **given, **parameters})
         except ConnectorError:
-            if first:
-                raise
             return None
-        finally:
-            first = False
 
-    return ask
+    try:
+        first = retrying(lambda: _answer(http, place, {**place.parameters, **parameters}))
+        seen = survey(first, ask)
+    finally:
+        http.close()
+    if seen is None:
+        raise ConfigError(
+            f"{place.path}: the answer has no array of objects; describe it by hand, see `shape` in the README of the rest connector"
+        )
+    return seen
 
 
 def _answer(http: "Http", place: Address, query: Mapping[str, str]) -> Answer:
@@ -141,35 +148,34 @@ def _parts(auth: str) -> tuple[str, str, str]:
 # The API file
 
 
-def _api(name: str, place: Address, seen: Survey, auth: str) -> str:
+def _head(name: str, base: str, auth: str) -> Iterator[str]:
     kind, called, prefix = _parts(auth)
     sent = "".join(f", {word}: {yaml_text(text)}" for word, text in (("name", called), ("prefix", prefix)) if text)
-    lines = [
-        f"# What a look at one list of {name} showed. Each key is told in the documentation of the rest connector.",
-        f"base_url: {place.base_url}",
-        *([f"auth: {{kind: {kind}{sent}}}"] if kind != "none" else []),
-        "",
-        "streams:",
-        f"  {place.stream}:",
-        f"    path: {yaml_text(place.path)}",
-    ]
-    parameters = {**place.parameters, **seen.paging.parameters}
-    if parameters:
-        lines.append(f"    parameters: {{{', '.join(f'{yaml_text(key)}: {yaml_text(value)}' for key, value in parameters.items())}}}")
-    lines += [f"    records: {yaml_text(seen.place.records)}"] if seen.place.records else []
-    lines += [f"    shape: {seen.place.shape}"] if seen.place.shape else []
-    lines += [f"    each: {yaml_text(seen.place.each)}"] if seen.place.each else []
-    if seen.add:
-        lines.append(f"    add: {{{', '.join(f'{yaml_text(key)}: {yaml_text(path)}' for key, path in seen.add.items())}}}")
-    lines.append(
-        f"    key: {yaml_text(seen.key)}" if seen.key else "    key: id    # no field was seen that tells the records apart: name it"
-    )
-    lines.append(
-        f"    paging: {seen.paging.paging}"
-        if seen.paging.paging
-        else "    # All came in one answer; where a longer list has pages: paging."
-    )
-    return "\n".join([*lines, *_hints(seen)]) + "\n"
+    yield f"# What a look at {name} showed. Each key is told in the documentation of the rest connector."
+    yield f"base_url: {base}"
+    if kind != "none":
+        yield f"auth: {{kind: {kind}{sent}}}"
+    yield "\nstreams:"
+
+
+def _stream(place: Address, seen: Survey) -> Iterator[str]:
+    yield f"  {place.stream}:"
+    yield f"    path: {yaml_text(place.path)}"
+    for word, texts in (("parameters", {**place.parameters, **seen.paging.parameters}), ("add", seen.add)):
+        if texts:
+            yield f"    {word}: {{{', '.join(f'{yaml_text(key)}: {yaml_text(value)}' for key, value in texts.items())}}}"
+    if seen.place.records:
+        yield f"    records: {yaml_text(seen.place.records)}"
+    if seen.place.shape:
+        yield f"    shape: {seen.place.shape}"
+    if seen.place.each:
+        yield f"    each: {yaml_text(seen.place.each)}"
+    yield f"    key: {yaml_text(seen.key)}" if seen.key else "    key: id    # no field was seen that tells the records apart: name it"
+    if seen.paging.paging:
+        yield f"    paging: {seen.paging.paging}"
+    else:
+        yield "    # All came in one answer; where a longer list has pages: paging."
+    yield from _hints(seen)
 
 
 def _hints(seen: Survey) -> Iterator[str]:

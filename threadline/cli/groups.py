@@ -201,7 +201,9 @@ def new_connector(
     rest: Annotated[
         bool, typer.Option("--rest/--python", help="Describe a JSON API in YAML, or write a package with a connector in Python")
     ] = True,
-    url: Annotated[str | None, typer.Option("--url", help="Look at this list of an API, and describe what it shows")] = None,
+    url: Annotated[
+        list[str] | None, typer.Option("--url", help="Look at this list of an API, and describe it; may be given several times")
+    ] = None,
     auth: Annotated[
         str,
         typer.Option(
@@ -216,11 +218,11 @@ def new_connector(
 
     Nothing is overwritten.
     """
-    from threadline.cli.beginning import new_connector, new_from_url
+    from threadline.cli.beginning import new_connector, new_from_urls
 
-    if url is None:
+    if not url:
         new_connector(name, folder, rest=rest, json=json)
     elif rest:
-        new_from_url(name, folder, url, auth, json=json)
+        new_from_urls(name, folder, url, auth, json=json)
     else:
         raise typer.BadParameter("an API is described in YAML, without --python", param_hint="--url")

@@ -63,11 +63,10 @@ class Survey(Struct, frozen=True):
     since: str | None = None
 
 
-def survey(ask: Ask) -> Survey | None:
-    """Look at a list; None where the answer has no records."""
-    first = ask({})
-    place = find_place(first.body) if first else None
-    if not first or not place:
+def survey(first: Answer, ask: Ask) -> Survey | None:
+    """Look at a list, whose answer without parameters is the first; None where that has no records."""
+    place = find_place(first.body)
+    if not place:
         return None
     records = elements(first.body, place)
     key, add = find_key(records)
