@@ -49,7 +49,9 @@ class SourceTrigger(BaseEventTrigger):
 
         try:
             connection = await BaseHook.aget_connection(self.source)
-            found = from_connection(load_config(only=self.source).source(self.source), connection)
+            # In a thread: the first time, connectors are imported.
+            config = await asyncio.to_thread(load_config, only=self.source)
+            found = from_connection(config.source(self.source), connection)
         except (AirflowNotFoundException, ConfigError):
             # The environment may have them; what else is wrong is said by whoever uses them.
             return {}

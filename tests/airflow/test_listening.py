@@ -95,6 +95,27 @@ def test_the_trigger_fires_when_it_begins_and_at_news(inbox: EmailSandbox, tmp_p
     assert asyncio.run(first_events()) == [{"source": "inbox"}, {"source": "inbox"}]
 
 
+def test_the_trigger_outlives_what_a_person_must_change(inbox: EmailSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from threadline_watch import SourceTrigger
+
+    monkeypatch.setattr("threadline.sync.listen.LONGEST_WAIT", 0.05)
+    monkeypatch.setenv("THREADLINE_CONFIG", write_config(tmp_path, inbox))
+    monkeypatch.setenv("THREADLINE_INBOX_USER", inbox.secrets["user"])
+    monkeypatch.setenv("THREADLINE_INBOX_PASSWORD", "canary-pw")
+
+    async def events() -> Any:
+        running = SourceTrigger("inbox").run()
+        first = asyncio.ensure_future(anext(running))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(first), 0.5)
+        monkeypatch.setenv("THREADLINE_INBOX_PASSWORD", inbox.secrets["password"])
+        found = (await asyncio.wait_for(first, 20)).payload
+        await running.aclose()
+        return found
+
+    assert asyncio.run(events()) == {"source": "inbox"}
+
+
 @pytest.mark.slow
 def test_new_mail_starts_the_dag(inbox: EmailSandbox, tmp_path: Path) -> None:
     connection = {"conn_type": "imap", "login": inbox.secrets["user"], "password": inbox.secrets["password"]}
