@@ -22,7 +22,7 @@ from threadline.api.app import create_app
 pytestmark = pytest.mark.slow
 SOURCES = {"mail", "helpdesk", "crm", "x", "shop"}
 STREAMS = {
-    *("mail.messages", "helpdesk.users", "helpdesk.tickets", "helpdesk.comments", "crm.contacts", "crm.cases"),
+    *("mail.messages", "helpdesk.users", "helpdesk.tickets", "helpdesk.comments", "helpdesk.status_changes", "crm.contacts", "crm.cases"),
     *("x.mentions", "x.direct_messages", "shop.customers", "shop.orders", "shop.order_lines"),
 }
 PATHS = [
