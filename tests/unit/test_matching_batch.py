@@ -146,3 +146,11 @@ def test_settings_for_spark_name_its_functions() -> None:
     text = str(settings(outcome().model.fields, outcome().model, dialect="spark"))
     assert all(function in text for function in SPARK.values())
     assert "list_has_any" not in text
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "spark"])
+def test_conditions_are_sql_of_their_dialect(dialect: str) -> None:
+    parse = pytest.importorskip("sqlglot").parse_one
+    for comparison in COMPARISONS:
+        for condition in (comparison.absent, *(level.condition for level in comparison.levels)):
+            assert parse(condition.written(dialect), read=dialect)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAIRS_EACH, LEAST_PAIRS = 20, 100_000
-"""Pairs looked at for each person on average, and in all, at most: the largest blocks are left out first, then pairs that share but one key."""
+"""Pairs looked at for each person on average, and in all, at most: the largest blocks go first, then pairs that share but one key."""
 _UNTRAINED = 0.5
 _COLUMNS = {
     name: isinstance(default, tuple) for name, default in zip(Features.__struct_fields__, Features.__struct_defaults__, strict=True)
