@@ -9,13 +9,16 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import requests
+from pydantic import SecretStr
 
+from connectors.x.login import PLACEHOLDER, UserToken
 from connectors.x.posts import Usage
 from connectors.x.session import VENDOR_HOST, XSession
 from connectors.x.settings import XSettings
 from threadline.sdk import JSON, ConfigError, RetryableError
 from threadline.sdk.budget import UNLIMITED, Budget
 from threadline.sdk.http import retrying, server_time
+from threadline.sdk.oauth import Tokens
 
 
 class Listing(NamedTuple):
@@ -34,11 +37,12 @@ class Account(NamedTuple):
 
 
 class XApi:
-    """X on behalf of one account, in OAuth 1.0a user context."""
+    """X on behalf of one account, in the user context of OAuth 2.0 where there is a refresh token, else of OAuth 1.0a."""
 
-    def __init__(self, settings: XSettings, budget: Budget = UNLIMITED) -> None:
+    def __init__(self, settings: XSettings, tokens: Tokens, budget: Budget = UNLIMITED) -> None:
         self._settings = settings
-        self._session = XSession(settings.base_url, budget)
+        self._signs = settings.refresh_token is None
+        self._session = XSession(settings.base_url, budget, None if self._signs else UserToken(settings, tokens))
 
     @cached_property
     def client(self) -> Any:
@@ -50,10 +54,11 @@ class XApi:
         keys = self._settings
         new_client: Any = tweepy.Client
         client = new_client(
-            consumer_key=keys.consumer_key.get_secret_value(),
-            consumer_secret=keys.consumer_secret.get_secret_value(),
-            access_token=keys.access_token.get_secret_value(),
-            access_token_secret=keys.access_token_secret.get_secret_value(),
+            bearer_token=PLACEHOLDER.removeprefix("Bearer "),
+            consumer_key=_said_in(keys.consumer_key),
+            consumer_secret=_said_in(keys.consumer_secret),
+            access_token=_said_in(keys.access_token),
+            access_token_secret=_said_in(keys.access_token_secret),
             return_type=requests.Response,
         )
         client.session.close()
@@ -67,7 +72,7 @@ class XApi:
 
     def who_am_i(self) -> Account:
         """Ask X once for the account."""
-        response = self.client.request("GET", "/2/users/me", user_auth=True)
+        response = self.client.request("GET", "/2/users/me", user_auth=self._signs)
         return Account(_said(response, "id"), _said(response, "username"))
 
     def page(self, path: str, params: Mapping[str, str]) -> Listing:
@@ -78,7 +83,7 @@ class XApi:
         return retrying(lambda: self._page(path, params))
 
     def _page(self, path: str, params: Mapping[str, str]) -> Listing:
-        response = self.client.request("GET", path, params=params, user_auth=True)
+        response = self.client.request("GET", path, params=params, user_auth=self._signs)
         body = _object(response)
         meta = body.get("meta")
         # An empty page has its meta, too; without it the list was not read, and its cursor must not move on.
@@ -88,14 +93,14 @@ class XApi:
 
     def look_up(self, path: str, params: Mapping[str, str]) -> Mapping[str, JSON]:
         """GET single things, with retries; X says in `errors` which of them it has not."""
-        return retrying(lambda: _object(self.client.request("GET", path, params=params, user_auth=True)))
+        return retrying(lambda: _object(self.client.request("GET", path, params=params, user_auth=self._signs)))
 
     def usage(self) -> Usage:
         """Ask X how many posts the app's project has read since the last monthly reset."""
         return retrying(self._usage)
 
     def _usage(self) -> Usage:
-        keys = self._settings.consumer_key.get_secret_value(), self._settings.consumer_secret.get_secret_value()
+        keys = _said_in(self._settings.consumer_key), _said_in(self._settings.consumer_secret)
         grant = {"grant_type": "client_credentials"}
         token = _object(self._session.post(f"{VENDOR_HOST}/oauth2/token", data=grant, auth=keys)).get("access_token")
         # Only this endpoint takes no user's signature, but the app's own token.
@@ -109,17 +114,21 @@ class XApi:
 
     def create_reply(self, text: str, in_reply_to_tweet_id: str) -> str:
         """Post a public reply, once; return its id."""
-        response = self.client.create_tweet(text=text, in_reply_to_tweet_id=in_reply_to_tweet_id, user_auth=True)
+        response = self.client.create_tweet(text=text, in_reply_to_tweet_id=in_reply_to_tweet_id, user_auth=self._signs)
         return _said(response, "id")
 
     def create_direct_message(self, text: str, dm_conversation_id: str) -> str:
         """Send a direct message, once; return the id of its event."""
-        response = self.client.create_direct_message(text=text, dm_conversation_id=dm_conversation_id, user_auth=True)
+        response = self.client.create_direct_message(text=text, dm_conversation_id=dm_conversation_id, user_auth=self._signs)
         return _said(response, "dm_event_id")
 
     def close(self) -> None:
         """Close pooled connections."""
         self._session.close()
+
+
+def _said_in(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def _clock(response: requests.Response) -> float:

@@ -57,7 +57,7 @@ class X(Connector[XSettings], Target, Lookup):
 
     @cached_property
     def _api(self) -> XApi:
-        return XApi(self.settings, self.budget)
+        return XApi(self.settings, self.tokens, self.budget)
 
     @cached_property
     def _posts(self) -> Posts:

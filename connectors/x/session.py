@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 
 from connectors.x.limits import seconds_until_reset
+from connectors.x.login import PLACEHOLDER, UserToken
 from threadline.sdk import ConfigError, RetryableError
 from threadline.sdk.budget import UNLIMITED, Budget, metered
 from threadline.sdk.http import TIMEOUT, network_error, raise_for_status, retry_after
@@ -35,11 +36,16 @@ class RefusedError(ConfigError):
         self.duplicate = duplicate
 
 
-class XSession(requests.Session):
-    """A session whose calls raise a ConnectorError instead of answering with an error status."""
+class UnauthorizedError(ConfigError):
+    """X does not know whose call it is (401)."""
 
-    def __init__(self, base_url: str, budget: Budget = UNLIMITED) -> None:
+
+class XSession(requests.Session):
+    """A session whose calls raise a ConnectorError instead of answering with an error status; `user` logs in by OAuth 2.0."""
+
+    def __init__(self, base_url: str, budget: Budget = UNLIMITED, user: UserToken | None = None) -> None:
         super().__init__()
+        self._user = user
         self.trust_env = False
         self._base_url = base_url.rstrip("/")
         metered(self, budget)
@@ -50,8 +56,21 @@ class XSession(requests.Session):
         """Sign for X's own host, then address the call to `base_url`: the signature covers the host that X knows itself by."""
         request.url = str(request.url).replace(TWEEPY_HOST, VENDOR_HOST, 1)
         prepared = super().prepare_request(request)
+        if self._user and prepared.headers.get("Authorization") == PLACEHOLDER:
+            prepared.headers["Authorization"] = self._user.header()
         prepared.url = str(prepared.url).replace(VENDOR_HOST, self._base_url, 1)
         return prepared
+
+    def request(self, *given: Any, **options: Any) -> requests.Response:
+        """Make a call, once more with another token where X has ended the user's."""
+        try:
+            return super().request(*given, **options)
+        except UnauthorizedError:
+            headers: dict[str, str] = options.get("headers") or {}
+            if self._user is None or headers.get("Authorization") != PLACEHOLDER:
+                raise
+            self._user.refuse()
+            return super().request(*given, **options)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Make one call that ends."""
@@ -81,9 +100,9 @@ def _raise_for_problem(response: requests.Response) -> None:
     kind = str(problem.get("type", "")).rpartition("/")[2]
     where = f"X answered {status} to {response.request.method} {urlsplit(response.url).path}"
     if status == 401:
-        raise ConfigError(
+        raise UnauthorizedError(
             f"{where}: the credentials were refused; check consumer_key, consumer_secret, access_token, access_token_secret "
-            "(new permissions need a new access token) and this machine's clock"
+            "(new permissions need a new access token) and this machine's clock, or client_id, client_secret and refresh_token"
         )
     if status == 429:
         reset = seconds_until_reset(response.headers) or retry_after(response.headers)

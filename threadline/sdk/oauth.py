@@ -6,7 +6,7 @@ token is due, and whether somebody else has an access token already, is known th
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -82,10 +82,17 @@ class _Refusal(Struct):
     error: str
 
 
-def ask_endpoint(where: str, url: str, form: Mapping[str, str], client: tuple[str, str] | None = None) -> Grant:
+def ask_endpoint(
+    where: str,
+    url: str,
+    form: Mapping[str, str],
+    client: tuple[str, str] | None = None,
+    *,
+    refusals: Collection[str] = ("invalid_grant",),
+) -> Grant:
     """Ask a token endpoint once; `client` is sent as HTTP Basic, None where the form has it (RFC 6749, 2.3.1).
 
-    RefusedGrantError, ConfigError or RetryableError name it by `where`.
+    RefusedGrantError, ConfigError or RetryableError name it by `where`; `refusals` are the errors that mean the first.
     """
     from requests.auth import HTTPBasicAuth
 
@@ -93,7 +100,7 @@ def ask_endpoint(where: str, url: str, form: Mapping[str, str], client: tuple[st
 
     http = Http(where, url, auth=client and HTTPBasicAuth(*client))
     try:
-        response = http.once("POST", url, data=form, hooks={"response": partial(_raise_refused_grant, where)})
+        response = http.once("POST", url, data=form, hooks={"response": partial(_raise_refused_grant, where, refusals)})
     finally:
         http.close()
     try:
@@ -106,14 +113,14 @@ def ask_endpoint(where: str, url: str, form: Mapping[str, str], client: tuple[st
     return Grant(answer.access_token, answer.refresh_token or None, time.monotonic() + seconds)
 
 
-def _raise_refused_grant(where: str, response: "requests.Response", *_: Any, **__: Any) -> None:
+def _raise_refused_grant(where: str, refusals: Collection[str], response: "requests.Response", *_: Any, **__: Any) -> None:
     if response.status_code in (400, 401):
         try:
             refusal = msgspec.json.decode(response.content, type=_Refusal)
         except msgspec.DecodeError:
             return
-        if refusal.error == "invalid_grant":
+        if refusal.error in refusals:
             raise RefusedGrantError(
                 f"{where} answered {response.status_code} to POST {urlsplit(response.url).path}: it takes the refresh token no more "
-                "(invalid_grant); grant access again, and set the new one"
+                f"({refusal.error}); grant access again, and set the new one"
             )

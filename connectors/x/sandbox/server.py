@@ -17,6 +17,7 @@ from connectors.x.sandbox.problems import invalid_request, nothing_found, proble
 from connectors.x.sandbox.query import InvalidQuery, Matches, parse
 from connectors.x.sandbox.records import OWN_USER, direct_message, position_at, post
 from connectors.x.sandbox.signature import SignatureCheck
+from connectors.x.sandbox.user_tokens import CLIENT_ID, CLIENT_SECRET, FIRST, USER_TOKEN, UserTokens
 from connectors.x.session import VENDOR_HOST
 from connectors.x.text import LIMIT, MESSAGE_LIMIT, weight
 from threadline.testing.sandbox import Document, HttpSandbox
@@ -40,6 +41,7 @@ class XSandbox(HttpSandbox):
         self._signatures = SignatureCheck(self.secrets)
         self.account = XAccount(self.shelf)
         self.application = Application(self.secrets)
+        self.user_tokens = UserTokens()
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -51,6 +53,11 @@ class XSandbox(HttpSandbox):
         """The keys of its only app and account."""
         return {field: f"sandbox-{field}" for field in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")}
 
+    @property
+    def refresh_credentials(self) -> Mapping[str, str]:
+        """The other way in, by OAuth 2.0."""
+        return {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": FIRST}
+
     def rig(self) -> "XRig":
         """Return what the conformance kit works it with."""
         from connectors.x.sandbox.rig import XRig
@@ -61,6 +68,7 @@ class XSandbox(HttpSandbox):
         """X's paths."""
         return [
             Route("/oauth2/token", self.application.token, methods=["POST"]),
+            Route(USER_TOKEN, self.user_tokens.token, methods=["POST"]),
             Route("/2/usage/tweets", self.application.usage),
             Route("/2/users/me", self._me),
             Route("/2/users/{id}/mentions", self._mentions),
@@ -75,13 +83,15 @@ class XSandbox(HttpSandbox):
         ]
 
     def authorized(self, request: Request) -> bool:
-        """Check the app's own credentials where it is asked for them, else the OAuth 1.0a signature.
+        """Check the app's own credentials where it is asked for them, else the user's token or OAuth 1.0a signature.
 
         The signature covers the vendor's address, whatever gateway the call came through.
         """
         header = request.headers.get("Authorization", "")
         if request.url.path in self.application.paths:
             return self.application.accepts(request.url.path, header)
+        if request.url.path == USER_TOKEN or header.startswith("Bearer "):
+            return request.url.path == USER_TOKEN or self.user_tokens.accepts(header)
         return self._signatures.accepts(request.method, VENDOR_HOST + request.url.path, request.query_params.multi_items(), header)
 
     def unauthorized(self) -> Response:
