@@ -311,6 +311,24 @@ def test_what_outlook_wraps_is_unwrapped(sandbox: EmailSandbox) -> None:
     assert record["attachments"][0]["digest"] == f"sha256:{sha256(b'%PDF one').hexdigest()}"
 
 
+def held(key: int, of_type: int, value: bytes) -> bytes:
+    """Write a property of variable length (MS-OXTNEF, 2.1.3.4)."""
+    return struct.pack("<HHII", of_type, key, 1, len(value)) + value + b"\0" * (-len(value) % 4)
+
+
+def test_properties_tell_the_whole_name_and_what_is_no_file() -> None:
+    named = struct.pack("<HH", 0x1F, 0x8001) + b"\1" * 16 + struct.pack("<II", 1, 6) + "abc".encode("utf-16-le") + b"\0\0"
+    named += struct.pack("<II", 1, 2) + b"x\0\0\0"
+    properties = [
+        struct.pack("<HHI", 3, 0x3705, 1), struct.pack("<HHI", 0x1003, 0x3706, 2) + b"\0" * 8, named,
+        held(0x3707, 0x1F, "Rechnung für März.pdf\0".encode("utf-16-le")), held(0x3701, 0x0D, b"\2" * 16 + b"embedded"),
+    ]  # fmt: skip
+    content = tnef((BEGINS, b""), (TITLE, b"RECHNU~1.PDF\0"), (OTHER, struct.pack("<I", len(properties)) + b"".join(properties)))
+    assert attachments(content) == [("Rechnung für März.pdf", b"embedded")]
+    ascii_name = struct.pack("<I", 1) + held(0x3707, 0x1E, b"bill.pdf\0")
+    assert attachments(tnef((BEGINS, b""), (DATA, b"%PDF"), (OTHER, ascii_name), (TITLE, b"BILL~1.PDF\0"))) == [("bill.pdf", b"%PDF")]
+
+
 def test_a_wrapping_that_is_none_is_an_attachment_itself(sandbox: EmailSandbox) -> None:
     part = b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nsomething else"
     record = read(sandbox, multipart(b"mixed", PLAIN, part))
@@ -318,7 +336,7 @@ def test_a_wrapping_that_is_none_is_an_attachment_itself(sandbox: EmailSandbox) 
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([BEGINS, TITLE, DATA, OTHER]), st.binary(max_size=8)), max_size=12),
+    st.lists(st.tuples(st.sampled_from([BEGINS, TITLE, DATA, OTHER]), st.binary(max_size=40)), max_size=12),
     st.integers(0, 200),
     st.binary(max_size=9),
 )
