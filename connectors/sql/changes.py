@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, select, true
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, select, true
 
 from connectors.sql.changelog import ChangeLog, Look, Transactions
 from connectors.sql.keyset import Keyset, Part, Reading, after
@@ -54,12 +54,16 @@ class ChangeScanner:
         order = self._noted.plain(ORDER)
         newest = select(order).select_from(self._noted.origin).order_by(self._noted.columns[ORDER].desc()).limit(1)
         last: Any = self._connection.execute(newest).scalar()
-        transactions = None
-        if self._connection.dialect.name == "postgresql":
-            now = select(func.txid_current_snapshot().label("now")).subquery()
-            numbers = select(func.txid_snapshot_xmax(now.c.now), func.txid_snapshot_xmin(now.c.now))
-            transactions = Transactions(*self._connection.execute(numbers).one())
-        return Look(None if last is None else write_position([last])[0], transactions, self._reading.clock())
+        return Look(None if last is None else write_position([last])[0], self._transactions(), self._reading.clock())
+
+    def _transactions(self) -> Transactions | None:
+        if self._connection.dialect.name != "postgresql":
+            return None
+        # A snapshot's xmax will not do: transactions above it may have begun. What may not write gets no number, a standby for one.
+        may_write = func.current_setting("transaction_read_only") == "off"
+        numbers = select(func.txid_snapshot_xmin(func.txid_current_snapshot()), case((may_write, func.txid_current())))
+        oldest, following = self._connection.execute(numbers).one()
+        return Transactions(following, oldest) if following else None
 
     def holds(self, entry: JSON) -> bool:
         """See `Log`."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from random import Random
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import msgspec
@@ -119,11 +119,12 @@ def test_what_has_changed_or_gone_is_told(place: Place) -> None:
 
 def test_nothing_is_read_again_once_it_is_settled(place: Place) -> None:
     put(logged(place), 1, 2, 3)
-    sql = place.sql(streams=PARCELS)
-    cursor = last_cursor(sql.pull("parcels", None))
+    sql, store = place.sql(streams=PARCELS), Store()
     for _ in range(2):
-        (page,) = sql.pull("parcels", cursor)
-        assert (page.records, page.cursor) == ([], cursor)
+        store.pull(sql)
+    for _ in range(2):
+        (page,) = sql.pull("parcels", store.cursor)
+        assert (page.records, page.cursor) == ([], store.cursor)
 
 
 def test_a_row_that_went_and_came_again_is_there(place: Place) -> None:
@@ -192,6 +193,38 @@ def test_an_entry_that_is_committed_late_is_read_within_the_overlap_on_mariadb(o
 
 
 @pytest.mark.postgres
+def test_an_entry_is_read_late_though_its_transaction_is_the_newest_one(on_postgresql: Place) -> None:
+    put(logged(on_postgresql), 0)
+    on_postgresql.run("CREATE TABLE other (n integer)")
+    sql, store = on_postgresql.sql(streams=PARCELS), Store()
+    store.pull(sql)
+    with on_postgresql.engine.connect() as early, on_postgresql.engine.connect() as late:
+        early.exec_driver_sql("INSERT INTO other VALUES (1)")
+        late.exec_driver_sql("INSERT INTO parcels VALUES ('late', 'sent')")
+        early.exec_driver_sql("INSERT INTO parcels VALUES ('early', 'sent')")
+        early.commit()
+        for _ in range(3):
+            store.pull(sql)
+        late.commit()
+    store.pull(sql)
+    assert store.rows == table(on_postgresql)
+
+
+@pytest.mark.postgres
+def test_who_may_only_read_goes_by_the_overlap(on_postgresql: Place) -> None:
+    put(logged(on_postgresql), 1)
+    options = sa.make_url(on_postgresql.url).query["options"]
+    reader = sa.make_url(on_postgresql.url).update_query_dict({"options": f"{options} -c default_transaction_read_only=on"})
+    sql, store = on_postgresql.sql(streams=PARCELS, url=reader.render_as_string(hide_password=False), overlap=60), Store()
+    store.pull(sql)
+    put(on_postgresql, 2)
+    store.pull(sql)
+    assert store.rows == table(on_postgresql)
+    assert store.cursor is not None
+    assert all("next" not in mark for mark in store.cursor["marks"])
+
+
+@pytest.mark.postgres
 def test_an_entry_that_a_transaction_takes_back_holds_nothing_up(on_postgresql: Place) -> None:
     put(logged(on_postgresql), 1)
     sql, store = on_postgresql.sql(streams=PARCELS), Store()
@@ -210,31 +243,31 @@ def test_an_entry_that_a_transaction_takes_back_holds_nothing_up(on_postgresql: 
 @pytest.mark.postgres
 def test_many_writers_at_once_lose_nothing(on_postgresql: Place) -> None:
     put(logged(on_postgresql), *range(20))
-    sql, store = on_postgresql.sql(streams=PARCELS, page_size=5), Store()
-    writers = [Thread(target=write_at_random, args=(on_postgresql, seed)) for seed in range(4)]
+    sql, store = on_postgresql.sql(streams=PARCELS, page_size=50), Store()
+    enough = Event()
+    writers = [Thread(target=write_at_random, args=(on_postgresql, seed, enough)) for seed in range(4)]
     for writer in writers:
         writer.start()
-    pulls = 0
-    while any(writer.is_alive() for writer in writers):
-        store.pull(sql, pages=1 + pulls % 7)
-        pulls += 1
+    for turn in range(20):
+        store.pull(sql, pages=None if turn % 4 else 1)
+    enough.set()
     for writer in writers:
         writer.join()
     store.pull(sql)
     assert store.rows == table(on_postgresql)
-    assert pulls > 5
 
 
-def write_at_random(place: Place, seed: int) -> None:
-    """Write and take back in transactions that overlap with those of others; rows belong to one writer each, so that none waits."""
-    chance = Random(seed)
+def write_at_random(place: Place, seed: int, enough: Event) -> None:
+    """Insert rows, and delete some, in transactions that overlap with those of others, and are taken back now and then."""
+    chance, number = Random(seed), 0
     with place.engine.connect() as connection:
-        for turn in range(30):
-            for no in (f"P{4 * chance.randrange(5) + seed}", f"new {seed} {chance.randrange(9)}"):
-                connection.execute(sa.text("DELETE FROM parcels WHERE no = :no"), {"no": no})
-                if chance.random() < 0.7:
-                    connection.execute(sa.text("INSERT INTO parcels VALUES (:no, :state)"), {"no": no, "state": f"turn {turn}"})
-                connection.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": chance.random() / 200})
+        while not enough.is_set():
+            for _ in range(2):
+                number += 1
+                connection.execute(sa.text("INSERT INTO parcels VALUES (:no, 'sent')"), {"no": f"{seed} {number}"})
+                gone = chance.randrange(number)
+                connection.execute(sa.text("DELETE FROM parcels WHERE no = :no"), {"no": f"{seed} {gone}"})
+                connection.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": chance.random() / 100})
             connection.rollback() if chance.random() < 0.2 else connection.commit()
 
 

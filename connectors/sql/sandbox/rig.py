@@ -1,6 +1,6 @@
 """Works the shop's database for the conformance kit."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,8 +25,6 @@ class SqlRig(Rig):
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 3}
     tell_of_deletes: ClassVar[Collection[str]] = {"orders"}
-    # Each is a transaction.
-    many: ClassVar[int] = 50_000
     sandbox: "SqlSandbox"
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -49,6 +47,16 @@ class SqlRig(Rig):
 
     def put(self, stream: str, number: int, at: datetime) -> str:
         """See `Rig`."""
+        self.put_many(stream, [number], lambda _: at)
+        return ":".join(str(value) for value in self._identity(stream, number).values())
+
+    def put_many(self, stream: str, numbers: Iterable[int], at: Callable[[int], datetime]) -> None:
+        """See `Rig`; a transaction for each would take long."""
+        rows = [self._row(stream, number, at(number)) for number in numbers]
+        with self.sandbox.writing() as connection:
+            connection.execute(insert(_TABLES[stream]), rows)
+
+    def _row(self, stream: str, number: int, at: datetime) -> dict[str, Any]:
         values: dict[str, Any] = {"changed_at": _local(at), **self._identity(stream, number)}
         match stream:
             case "customers":
@@ -58,9 +66,7 @@ class SqlRig(Rig):
             case _:
                 self._have_order(at)
                 values |= {"article_no": f"K-{number}", "quantity": 1, "unit_price": 5}
-        with self.sandbox.writing() as connection:
-            connection.execute(insert(_TABLES[stream]).values(values))
-        return ":".join(str(value) for value in self._identity(stream, number).values())
+        return values
 
     def _identity(self, stream: str, number: int) -> dict[str, Any]:
         match stream:
