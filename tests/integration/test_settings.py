@@ -47,7 +47,7 @@ def test_good_settings_have_no_problem(load, tmp_path):
     assert [problem.message for problem in config.problems] == []
     assert (list(config.sources), list(config.targets)) == (["desk", "post"], ["desk"])
     assert config.database == f"sqlite:///{tmp_path}/.threadline/threadline.db"
-    assert set(config.source("desk").streams) == {"users", "tickets", "comments"}
+    assert set(config.source("desk").streams) == {"users", "tickets", "comments", "status_changes"}
     assert config.target("desk").objects == ("user",)
 
 
