@@ -27,7 +27,6 @@ from threadline.sdk.http import Http, retrying
 from threadline.sdk.oauth import Tokens
 from threadline.sdk.yamlfile import is_mapping
 
-
 ACCEPT = "application/json, */*;q=0.1"
 """JSON under any name: some APIs know theirs only as application/vnd.api+json or geo+json, and refuse who asks for JSON alone."""
 

@@ -10,6 +10,9 @@ from connectors.rest.pagings import Offset, PageNumber
 from threadline.sdk import ConfigError, Offsets, RetryableError
 from threadline.sdk.cursors import Slice, Sliced
 
+_FAR = 1000
+"""Pages; a list does not grow by so many between two calls."""
+
 
 class Counted(Pager[PageNumber | Offset]):
     """Pages or records are counted."""
@@ -93,7 +96,10 @@ class Slices(Counted):
 
 
 class Numbered(Counted):
-    """Pages are as large as the API makes them: after each, the one before it is looked at again, for what has slipped into it."""
+    """Pages are as large as the API makes them: after each, the one before it is looked at again, for what has slipped into it.
+
+    So nothing is missed while records go and others are added at one end of the list.
+    """
 
     declared: PageNumber
 
@@ -104,9 +110,13 @@ class Numbered(Counted):
         ids = self.ids(answer)
         more = self.more(answer, 0, number + 1) if not self._totals else None
         if more is None:
-            more = bool(answer.records) and ids != (at or {}).get("ids")
+            more = bool(answer.records) and not (at and ids == at["ids"] and self._repeats(ask, number, ids))
         found = [*self._slipped(ask, number, known), *answer.records]
         return Found(found, {"row": number + 1, "ids": ids} if more else None, more, answer)
+
+    def _repeats(self, ask: Ask, number: int, ids: list[str]) -> bool:
+        """Whether whatever is beyond the last page is the last one again; new records in front can only move the list by some pages."""
+        return self.ids(ask({"page": self.declared.first + number + _FAR})) == ids
 
     @property
     def _totals(self) -> bool:

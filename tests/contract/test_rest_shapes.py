@@ -1,5 +1,6 @@
 """Answers of other shapes than an array of objects, searches by POST, tokens, lists of deletes, sessions, forms."""
 
+import itertools
 import math
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.rest.cutting import Body, Cut
-from connectors.rest.declaration import Keyed, Table
+from connectors.rest.declaration import Keyed, StreamFile, Table
+from connectors.rest.pager import Answer
+from connectors.rest.paging import make_pager
+from connectors.rest.pagings import PageNumber
 from connectors.rest.paths import look_up
 from tests.contract.rest_lab import Server, connecting, numbered, read, serving, silent, stream
 from threadline.sdk import ConfigError, Intent, RetryableError
@@ -157,6 +161,32 @@ def test_pages_of_any_size_lose_nothing_that_slips(server: Server, connect, ends
     found, cursor = read(connect(stream(f"parameters: {{page: '{{page}}'}}, records: rows, paging: {{kind: page, {ends}}}")))
     assert {each["id"] for each in left} <= set(found)
     assert cursor == {}
+
+
+@given(st.data(), st.integers(2, 5), st.integers(0, 30), st.booleans())
+def test_pages_of_any_size_read_whatever_is_there_throughout(data: st.DataObject, size: int, count: int, newest_first: bool) -> None:
+    """Records come, and in lists that begin with the oldest go, before each call; those that stay are read, also after a break."""
+    left, stayed, fresh = list(range(count)), set(range(count)), itertools.count(1000)
+    pager = make_pager("api", StreamFile("things", "id", parameters={"page": "{page}"}, paging=PageNumber()))
+
+    def ask(values, url: str | None = None) -> Answer:
+        del url
+        for _ in range(data.draw(st.integers(0, 2)) if len(left) < 60 else 0):
+            if left and not newest_first and data.draw(st.booleans()):
+                stayed.discard(left.pop(data.draw(st.integers(0, len(left) - 1))))
+            else:
+                left.insert(0 if newest_first else len(left), next(fresh))
+        start = (values["page"] - 1) * size
+        return Answer([b'{"id":%d}' % number for number in left[start : start + size]])
+
+    read, at, more, calls = set[int](), None, True, 0
+    while more and calls < 200:
+        if data.draw(st.booleans()):
+            pager = make_pager("api", StreamFile("things", "id", parameters={"page": "{page}"}, paging=PageNumber()))
+        found = pager.read(ask, at)
+        read.update(msgspec.json.decode(record)["id"] for record in found.records)
+        at, more, calls = found.at, found.more, calls + 1
+    assert calls == 200 or stayed <= read
 
 
 def test_an_api_that_repeats_its_last_page_ends(server: Server, connect) -> None:
