@@ -46,6 +46,9 @@ _FURTHER = 2_000
 _BEFORE_FIELDS = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*\r?\n){0,20}[ \t]*(?=%b)" % _KNOWN_FIELD)
 _BLANK_BEFORE_COLON = re.compile(rb"^([!-9;-~]+)[ \t]+(?=:)", re.MULTILINE)
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
+_WORD = re.compile(r"[A-Za-z0-9-]+")
+_TYPE = re.compile(r"\s*+([\w.+-]++)\s*+/\s*+([\w.+-]++)(?:\s*+\([^()]*+\))?+\s*+[;,:]?")
+"""A media type and what parts it from its parameters, with the blanks, comments and other marks that some mailers put there."""
 _BLANK_LINE = re.compile(rb"\r?\n")
 _FOLD = re.compile(r"[\r\n]+")
 _PARSER = BytesHeaderParser(policy=compat32)
@@ -61,7 +64,8 @@ class Part:
 
     def content(self) -> bytes:
         """Undo the transfer encoding, as far as it is sound."""
-        encoding = (self.fields.get("Content-Transfer-Encoding") or "").partition(";")[0].strip().lower()
+        named = _WORD.search(self.fields.get("Content-Transfer-Encoding") or "")
+        encoding = named[0].lower() if named else ""
         if encoding == "base64":
             return _of_base64(self.body)
         if encoding == "quoted-printable":
@@ -152,7 +156,9 @@ def header_fields(block: bytes, charset: str | None = None) -> Fields:
     for name, value in _PARSER.parsebytes(_STRAY_LINE.sub(b" ", named)).raw_items():
         longest = MAX_MIME_FIELD if name.lower().startswith("content-") else MAX_FIELD
         readable = guess(str(value).encode("utf-8", "surrogateescape"), charset)
-        fields.set_raw(name, clean(_FOLD.sub("", readable))[:longest].strip())
+        written = clean(_FOLD.sub("", readable))[:longest].strip()
+        kind = _TYPE.match(written) if name.lower() == "content-type" else None
+        fields.set_raw(name, f"{kind[1]}/{kind[2]};{written[kind.end() :]}" if kind else written)
     return fields
 
 

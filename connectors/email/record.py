@@ -26,6 +26,7 @@ MAX_TEXT = 1_000_000
 _MAX_TEXT_BYTES = 4 * MAX_TEXT + 4
 
 _TEXT_TYPES = ("text/plain", "text/html")
+_SHOWN_TYPES = (*_TEXT_TYPES, "text/markdown", "text/enriched", "text/richtext")
 _COMPARED = 20_000
 _LINE_END = re.compile(r"\r{0,2}\n|\r")
 _NO_LETTER = re.compile(r"\W+")
@@ -178,10 +179,10 @@ def _content(mail: Mail, files: list[bytes]) -> Document:
         is_attached = _is_attached(part, kind)
         if is_attached:
             attachments += _attached(part, kind, content, files)
-        if not is_attached or (kind in _TEXT_TYPES and part.fields.get_content_disposition() != "attachment"):
+        if not is_attached or (kind in _SHOWN_TYPES and part.fields.get_content_disposition() != "attachment"):
             (named if is_attached else texts).append(_text(part, kind, content[:room], mail.charset))
             room -= min(room, len(content))
-    # Where nothing else is text, a file that is shown within the mail is what was written.
+    # Where nothing else is text, what is shown within the mail is what was written.
     return {**_said(_shown(texts) or _shown(named)), "attachments": attachments}
 
 

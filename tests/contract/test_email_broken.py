@@ -172,6 +172,24 @@ def test_a_text_is_read_in_its_charset(mail: bytes, text: str) -> None:
     assert read(mail)["text"] == text
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [b"text/plain charset=koi8-r", b"text/plain, charset=koi8-r", b"text /plain (plain); charset=koi8-r", b'text/plain; charset="koi8-r'],
+)
+def test_a_type_is_told_from_its_parameters(kind: bytes) -> None:
+    assert read(body("Привет".encode("koi8-r"), kind))["text"] == "Привет"
+
+
+@pytest.mark.parametrize("encoding", [b"quoted-printable;", b"Quoted-Printable (x)", b'"quoted-printable"'])
+def test_a_transfer_encoding_is_the_word_in_its_field(encoding: bytes) -> None:
+    assert read(FROM + b"Content-Transfer-Encoding: " + encoding + b"\n\nOl=C3=A1\n")["text"] == "Olá"
+
+
+def test_text_of_another_kind_is_text_where_nothing_else_is() -> None:
+    record = read(body(b"*Where* is it?", b"text/markdown"))
+    assert (record["text"], [each["content_type"] for each in record["attachments"]]) == ("*Where* is it?", ["text/markdown"])
+
+
 def test_fields_without_a_charset_are_in_that_of_the_body() -> None:
     subject = "Subject: Где мой заказ?\n".encode("koi8-r")
     assert read(subject + body("Привет".encode("koi8-r"), b"text/plain; charset=koi8-r"))["subject"] == "Где мой заказ?"
