@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Subquery, and_, case, func, select, true
 
 from connectors.sql.changelog import ChangeLog, Look, Transactions
 from connectors.sql.keyset import Keyset, Part, Reading, after
+from connectors.sql.positions import read_position, write_position
 from connectors.sql.records import Records
 from connectors.sql.relations import ORDER, Relation
-from connectors.sql.values import read_position, write_position
 from threadline.sdk import JSON, Cursor, Page, Rejected, encode_record
 from threadline.sdk.cursors import Position, Rows, foreign_cursor
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 from sqlalchemy.exc import DataError
 
+from connectors.sql.positions import write_position
 from connectors.sql.records import Records
 from connectors.sql.relations import Relation
-from connectors.sql.values import write_position
 from threadline.sdk import ConfigError, Rejected
 from threadline.sdk.cursors import Rows
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import false, func, or_, select, true
 
 from connectors.sql.keyset import Keyset, Part, Reading
-from connectors.sql.values import read_position
+from connectors.sql.positions import read_position
 from threadline.sdk import ConfigError, Cursor, KeyOrder, Page, Window
 from threadline.sdk.cursors import Rows, Span
 

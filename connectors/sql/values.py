@@ -1,9 +1,9 @@
-"""Values between a driver, JSON and the saved position of a scan."""
+"""Values between a driver and JSON."""
 
 import json
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
@@ -13,12 +13,10 @@ from uuid import UUID
 from sqlalchemy import types
 from sqlalchemy.types import TypeEngine
 
-from threadline.sdk import JSON, ConfigError, CursorKind, RecordError
-from threadline.sdk.cursors import foreign_cursor
+from threadline.sdk import JSON, RecordError
 
 _AS_THEY_ARE = (str, int, date, time, UUID, bool)
-_MICROSECOND = timedelta(microseconds=1)
-_AS_TEXT = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
+AS_TEXT = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
 
 
 def json_value(value: Any, zone: tzinfo) -> Any:
@@ -46,7 +44,7 @@ def _compound(value: Any, zone: tzinfo) -> Any:
         return {str(name): json_value(each, zone) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, list | tuple | set | frozenset):
         return [json_value(each, zone) for each in value]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, _AS_TEXT):
+    if isinstance(value, AS_TEXT):
         return str(value)
     raise RecordError(f"values of type {type(value).__name__} have no form in JSON; leave the column out, or CAST it in a query")
 
@@ -168,52 +166,6 @@ _READ: dict[type[Any], Callable[[str], Any]] = {
     int: int, float: float, Decimal: _finite, bool: _truth, bytes: b64decode,
     datetime: datetime.fromisoformat, date: date.fromisoformat, time: time.fromisoformat, UUID: UUID,
 }  # fmt: skip
-
-_POSITION: dict[str, tuple[type[Any], Callable[[Any], str], Callable[[str], Any]]] = {
-    "time": (datetime, datetime.isoformat, datetime.fromisoformat),
-    "date": (date, date.isoformat, date.fromisoformat),
-    "clock": (time, time.isoformat, time.fromisoformat),
-    "span": (timedelta, lambda span: str(span // _MICROSECOND), lambda text: int(text) * _MICROSECOND),
-    "decimal": (Decimal, str, Decimal),
-    "uuid": (UUID, str, UUID),
-    "bytes": (bytes, lambda value: b64encode(value).decode(), b64decode),
-}
-
-
-def write_position(values: Sequence[Any]) -> list[JSON]:
-    """Write the values that a scan has come to as JSON, unrounded; ConfigError for a kind that has no such form."""
-    return [_write_one(value) for value in values]
-
-
-def _write_one(value: Any) -> JSON:
-    for name, (kind, write, _) in _POSITION.items():
-        if isinstance(value, kind):
-            return {name: write(value)}
-    if isinstance(value, str):
-        # Half a surrogate stands for a byte that is no UTF-8, which JSON could not hold.
-        return value if is_unicode(value) else {"text": b64encode(text_bytes(value)).decode()}
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, _AS_TEXT):
-        return str(value)
-    raise ConfigError(f"a key of type {type(value).__name__} cannot be gone on from; name another column, or CAST it to text in a query")
-
-
-def read_position(values: Sequence[JSON], kind: CursorKind) -> list[Any]:
-    """Read what `write_position` wrote; ConfigError for what it has not."""
-    try:
-        return [_read_one(value) for value in values]
-    except (ValueError, KeyError, ArithmeticError):
-        raise foreign_cursor(kind) from None
-
-
-def _read_one(value: JSON) -> Any:
-    if not isinstance(value, dict):
-        return value
-    ((name, text),) = value.items()  # pyright: ignore[reportUnknownVariableType]
-    if name == "text":
-        return b64decode(str(text)).decode("utf-8", "surrogateescape")  # pyright: ignore[reportUnknownArgumentType]
-    return _POSITION[str(name)][2](str(text))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def is_unicode(text: str) -> bool:
