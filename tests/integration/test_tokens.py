@@ -180,7 +180,7 @@ def test_an_answer_that_died_with_its_process_is_missed_and_said(database_url: s
     process.join()
     assert process.exitcode == -signal.SIGKILL
     process.close()
-    with pytest.raises(ConfigError, match=r"source crm: .*; the answer of \d{4}-.* UTC was lost, and the next token with it") as caught:
+    with pytest.raises(ConfigError, match=r"source crm: .*; an answer of \d{4}-.* UTC may be lost, and the next token with it") as caught:
         tokens(database_url).refreshed(FIRST, None, vendor.ask)
     assert "canary" not in str(caught.value)
     vendor.good = "canary-again"
@@ -194,9 +194,10 @@ def test_a_vendor_that_takes_the_old_token_again_repairs_a_lost_answer(database_
     with pytest.raises(RetryableError, match="did not answer"):
         tokens(database_url).refreshed(FIRST, None, lost)
     assert tokens(database_url).refreshed(FIRST, None, vendor.ask).generation == 1
-    with pytest.raises(ConfigError) as caught:
-        tokens(database_url).refreshed(FIRST, Grant("", generation=1), lambda _: Vendor(None).ask(""))
-    assert "lost" not in str(caught.value)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="takes the refresh token no more") as caught:
+            tokens(database_url).refreshed(FIRST, Grant("", generation=1), lambda _: Vendor(None).ask(""))
+        assert "lost" not in str(caught.value)
 
 
 def test_an_answer_is_kept_although_the_connection_broke_meanwhile(
@@ -296,4 +297,4 @@ def test_whatever_happens_no_token_is_sent_twice_unless_an_answer_was_lost(
         else:
             assert (processes[process] or Grant("")).generation >= newest
         assert lost or (not said and set(vendor.spent.values()) <= {1})
-    assert all("was lost" in one for one in said)
+    assert all("may be lost" in one for one in said)

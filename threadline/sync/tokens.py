@@ -95,15 +95,17 @@ class SharedTokens(Tokens):
         self._note(database, token)
         try:
             grant = ask(due)
-        except RefusedGrantError as refused:
+        except ConfigError as error:
             # Should the lock have gone with its connection, somebody else may have asked after all.
             if found := self._other_than(last, self._read(database, token)):
                 return found
-            raise self._dead(refused, row) from None
+            # This was an answer: what may be lost is an earlier one.
+            self._note_again(database, token, row.asked_at if row else None)
+            raise self._dead(error, row) if isinstance(error, RefusedGrantError) else error from None
         return self._keep(token, row.generation if row else 0, replace(grant, refresh_token=grant.refresh_token or due))
 
     def _dead(self, refused: RefusedGrantError, row: _Row | None) -> ConfigError:
-        lost = f"; the answer of {row.asked_at:%Y-%m-%d %H:%M} UTC was lost, and the next token with it" if row and row.asked_at else ""
+        lost = f"; an answer of {row.asked_at:%Y-%m-%d %H:%M} UTC may be lost, and the next token with it" if row and row.asked_at else ""
         return ConfigError(f"{self._holder}: {refused}{lost}")
 
     def _other_than(self, last: Grant | None, row: _Row | None) -> Grant | None:
@@ -131,6 +133,10 @@ class SharedTokens(Tokens):
             transaction.insert(schema.TOKENS, [(token, self._holder, 0, None, None, None, now)])
             # The first of several that were not answered is the one whose answer may be lost.
             transaction.execute("UPDATE tokens SET asked_at = coalesce(asked_at, ?) WHERE token = ?", [now, token])
+
+    def _note_again(self, database: Database, token: bytes, asked_at: datetime | None) -> None:
+        with database.write() as transaction:
+            transaction.execute("UPDATE tokens SET asked_at = ? WHERE token = ?", [asked_at, token])
 
     def _keep(self, token: bytes, generation: int, grant: Grant) -> Grant:
         """Write down what came; the vendor takes the old token no more, so a connection that broke meanwhile is opened again."""
