@@ -209,7 +209,7 @@ REPORT = (
 )
 
 
-@pytest.mark.parametrize("returned", [b"message/rfc822", b"text/rfc822-headers"])
+@pytest.mark.parametrize("returned", [b"message/rfc822", b"text/rfc822-headers", b"message/rfc822-headers", b"message/global-headers"])
 def test_a_delivery_report_says_what_did_not_arrive_and_joins_its_thread(sandbox: EmailSandbox, returned: bytes) -> None:
     record = read(sandbox, REPORT % returned)
     assert record["report"] == {
@@ -220,6 +220,21 @@ def test_a_delivery_report_says_what_did_not_arrive_and_joins_its_thread(sandbox
         ],
     }
     assert (record["in_reply_to"], record["auto_submitted"], record["customer"]) == (["01J@shop.example"], True, None)
+
+
+def test_a_report_without_a_part_for_machines_names_its_receivers_in_a_field(sandbox: EmailSandbox) -> None:
+    failed = b"X-Failed-Recipients: ana@mail.example,\r\n  bea@mail.example\r\n\r\nIt could not be delivered.\r\n"
+    report = read(sandbox, b"From: Mail Delivery System <Mailer-Daemon@mx.example>\r\n" + failed)["report"]
+    assert [(each["address"], each["action"]) for each in report["recipients"]] == [
+        ("ana@mail.example", "failed"),
+        ("bea@mail.example", "failed"),
+    ]
+    assert read(sandbox, FROM + failed)["report"] is None
+
+
+def test_a_receiver_needs_no_kind_of_address(sandbox: EmailSandbox) -> None:
+    mail = (REPORT % b"message/rfc822").replace(b"rfc822; ana@mail.example", b"<ana@mail.example>")
+    assert read(sandbox, mail)["report"]["recipients"][0]["address"] == "ana@mail.example"
 
 
 def test_a_report_without_the_mail_that_it_is_about_is_one_all_the_same(sandbox: EmailSandbox) -> None:
