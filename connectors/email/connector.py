@@ -128,6 +128,8 @@ class Email(Connector[EmailSettings], Listener, Target):
         return read
 
     def _read(self, mail: Stored, fetched: Fetched, files: list[bytes]) -> bytes | Rejected:
+        if fetched.refused:
+            return Rejected(mail.key, mail.raw, "the server lists the mail, and refuses to hand it out")
         if fetched.raw is None:
             limit = self.settings.max_message_bytes
             return Rejected(mail.key, mail.raw, f"the mail has {fetched.size} bytes; above {limit} only its header fields are kept")

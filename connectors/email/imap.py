@@ -28,6 +28,8 @@ _UNTOLD_FLAGS = {b"\\seen", b"\\recent", b"\\deleted"}
 """That somebody has looked at a mail says nothing about it, and that it will be deleted is told when it is."""
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """The arrival of a mail of which the server does not know it."""
+_REFUSED = b"refused"
+"""Stands among what is known of a mail for all that the server did not tell."""
 _UIDVALIDITY = re.compile(rb"UIDVALIDITY (\d+)", re.IGNORECASE)
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _COUNTED = re.compile(rb"\bMODSEQ \((\d+)\)", re.IGNORECASE)
@@ -38,7 +40,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A message of the open folder; `raw` is None when it is larger than the limit, and `head` then has its first bytes."""
+    """A message of the open folder.
+
+    `raw` is None when it is larger than the limit, and `head` then has its first bytes; or when it is `refused`: the server has it and
+    does not hand it out.
+    """
 
     uid: int
     received_at: datetime
@@ -46,6 +52,7 @@ class Fetched:
     raw: bytes | None
     head: bytes = b""
     flags: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +225,34 @@ class Mailbox:
         """Yield the messages in order, in lists bounded by number and bytes; those deleted meanwhile are left out."""
         for start in range(0, len(uids), self._settings.page_messages):
             chunk = uids[start : start + self._settings.page_messages]
-            about = self._client.fetch(chunk, ["RFC822.SIZE", "INTERNALDATE", "FLAGS"])
+            about = self._fetch(chunk, ["RFC822.SIZE", "INTERNALDATE", "FLAGS"])
             for group in self._groups([uid for uid in chunk if about.get(uid)], about):
                 yield self._bodies(group, about)
+
+    def _fetch(self, uids: Sequence[int], items: Sequence[str]) -> dict[int, dict[bytes, Any]]:
+        """Ask for all at once; where that is refused one by one, so that a mail that the server cannot read stops no other.
+
+        While it refuses every one, that is the server's trouble, and may pass.
+        """
+        try:
+            return dict(self._client.fetch(uids, items))
+        except self._imap.abort:
+            raise
+        except self._imap.error as error:
+            if is_temporary(str(error)):
+                raise
+            found = {uid: self._fetch_one(uid, items) for uid in uids}
+            if all(_REFUSED in one for one in found.values()):
+                raise
+            return {uid: one for uid, one in found.items() if one}
+
+    def _fetch_one(self, uid: int, items: Sequence[str]) -> dict[bytes, Any]:
+        try:
+            return dict(self._client.fetch([uid], items).get(uid, {}))
+        except self._imap.abort:
+            raise
+        except self._imap.error:
+            return {_REFUSED: True}
 
     def _groups(self, uids: list[int], about: Any) -> Iterator[list[int]]:
         group: list[int] = []
@@ -237,8 +269,8 @@ class Mailbox:
 
     def _bodies(self, uids: list[int], about: Any) -> list[Fetched]:
         large = {uid for uid in uids if _size(about[uid]) > self._settings.max_message_bytes}
-        bodies = self._client.fetch([uid for uid in uids if uid not in large], ["BODY.PEEK[]"])
-        heads = self._client.fetch(sorted(large), [f"BODY.PEEK[HEADER]<0.{HEAD_BYTES}>"])
+        bodies = self._fetch([uid for uid in uids if uid not in large], ["BODY.PEEK[]"])
+        heads = self._fetch(sorted(large), [f"BODY.PEEK[HEADER]<0.{HEAD_BYTES}>"])
         found: list[Fetched] = []
         for uid in uids:
             size, received_at, flags = _size(about[uid]), _utc(about[uid].get(b"INTERNALDATE")), _flags(about[uid])
@@ -246,6 +278,8 @@ class Mailbox:
                 found.append(Fetched(uid, received_at, size, raw, flags=flags))
             elif (head := _section(heads.get(uid, {}), b"BODY[HEADER]")) is not None:
                 found.append(Fetched(uid, received_at, size, None, head, flags))
+            elif any(_REFUSED in each.get(uid, ()) for each in (about, bodies, heads)):
+                found.append(Fetched(uid, received_at, size, None, flags=flags, refused=True))
         return found
 
     def has(self, folder: str, message_id: str) -> bool:

@@ -39,6 +39,8 @@ def _library() -> Any:
     # It takes long to import, and only answers need it.
     if imapclient is None or find_spec("quotequail") is None:
         raise ConfigError("the email connector needs IMAPClient and quotequail: pip install 'threadline[email]'")
+    # It knows nothing newer than IMAP4rev1; a server of IMAP4rev2 alone understands all that is asked here.
+    imaplib.AllowedVersions = (*dict.fromkeys((*imaplib.AllowedVersions, "IMAP4REV2")),)  # type: ignore[attr-defined]
     imaplib._MAXLINE = _LONGEST_LINE  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way
     # At DEBUG it writes addresses and lines of mail.
     logging.getLogger("imapclient").setLevel(logging.WARNING)

@@ -6,7 +6,7 @@ from connectors.email import Email
 from connectors.email.session import open_mailbox
 from connectors.email.settings import EmailSettings
 from tests.contract.email_imap_server import Answer, ScriptedImap, literal
-from tests.contract.test_email_servers import MAIL, OPENED, USUAL, bodies, counting, pull, records, uids
+from tests.contract.test_email_servers import MAIL, OPENED, USUAL, bodies, counting, pull, records, uids, uids_of
 from threadline.sdk import ConfigError, RetryableError
 
 COUNTING = b"IMAP4rev1 CONDSTORE ENABLE"
@@ -193,3 +193,29 @@ def test_credentials_are_given_as_the_server_takes_them(user: str, password: str
 def test_too_many_sessions_pass(refusal: bytes) -> None:
     with ScriptedImap({**USUAL, "LOGIN": refusal}) as server, pytest.raises(RetryableError, match="cannot log anyone in now"):
         pull(server)
+
+
+@pytest.mark.parametrize("refusal", [b"NO cannot read it", b"BAD oops", b"* 2 FETCH (UID 2 BODY[]\r\nOK done"])
+@pytest.mark.parametrize("part", [b"BODY", b"FETCH"])
+def test_a_mail_that_the_server_cannot_read_stops_no_other(refusal: bytes, part: bytes) -> None:
+    def fetched(command: bytes) -> bytes:
+        return refusal if part in command and 2 in uids_of(command) else bodies(command)
+
+    with ScriptedImap({**USUAL, "UID FETCH": fetched}) as server:
+        pages = pull(server)
+        assert uids(pages) == [1, 3]
+        assert [(one.key, one.reason) for page in pages for one in page.rejected] == [
+            ("INBOX:7:2", "the server lists the mail, and refuses to hand it out")
+        ]
+        assert pages[-1].cursor == {"folders": {"INBOX": {"uidvalidity": 7, "uid": 3, "present": "1:3"}}}
+        part = b"SIZE"
+        assert uids(pull(server)) == [1, 2, 3]
+        part = b"FETCH"
+        server.answers["UID SEARCH"] = b"* SEARCH 2\r\nOK done"
+        with pytest.raises(RetryableError, match="refused a command"):
+            pull(server)
+
+
+def test_a_server_may_know_the_newer_version_alone() -> None:
+    with ScriptedImap({**USUAL, "UID SEARCH": b"* ESEARCH UID ALL 1:3\r\nOK done"}, capabilities=b"IMAP4rev2 IDLE") as server:
+        assert uids(pull(server)) == [1, 2, 3]
