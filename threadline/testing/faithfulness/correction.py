@@ -2,30 +2,23 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.yamlfile import is_list, is_mapping
-from threadline.testing.faithfulness import errata as errata_names
-from threadline.testing.faithfulness.errata import Erratum
+from threadline.testing.faithfulness.errata import OLD_WORDS, PAGED_LISTS, RECORD_KEYS, Erratum
 
 
 def corrected(published: Mapping[str, Any], errata: Sequence[Erratum]) -> Mapping[str, Any]:
     """Return the document with what each erratum says at its pointer, or everywhere; ConfigError where nothing is around a pointer."""
     said: dict[str, Any] = copy.deepcopy(dict(published))
-    for erratum in sorted(errata, key=lambda erratum: erratum.general):
-        match erratum.name:
-            case errata_names.PAGED_LISTS:
-                _page_lists(said, erratum.says)
-            case errata_names.RECORD_KEYS:
-                _add_to_records(said, erratum.says)
-            case errata_names.OLD_WORDS:
-                said |= {part: _in_old_words(said[part], erratum.says) for part in ("components", "paths")}
-            case _ if not erratum.general:
-                _correct(said, erratum)
-            case _:
-                pass
+    for erratum in errata:
+        if not erratum.general:
+            _correct(said, erratum)
+    for erratum in errata:
+        if erratum.name in _EVERYWHERE:
+            _EVERYWHERE[erratum.name](said, erratum.says)
     return said
 
 
@@ -71,6 +64,10 @@ def _correct(said: dict[str, Any], erratum: Erratum) -> None:
     place[int(last) if is_list(place) else last] = erratum.says
 
 
+def _rename(said: dict[str, Any], words: Mapping[str, str]) -> None:
+    said |= {part: _in_old_words(said[part], words) for part in ("components", "paths")}
+
+
 def _in_old_words(node: Any, words: Mapping[str, str]) -> Any:
     """Return schemas and parameters with the words replaced in names of properties and parameters, and in values of enums."""
     if is_list(node):
@@ -90,6 +87,14 @@ def _in_old_words(node: Any, words: Mapping[str, str]) -> Any:
 
 def _renamed(name: Any, words: Mapping[str, str]) -> Any:
     return re.sub(r"[A-Za-z]+", lambda word: words.get(word[0], word[0]), name) if isinstance(name, str) else name
+
+
+_EVERYWHERE: Mapping[str, Callable[[dict[str, Any], Any], None]] = {
+    OLD_WORDS: _rename,
+    PAGED_LISTS: _page_lists,
+    RECORD_KEYS: _add_to_records,
+}
+"""The general rules that change the document itself."""
 
 
 def escaped(part: str) -> str:
