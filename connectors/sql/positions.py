@@ -22,7 +22,13 @@ _POSITION: dict[str, tuple[type[Any], Callable[[Any], str], Callable[[str], Any]
     "uuid": (UUID, str, UUID),
     "bytes": (bytes, lambda value: b64encode(value).decode(), b64decode),
 }
-_READ = {name: read for name, (_, _, read) in _POSITION.items()} | {"text": lambda text: b64decode(text).decode("utf-8", "surrogateescape")}
+
+
+def _text(encoded: str) -> str:
+    return b64decode(encoded).decode("utf-8", "surrogateescape")
+
+
+_READ: dict[str, Callable[[str], Any]] = {"text": _text, **{name: read for name, (_, _, read) in _POSITION.items()}}
 
 
 def write_position(values: Sequence[Any]) -> list[JSON]:

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from threadline.sdk import Settings, credential
 
@@ -76,6 +76,9 @@ class WriteTable(Settings):
 
 class SqlSettings(Settings):
     """A database and what of it is read and written."""
+
+    # An error that quoted the input would quote the password.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     url: SecretStr = credential(
         "database URL with user and password: postgresql://user:password@host:5432/shop (SQLAlchemy's form, or an Airflow connection's)",

@@ -304,6 +304,12 @@ def test_settings_are_checked_when_they_are_read(settings: dict[str, Any], messa
         SqlSettings.model_validate({"url": "sqlite://", **settings})
 
 
+def test_a_wrong_setting_is_told_without_the_password() -> None:
+    with pytest.raises(ValueError, match="Input should be a valid string") as raised:
+        SqlSettings.model_validate({"url": ["postgresql://u:s3cret@h/x"]})
+    assert "s3cret" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("url", "error", "message"),
     [
