@@ -20,6 +20,8 @@ MOST_NAMESAKES = 0.25
 KIN = 8.0
 """The weight that a pair has to reach which relatives of the classic kinds would look like."""
 LOWEST, HIGHEST, REVIEW = 0.0, 6.0, -2.0
+IMPOSSIBLE = -6.0
+"""Two whose names and birth dates contradict each other, of a lower weight still, are in no profile together, whoever else is."""
 LARGEST_PROFILE = 50
 """Records beyond which nothing more is joined to a profile."""
 _AGREES, _KINDS_NEEDED, _DIFFERS = 2.0, 2, "differs"
@@ -130,7 +132,7 @@ class Groups:
         matches = [self._match(one, other) for one in left for other in right]
         told = [match for match in matches if any(_KINDS[field.field] in ("name", "birth") for field in match.fields)]
         for_one = sum(min(match.weight + self._rare, self._needed) for match in told)
-        against = any(contradicted(match) and match.weight < REVIEW for match in told)
+        against = any(contradicted(match) and match.weight < IMPOSSIBLE for match in told)
         return not against and for_one >= self._needed / 2 * len(told)
 
     def _match(self, one: int, other: int) -> Match:
