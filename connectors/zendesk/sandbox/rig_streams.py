@@ -141,8 +141,7 @@ class _StatusChanges(StreamRig):
 
 class _DeletedTickets(StreamRig):
     def put(self, number: int, at: datetime) -> str:
-        self.open(number, at)
-        self.move(number, at, "deleted")
+        self.sandbox.account.touch(self.open(number, at), stamp(at), status="deleted")
         return str(number)
 
     def change(self, number: int, at: datetime) -> None:
