@@ -17,10 +17,17 @@ from hypothesis import strategies as st
 from connectors.sql import Sql
 from connectors.sql.changelog import ChangeLog, Look
 from connectors.sql.settings import SqlSettings
+from tests.conformance.shop_with_log import ShopWithLog, SqlWithLog
 from tests.contract.sql_lab import DATABASES, Place, a_place, decoded, last_cursor, records
+from threadline.mapping.library import pull_mapping
 from threadline.sdk import ConfigError, Cursor
 from threadline.sdk.cursors import Position, Rows
+from threadline.store.database import open_database
+from threadline.sync.batch import Judge
+from threadline.sync.pull import pull
+from threadline.testing.story import Ordered, Person, Registered
 
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CHANGES = {"table": "parcels_log", "order": "log_id"}
 PARCELS = {"parcels": {"table": "parcels", "key": ["no"], "changes": CHANGES}}
 NUMBERED = {
@@ -516,3 +523,31 @@ def test_marks_are_few_however_often_a_log_is_read() -> None:
     assert cursor is not None
     assert 10 < len(cursor["marks"]) < 20
     assert log.number - cursor["settled"] < 70
+
+
+def test_an_order_that_is_gone_leaves_the_store_with_the_next_pull(tmp_path: Path) -> None:
+    with ShopWithLog() as shop, open_database(f"sqlite:///{tmp_path / 'store.db'}", create=True) as store:
+        ana = Person(7, "Ana", "Lima", "ana@example.org", "030 901820", "ana")
+        shop.tell(Registered(AT, "shop", ana, ("name", "email")))
+        for number in ("A-1", "A-2"):
+            shop.tell(Ordered(AT, "shop", ana, number, (("K-2", "Kettle", 1, 2990),)))
+        connector = SqlWithLog(SqlSettings.model_validate({**shop.settings, **shop.secrets}))
+        streams = {stream.name: stream for stream in connector.available_streams()}
+
+        def held(name: str) -> list[Any]:
+            judge = Judge("shop", name, streams[name].key, pull_mapping(f"sql/{name}", "shop", region="DE", functions={}))
+            pull(store, connector, judge)
+            with store.read() as view:
+                return view.query("SELECT key, state FROM records WHERE stream = ? ORDER BY key", [name])
+
+        assert held("orders") == [("A-1", "ok"), ("A-2", "ok")]
+        assert held("customers") == [("100007", "ok")]
+        with shop.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM order_lines WHERE order_no = 'A-1'")
+            connection.exec_driver_sql("DELETE FROM orders WHERE order_no = 'A-1'")
+            connection.exec_driver_sql("DELETE FROM customers")
+        assert held("orders") == [("A-1", "filtered"), ("A-2", "ok")]
+        assert held("customers") == [("100007", "ok")]
+        with store.read() as view:
+            assert view.query("SELECT number FROM orders", []) == [("A-2",)]
+            assert view.query("SELECT status FROM parties", []) == [("deleted",)]
