@@ -17,7 +17,8 @@ _LABEL = re.compile(r"(?:x-)?(?:(?:windows|win|dos|ibm|ms|cp)-?(?P<page>\d{3,5})
 _REFUSED = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
 
 _UNSAFE = re.compile("[\0\ud800-\udfff]")
-_WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*)\?=")
+_WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*(?:(?<!=)\?(?!=)[^?]*){0,8})\?=")
+"""An encoded word; within it, a question mark that should have been encoded."""
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)[ \t]+(?==\?)")
 _DECLARED = re.compile(rb"""charset\s*=\s*["']?([\w.:-]{2,40})""", re.IGNORECASE)
 _DECLARED_WITHIN = 100_000

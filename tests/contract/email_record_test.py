@@ -66,6 +66,8 @@ def word(charset: str, data: bytes) -> bytes:
         (b"=?utf-8?Q?one?= =?iso-8859-1?Q?=E9?=", "oneé"),
         (b"=?utf-8?Q?kept?= between =?utf-8?Q?words?=", "kept between words"),
         (b"=?utf-8?B?R3LDvMOfZQ?= unpadded", "Grüße unpadded"),
+        (b"=?utf-8?Q?Wo_ist_es?_Gr=C3=BC=C3=9Fe??= now", "Wo ist es? Grüße? now"),
+        (b"=?utf-8?Q?open =?utf-8?Q?closed?=", "=?utf-8?Q?open closed"),
         (b"=?utf-8?B?A?= broken", "=?utf-8?B?A?= broken"),
         (b"=?x-nobody-knows?Q?caf=C3=A9?=", "café"),
         (b"=?iso-8859-1?Q?=80uro?=", "€uro"),
@@ -462,6 +464,8 @@ FRAGMENTS = st.sampled_from(
     b"From: |To: |Date: |Subject: |Message-ID: |References: |Content-Type: |Content-Transfer-Encoding: |Content-Disposition: attachment; "
     b"|multipart/mixed; boundary=b|text/html|text/plain; charset=|message/rfc822|base64|quoted-printable|x-uuencode|begin 644 x\n"
     b"|utf-8|utf-7|hz|filename=|name*0*=|boundary*=idna''b|; filename*=idna''x|\r\n|\n|\r\n\r\n|--b|--b--|=?utf-8?|B?|Q?|?="
+    b"|Return-Path: <>|Sender: |X-Failed-Recipients: |message/delivery-status|multipart/alternative; boundary=b|application/ms-tnef|inline"
+    b"|\x78\x9f\x3e\x22|iso-2022-jp|\x1b$B|\x1b(I|\x1b(B|koi8-r|\xef\xbb\xbf|stray\n|\r|Subject :|> |wrote:\n> q|-- \n|12:00 PM| 0100"
     b'|=E9|<a@b.example>|<|>|(|\\|,|;|:|\x00|\xff|\xc3|<p>|<![|<!--|&#55296;|"'.split(b"|")
 )
 
