@@ -4,7 +4,7 @@ The kit (`threadline.testing.conformance`) proves a connector against any stand-
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,7 +28,7 @@ class Rig(ABC):
     small_pages: ClassVar[Mapping[str, Any]] = {}
     """Settings under which a page has few records, so that a handful of them fills several pages."""
     many: ClassVar[int] = 100_000
-    """How many records shall pass without memory growing; fewer than these only where a stand-in takes long for each."""
+    """How many records shall pass without memory growing."""
     mappings: ClassVar[Path | None] = None
     """Folder in which `mappings/` stands, while the package that ships them is not installed."""
     tell_of_deletes: ClassVar[Collection[str]] = ()
@@ -51,6 +51,11 @@ class Rig(ABC):
     @abstractmethod
     def put(self, stream: str, number: int, at: datetime) -> str:
         """Make the stream's record of this number, last changed at `at`; return its key, as the engine writes keys."""
+
+    def put_many(self, stream: str, numbers: Iterable[int], at: Callable[[int], datetime]) -> None:
+        """Make the records of these numbers, each at its time; at once, where the stand-in takes long for each alone."""
+        for number in numbers:
+            self.put(stream, number, at(number))
 
     @abstractmethod
     def change(self, stream: str, number: int, at: datetime) -> None:

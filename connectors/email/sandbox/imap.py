@@ -9,7 +9,7 @@ from asyncio import Server, StreamReader, StreamWriter, start_server
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from socket import socket
-from typing import Any
+from typing import Any, cast
 
 from proxyprotocol.sock import SocketInfoLocal
 from pymap.backend.dict import Config, Login
@@ -144,6 +144,25 @@ class KeptMailboxes(MailboxSet):  # type: ignore[misc]
         await (await self.get_mailbox(name)).delete([uid])
 
 
+class _Gathering:
+    """A writer that sends a response as one: pymap writes it in dozens of pieces, each of which would be sent alone."""
+
+    def __init__(self, writer: StreamWriter) -> None:
+        self._writer = writer
+        self._held = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self._held += data
+
+    async def drain(self) -> None:
+        self._writer.write(bytes(self._held))
+        self._held.clear()
+        await self._writer.drain()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+
 class _QuickConfig(Config):  # type: ignore[misc]
     @property
     @override
@@ -168,6 +187,6 @@ async def serve_imap(listener: socket, store: MailStore, user: str, password: st
     serve = IMAPServer(login, config)
 
     async def connected(reader: StreamReader, writer: StreamWriter) -> None:
-        await serve(reader, writer, SocketInfoLocal(writer))
+        await serve(reader, cast("StreamWriter", _Gathering(writer)), SocketInfoLocal(writer))
 
     return await start_server(connected, sock=listener), mailboxes

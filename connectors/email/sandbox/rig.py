@@ -1,6 +1,6 @@
 """Works the mailbox for the conformance kit."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,8 +20,6 @@ class EmailRig(Rig):
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_messages": 3}
     tell_of_deletes: ClassVar[Collection[str]] = {"messages"}
-    # pymap parses every mail that it is given.
-    many: ClassVar[int] = 5_000
     sandbox: "EmailSandbox"
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -41,12 +39,13 @@ class EmailRig(Rig):
 
     def put(self, stream: str, number: int, at: datetime) -> str:
         """See `Rig`."""
-        head = {
-            "From": f"Ana Lima {number} <ana{number}@example.org>", "To": OWN_ADDRESS, "Subject": f"Order {number}",
-            "Date": format_datetime(at), "Message-ID": f"<m{number}@example.org>",
-        }  # fmt: skip
-        fields = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-        return self._delivered(number, f"{fields}\r\n{'It has not come. ' * 200}\r\n".encode(), at)
+        return self._delivered(number, _mail(number, at), at)
+
+    def put_many(self, stream: str, numbers: Iterable[int], at: Callable[[int], datetime]) -> None:
+        """See `Rig`; a delivery for each would take long."""
+        given = list(numbers)
+        uids = self.sandbox.deliver_all((_mail(number, at(number)), at(number)) for number in given)
+        self._uids |= dict(zip(given, uids, strict=True))
 
     def _delivered(self, number: int, raw: bytes, at: datetime) -> str:
         uid = self._uids[number] = self.sandbox.deliver(raw, folder=_FOLDER, at=at)
@@ -92,3 +91,12 @@ class EmailRig(Rig):
     def written(self, object: str, number: int) -> int:  # noqa: A002
         """See `Rig`."""
         return sum(f"Answer {number}." in sent["raw"] for sent in self.sandbox.shelf.all("reply"))
+
+
+def _mail(number: int, at: datetime) -> bytes:
+    head = {
+        "From": f"Ana Lima {number} <ana{number}@example.org>", "To": OWN_ADDRESS, "Subject": f"Order {number}",
+        "Date": format_datetime(at), "Message-ID": f"<m{number}@example.org>",
+    }  # fmt: skip
+    fields = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    return f"{fields}\r\n{'It has not come. ' * 50}\r\n".encode()

@@ -139,6 +139,17 @@ class EmailSandbox(Sandbox):
             return asyncio.run_coroutine_threadsafe(self._mailboxes.deliver(folder, raw, moment, flags), self._loop).result()
         return self.store.add(folder, moment, flags, raw)
 
+    def deliver_all(self, mails: Iterable[tuple[bytes, datetime]], folder: str = "INBOX") -> list[int]:
+        """Put many into a folder at once, each received at its time; return their UIDs."""
+        loop, mailboxes = self._loop, self._mailboxes
+        if not loop or not mailboxes:
+            return [self.store.add(folder, at, (), raw) for raw, at in mails]
+
+        async def deliver() -> list[int]:
+            return [await mailboxes.deliver(folder, raw, at, ()) for raw, at in mails]
+
+        return asyncio.run_coroutine_threadsafe(deliver(), loop).result()
+
     def expunge(self, folder: str, uid: int) -> None:
         """Delete a mail for good, as somebody else's mail program does."""
         if self._loop and self._mailboxes:

@@ -28,7 +28,6 @@ class WooCommerceRig(HttpRig):
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 3}
     tell_of_deletes: ClassVar[Collection[str]] = {"orders"}
-    many: ClassVar[int] = 30_000
     waivers: ClassVar[Mapping[str, str]] = {
         "reads late commits: order_notes": "to WooCommerce a note is no change of its order, and there is no list of all notes",
     }

@@ -29,8 +29,6 @@ class XRig(HttpRig):
 
     all_streams: ClassVar[Mapping[str, Any]] = {"timeline": True, "search": _WORD}
     small_pages: ClassVar[Mapping[str, Any]] = {"page_size": 5}
-    # Each is looked at together with its author.
-    many: ClassVar[int] = 25_000
     sandbox: "XSandbox"
 
     def __init__(self, sandbox: "XSandbox") -> None:

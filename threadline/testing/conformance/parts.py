@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from threadline.sdk import Connector, ConnectorError, PushObject, Stream, Target
 from threadline.sdk.registry import load_object
-from threadline.testing.conformance import access, reading, recovery, writing
+from threadline.testing.conformance import access, memory, reading, recovery, writing
 from threadline.testing.conformance.trial import NonconformityError, Trial, trial
 from threadline.testing.rig import WaivedError
 
@@ -51,7 +51,7 @@ PARTS: tuple[Part, ...] = (
     Part("outlives outages", recovery.outlives_outages, "stream"),
     Part("outlives faults", recovery.outlives_faults, "stream", slow=True),
     Part("outlives shifted pages", recovery.outlives_shifted_pages, "stream", slow=True),
-    Part("keeps memory flat", reading.keeps_memory_flat, "stream", slow=True),
+    Part("keeps memory flat", memory.keeps_memory_flat, "stream", slow=True),
     Part("writes each", writing.writes_each, "object"),
     Part("writes within limits", writing.writes_within_limits, "object"),
     Part("answers for each", writing.answers_for_each, "object"),

@@ -1,8 +1,6 @@
 """Checks of what a pull reads: complete, in pages that can be resumed from, and again."""
 
-import gc
 import json
-import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,10 +17,6 @@ _MORE = 36
 """Records that fill many small pages, the last one to its end."""
 _POISON = (3, 4)
 """Records that cannot be used: by the mapping, by the connector."""
-_WITHIN = 3_000
-"""Seconds that their times are spread over: none is of a time to come."""
-_ROOM = 8_000_000
-"""Bytes that memory may grow by, while many records pass."""
 
 
 def reads_everything(trial: Trial, stream: Stream) -> None:
@@ -238,24 +232,3 @@ def sets_poison_aside(trial: Trial, stream: Stream) -> None:
     after = trial.rig.put(stream.name, _SOME + 1, trial.just_now())
     trial.pull(store, stream)
     require(after in contents(store, stream), "what came after records that cannot be used was not read")
-
-
-def keeps_memory_flat(trial: Trial, stream: Stream) -> None:
-    """Many records pass through without memory growing with their number."""
-    many = trial.rig.many
-    for number in range(1, many + 1):
-        trial.rig.put(stream.name, number, trial.at(number * _WITHIN // many))
-    read, peak = 0, 0
-    tracemalloc.start()
-    try:
-        for page in trial.connect().pull(stream.name, None):
-            read += len(page.records)
-            if read < many // 4:
-                gc.collect()
-                peak = tracemalloc.get_traced_memory()[1]
-        highest = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    require(read >= many, f"of {many:,} records {read:,} were read")
-    grown = highest - peak
-    require(grown < _ROOM, f"after a quarter of {many:,} records memory grew by another {grown / 1e6:.0f} MB")

@@ -39,6 +39,7 @@ class Trial:
     """A connector and its stand-in, for one check."""
 
     def __init__(self, kind: type[Connector[Any]], rig: Rig, stack: ExitStack, waits: list[float], heard: Heard) -> None:
+        self.path = f"{kind.__module__}:{kind.__name__}"
         self.kind = overheard(kind, heard)
         self.rig = rig
         self.waits = waits
@@ -66,10 +67,13 @@ class Trial:
         finally:
             self._ports = {}
 
+    def settings(self) -> dict[str, Any]:
+        """Return settings that reach the stand-in, as threadline.yaml and the environment give them."""
+        return {**self.rig.sandbox.secrets, **self.rig.settings_at(self._ports), **self.rig.all_streams}
+
     def connect(self, other: Mapping[str, Any] | None = None, *, small: bool = False) -> Connector[Any]:
         """Make a connector, with `other` settings where given; it is closed when the check is over."""
-        settings = {**self.rig.sandbox.secrets, **self.rig.settings_at(self._ports), **self.rig.all_streams}
-        settings |= {**(self.rig.small_pages if small else {}), **(other or {})}
+        settings = {**self.settings(), **(self.rig.small_pages if small else {}), **(other or {})}
         connector = self.kind(self.kind.settings_type().model_validate(settings))
         self.heard.know(connector.settings)
         self._stack.callback(connector.close)
