@@ -155,6 +155,7 @@ def test_what_is_seen_of_a_list_reads_all_of_it(shell: Shell, serve, dialect: Di
     assert (ran.code, ran.err) == (0, ""), ran.err
     written = (shell.folder / "acme/apis/acme.yaml").read_text()
     assert f"    paging: {paging}\n" in written if paging else "paging:" not in written.replace(": paging.", "")
+    assert ("    each: node\n" in written) == (dialect is wrapped)
     settings = ["--config", str(shell.folder / "acme/threadline.yaml")]
     (told,) = shell.run(*settings, "pull", "acme", "--json").json["pulled"]
     assert (told["new"], told["dead"]) == (len(PEOPLE), 0)

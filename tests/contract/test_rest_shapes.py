@@ -384,6 +384,28 @@ def test_a_login_that_is_refused_is_named(server: Server, connect, status: int, 
     assert "s3cr3t" not in str(caught.value)
 
 
+def test_a_login_without_cookies_is_none(server: Server, connect) -> None:
+    server.answer = lambda _: {}
+    with pytest.raises(ConfigError, match="api's login answered without a cookie"):
+        read(connect("auth: {kind: login, path: login, body: {p: '{password}'}}\n" + stream("about: x"), user="ana", password="p"))
+
+
+def test_a_write_whose_login_fails_for_a_while_was_not_made_and_is_repeated(server: Server, connect) -> None:
+    server.answer = lambda asked: (503, {}, {}) if len(server.asked) < 3 else {"t": "x"} if asked.path == "/login" else {"id": 1}
+    text = "auth: {kind: login, path: login, body: {p: '{password}'}, token: t}\npush: {person: {update: {method: PUT, path: people}}}\n"
+    (receipt,) = connect(text, user="ana", password="p").push("person", [Intent("01A", "person", {})])
+    assert receipt.status == "done"
+    assert [asked.path for asked in server.asked] == ["/login", "/login", "/login", "/people"]
+
+
+def test_a_limit_that_the_question_for_the_time_meets_is_waited_for(server: Server, connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    server.answer = lambda asked: (429, {"Retry-After": "7"}, {}) if asked.method == "HEAD" and not waited else []
+    read(connect(stream('parameters: {since: "{after}"}, cursor: {kind: window, by: at}')))
+    assert waited == [7.0]
+
+
 def test_codes_that_are_fine_are_no_errors(server: Server, connect) -> None:
     errors = "errors: {code: code, fine: [0, ok, true], then: {busy: retry}}\n"
     for fine in (0, "ok", True, None, [], ""):
