@@ -1,5 +1,6 @@
 """Streams that are read by a table of changes: by triggers' logs, tombstones and histories of real databases."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -13,9 +14,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import mssql
 
 from connectors.sql import Sql
 from connectors.sql.changelog import ChangeLog, Look
+from connectors.sql.changes import ChangeScanner
+from connectors.sql.keyset import Reading
+from connectors.sql.records import Records
+from connectors.sql.relations import ORDER, Relation
 from connectors.sql.settings import SqlSettings
 from tests.conformance.shop_with_log import ShopWithLog, SqlWithLog
 from tests.contract.sql_lab import DATABASES, Place, a_place, decoded, last_cursor, records
@@ -551,3 +557,26 @@ def test_an_order_that_is_gone_leaves_the_store_with_the_next_pull(tmp_path: Pat
         with store.read() as view:
             assert view.query("SELECT number FROM orders", []) == [("A-2",)]
             assert view.query("SELECT status FROM parties", []) == [("deleted",)]
+
+
+def test_sql_server_reads_a_page_of_changes_in_one_statement() -> None:
+    metadata = sa.MetaData()
+    orders = sa.Table("orders", metadata, sa.Column("no", sa.String(20), primary_key=True), sa.Column("total", sa.Integer))
+    entries = sa.Table("orders_log", metadata, sa.Column("rv", mssql.ROWVERSION), sa.Column("no", sa.CHAR(20)))
+    table = Relation("streams.orders", orders, dict(orders.c), ("no",), None, "mssql", is_unique=True)
+    columns = {ORDER: entries.c.rv, "changes no": sa.cast(entries.c.no, sa.String(20))}
+    noted = Relation("streams.orders.changes", entries, columns, tuple(columns), None, "mssql")
+    reading = Reading(sa.create_mock_engine("sqlite://", print), table, Records(table, UTC), 9, lambda: AT)  # type: ignore[arg-type]
+    scanner = ChangeScanner(reading, noted, ChangeLog("orders_log", WITHIN))
+    page = scanner._entries({"bytes": "AAE="}, {"bytes": "AAk="}, [{"bytes": "AAI="}, "A-1"])
+    written = str(
+        sa.select(orders.c.total, page.c["changes no"]).select_from(scanner._joined(page).origin).compile(dialect=mssql.dialect())
+    )
+    cast = "CAST(orders_log.no AS VARCHAR(20))"
+    assert " ".join(re.sub(r":\w+|__\[\w+\]", "?", written).split()) == (
+        "SELECT orders.total, changes.[changes no] FROM "
+        f"(SELECT DISTINCT TOP ? orders_log.rv AS [changes #], {cast} AS [changes no] FROM orders_log "
+        f"WHERE {cast} IS NOT NULL AND orders_log.rv <= ? "
+        f"AND orders_log.rv >= ? AND (orders_log.rv > ? OR orders_log.rv = ? AND {cast} > ?) "
+        f"ORDER BY orders_log.rv, {cast}) AS changes LEFT OUTER JOIN orders ON orders.no = changes.[changes no]"
+    )
