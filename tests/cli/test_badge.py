@@ -45,6 +45,7 @@ def test_a_table_tells_what_passes_and_why_the_rest_does_not(capsys: pytest.Capt
     assert "outlives faults" not in lines
     assert "check() passes with a wrong token" in said
     assert "nobody deletes a task" in said
+    assert "(--thorough): outlives faults" in said
 
 
 def test_machines_read_every_case(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,8 @@ def show_badges(name: str | None, *, thorough: bool, json: bool) -> None:
         print_json({one: [_document(outcome) for outcome in outcomes] for one, outcomes in found.items()})
     else:
         _print(found)
+        if not thorough:
+            print(f"\nNot run, as it takes minutes (--thorough): {', '.join(part.name for part in PARTS if part.slow)}")
     leave(NEEDS_A_PERSON if any(outcome.state == "failed" for outcomes in found.values() for outcome in outcomes) else DONE)
 
 
