@@ -3,44 +3,30 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
-from random import Random
-from threading import Event, Thread
 from typing import Any
 
-import msgspec
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sqlalchemy.dialects import mssql
 
-from connectors.sql import Sql
-from connectors.sql.changelog import ChangeLog, Look
+from connectors.sql.changelog import ChangeLog
 from connectors.sql.changes import ChangeScanner
 from connectors.sql.keyset import Reading
 from connectors.sql.records import Records
 from connectors.sql.relations import ORDER, Relation
 from connectors.sql.settings import SqlSettings
 from tests.conformance.shop_with_log import ShopWithLog, SqlWithLog
-from tests.contract.sql_lab import DATABASES, Place, a_place, decoded, last_cursor, records
+from tests.contract.sql_lab import DATABASES, Place, a_place, last_cursor, records
+from tests.contract.sql_parcels import CHANGES, PARCELS, Store, logged, numbered, put, table, through_json, told
 from threadline.mapping.library import pull_mapping
 from threadline.sdk import ConfigError, Cursor
-from threadline.sdk.cursors import Position, Rows
 from threadline.store.database import open_database
 from threadline.sync.batch import Judge
 from threadline.sync.pull import pull
 from threadline.testing.story import Ordered, Person, Registered
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-CHANGES = {"table": "parcels_log", "order": "log_id"}
-PARCELS = {"parcels": {"table": "parcels", "key": ["no"], "changes": CHANGES}}
-NUMBERED = {
-    "sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT",
-    "postgresql": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-    "mariadb": "bigint AUTO_INCREMENT PRIMARY KEY",
-}
 
 
 @pytest.fixture(params=DATABASES)
@@ -61,59 +47,6 @@ def on_postgresql(tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def on_mariadb(tmp_path: Path) -> Iterator[Place]:
     yield from a_place("mariadb", tmp_path)
-
-
-def logged(place: Place) -> Place:
-    """Make a table whose changes triggers log."""
-    place.run(
-        "CREATE TABLE parcels (no VARCHAR(20) PRIMARY KEY, state VARCHAR(20))",
-        f"CREATE TABLE parcels_log (log_id {NUMBERED[place.engine.dialect.name]}, op CHAR(1), no VARCHAR(20))",
-    )
-    if place.engine.dialect.name == "postgresql":
-        place.run(
-            "CREATE FUNCTION log_parcel() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO parcels_log (op, no) "
-            "VALUES (left(TG_OP, 1), coalesce(NEW.no, OLD.no)); RETURN NULL; END'",
-            "CREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON parcels FOR EACH ROW EXECUTE FUNCTION log_parcel()",
-        )
-        return place
-    for what, row in {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}.items():
-        entry = f"INSERT INTO parcels_log (op, no) VALUES ('{what[0]}', {row}.no);"
-        place.run(f"CREATE TRIGGER log_{what} AFTER {what} ON parcels FOR EACH ROW BEGIN {entry} END")
-    return place
-
-
-def put(place: Place, *numbers: int, state: str = "sent") -> None:
-    place.run(*[f"INSERT INTO parcels VALUES ('P{number}', '{state}')" for number in numbers])
-
-
-def told(found: list[dict[str, Any]]) -> dict[str, str]:
-    """Return what a store would hold of these records: the state, or that it is gone."""
-    return {record["no"]: "gone" if record.get("_deleted") else record["state"] for record in found}
-
-
-class Store:
-    """Keeps what pages tell, and the last page's cursor."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, str] = {}
-        self.cursor: Cursor | None = None
-
-    def pull(self, sql: Sql, pages: int | None = None) -> None:
-        for page in islice(sql.pull("parcels", self.cursor), pages):
-            for no, state in told(decoded(page)).items():
-                self.rows[no] = state
-                if state == "gone":
-                    del self.rows[no]
-            self.cursor = through_json(page.cursor)
-
-
-def table(place: Place) -> dict[str, str]:
-    with place.engine.connect() as connection:
-        return {row.no: row.state for row in connection.exec_driver_sql("SELECT no, state FROM parcels")}
-
-
-def through_json(cursor: Cursor | None) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(cursor))
 
 
 def test_what_has_changed_or_gone_is_told(place: Place) -> None:
@@ -148,140 +81,6 @@ def test_a_row_that_went_and_came_again_is_there(place: Place) -> None:
     put(place, 1, state="again")
     # Each entry leads to the row as it is: the one that says that it was deleted, too.
     assert [record["state"] for record in records(sql.pull("parcels", cursor))] == ["again", "again"]
-
-
-@pytest.mark.parametrize("overlap", [0, pytest.param(60, marks=pytest.mark.slow)])
-def test_any_page_can_be_the_last_before_a_crash(place: Place, overlap: int) -> None:
-    put(logged(place), *range(7))
-    sql = place.sql(streams=PARCELS, page_size=2, overlap=overlap)
-    kept = Store()
-    for turn in range(1, 5):
-        stopped = Store()
-        stopped.pull(sql, pages=turn)
-        change(place, turn)
-        stopped.pull(sql, pages=turn)
-        # Of this one every run but the last breaks off after a page.
-        kept.pull(sql, pages=1)
-        change(place, 10 + turn)
-        stopped.pull(sql)
-        assert stopped.rows == table(place)
-    kept.pull(sql)
-    assert kept.rows == table(place)
-
-
-def change(place: Place, turn: int) -> None:
-    place.run(
-        f"UPDATE parcels SET state = 'turn {turn}' WHERE no IN ('P0', 'P{turn}')",
-        f"DELETE FROM parcels WHERE no = 'P{turn + 1}'",
-        f"INSERT INTO parcels VALUES ('new {turn}', 'sent')",
-    )
-
-
-def concurrently(place: Place, overlap: float) -> Store:
-    """Number an entry, let later ones be committed and read, and commit it then; return what is stored after one more pull."""
-    put(logged(place), 0)
-    sql, store = place.sql(streams=PARCELS, overlap=overlap), Store()
-    with place.engine.connect() as slow:
-        for turn in range(1, 6):
-            store.pull(sql)
-            put(place, turn)
-            if turn == 2:
-                slow.exec_driver_sql("INSERT INTO parcels VALUES ('slow', 'sent')")
-        assert "slow" not in store.rows
-        slow.commit()
-    store.pull(sql)
-    return store
-
-
-@pytest.mark.postgres
-@pytest.mark.parametrize("overlap", [0, pytest.param(60, marks=pytest.mark.slow)])
-def test_an_entry_that_is_committed_late_is_read_however_late_on_postgresql(on_postgresql: Place, overlap: int) -> None:
-    assert concurrently(on_postgresql, overlap).rows == table(on_postgresql)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("overlap", "is_read"), [(60, True), (0, False)])
-def test_an_entry_that_is_committed_late_is_read_within_the_overlap_on_mariadb(on_mariadb: Place, overlap: int, is_read: bool) -> None:
-    assert ("slow" in concurrently(on_mariadb, overlap).rows) == is_read
-
-
-@pytest.mark.postgres
-def test_an_entry_is_read_late_though_its_transaction_is_the_newest_one(on_postgresql: Place) -> None:
-    put(logged(on_postgresql), 0)
-    on_postgresql.run("CREATE TABLE other (n integer)")
-    sql, store = on_postgresql.sql(streams=PARCELS), Store()
-    store.pull(sql)
-    with on_postgresql.engine.connect() as early, on_postgresql.engine.connect() as late:
-        early.exec_driver_sql("INSERT INTO other VALUES (1)")
-        late.exec_driver_sql("INSERT INTO parcels VALUES ('late', 'sent')")
-        early.exec_driver_sql("INSERT INTO parcels VALUES ('early', 'sent')")
-        early.commit()
-        for _ in range(3):
-            store.pull(sql)
-        late.commit()
-    store.pull(sql)
-    assert store.rows == table(on_postgresql)
-
-
-@pytest.mark.postgres
-def test_who_may_only_read_goes_by_the_overlap(on_postgresql: Place) -> None:
-    put(logged(on_postgresql), 1)
-    options = sa.make_url(on_postgresql.url).query["options"]
-    reader = sa.make_url(on_postgresql.url).update_query_dict({"options": f"{options} -c default_transaction_read_only=on"})
-    sql, store = on_postgresql.sql(streams=PARCELS, url=reader.render_as_string(hide_password=False), overlap=60), Store()
-    store.pull(sql)
-    put(on_postgresql, 2)
-    store.pull(sql)
-    assert store.rows == table(on_postgresql)
-    assert store.cursor is not None
-    assert all("next" not in mark for mark in store.cursor["marks"])
-
-
-@pytest.mark.postgres
-def test_an_entry_that_a_transaction_takes_back_holds_nothing_up(on_postgresql: Place) -> None:
-    put(logged(on_postgresql), 1)
-    sql, store = on_postgresql.sql(streams=PARCELS), Store()
-    store.pull(sql)
-    with on_postgresql.engine.connect() as undone:
-        undone.exec_driver_sql("INSERT INTO parcels VALUES ('undone', 'sent')")
-        put(on_postgresql, 2)
-        store.pull(sql)
-        undone.rollback()
-    for _ in range(2):
-        store.pull(sql)
-    (page,) = sql.pull("parcels", store.cursor)
-    assert (store.rows, list(page.records)) == (table(on_postgresql), [])
-
-
-@pytest.mark.postgres
-def test_many_writers_at_once_lose_nothing(on_postgresql: Place) -> None:
-    put(logged(on_postgresql), *range(20))
-    sql, store = on_postgresql.sql(streams=PARCELS, page_size=50), Store()
-    enough = Event()
-    writers = [Thread(target=write_at_random, args=(on_postgresql, seed, enough)) for seed in range(4)]
-    for writer in writers:
-        writer.start()
-    for turn in range(20):
-        store.pull(sql, pages=None if turn % 4 else 1)
-    enough.set()
-    for writer in writers:
-        writer.join()
-    store.pull(sql)
-    assert store.rows == table(on_postgresql)
-
-
-def write_at_random(place: Place, seed: int, enough: Event) -> None:
-    """Insert rows, and delete some, in transactions that overlap with those of others, and are taken back now and then."""
-    chance, number = Random(seed), 0
-    with place.engine.connect() as connection:
-        while not enough.is_set():
-            for _ in range(2):
-                number += 1
-                connection.execute(sa.text("INSERT INTO parcels VALUES (:no, 'sent')"), {"no": f"{seed} {number}"})
-                gone = chance.randrange(number)
-                connection.execute(sa.text("DELETE FROM parcels WHERE no = :no"), {"no": f"{seed} {gone}"})
-                connection.execute(sa.text("SELECT pg_sleep(:seconds)"), {"seconds": chance.random() / 100})
-            connection.rollback() if chance.random() < 0.2 else connection.commit()
 
 
 TROUBLES = {
@@ -325,7 +124,7 @@ def test_entries_that_are_gone_from_under_a_scan_that_stopped_are_noticed(place:
 
 
 def test_keys_may_be_called_and_typed_otherwise_in_the_log(place: Place) -> None:
-    number = NUMBERED[place.engine.dialect.name]
+    number = numbered(place)
     place.run(
         "CREATE TABLE order_lines (code CHAR(6), line INTEGER, note VARCHAR(9), PRIMARY KEY (code, line))",
         "INSERT INTO order_lines VALUES ('A', 1, 'one'), ('A', 2, 'two'), ('B', 1, 'three')",
@@ -436,101 +235,6 @@ def test_a_stream_says_how_it_is_read(on_sqlite: Place) -> None:
     assert stream.cursor == ChangeLog("parcels_log", timedelta(seconds=7))
 
 
-WITHIN = timedelta(seconds=60)
-OPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("begin"), st.integers(0, 5)),
-        st.tuples(st.just("end"), st.integers(0, 5)),
-        st.tuples(st.just("wait"), st.sampled_from([1, 5, 30, 90])),
-        st.tuples(st.just("pull"), st.sampled_from([1, 2, 9])),
-    ),
-    min_size=10,
-    max_size=80,
-)
-
-
-class LogInMemory:
-    """A table and its log; each change is numbered when it begins, and seen, with its row, when it ends, which is within the overlap."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 2, tzinfo=UTC)
-        self.table: dict[str, int] = {}
-        self.entries: dict[int, str] = {}
-        self.number = 0
-        self.under_way: list[tuple[int, str, datetime]] = []
-
-    def begin(self, key: int) -> None:
-        self.number += 1
-        self.under_way.append((self.number, str(key), self.now))
-
-    def end(self, which: int) -> None:
-        if which < len(self.under_way):
-            number, key, _ = self.under_way.pop(which)
-            self.entries[number] = key
-            self.table[key] = self.table.get(key, 0) + 1
-
-    def wait(self, seconds: int) -> None:
-        for which in reversed(range(len(self.under_way))):
-            if self.under_way[which][2] + WITHIN <= self.now + timedelta(seconds=seconds):
-                self.end(which)
-        self.now += timedelta(seconds=seconds)
-
-    def look(self) -> Look:
-        return Look(max(self.entries, default=None), None, self.now)
-
-    def holds(self, entry: int) -> bool:
-        return min(self.entries) <= entry <= max(self.entries)
-
-    def rows(self, after: Position | None) -> Rows:
-        found = sorted(key for key in self.table if after is None or [key] > after)
-        return self._page([(key, [key]) for key in found])
-
-    def changed(self, above: int | None, upto: int | None, after: Position | None) -> Rows:
-        entries = sorted([number, key] for number, key in self.entries.items() if (above or 0) < number <= (upto or 0))
-        return self._page([(entry[1], entry) for entry in entries if after is None or entry > after])
-
-    def _page(self, found: list[tuple[str, list[Any]]]) -> Rows:
-        page = found[:2]
-        written = [msgspec.json.encode({"key": key, "version": self.table[key]}) for key, _ in page]
-        return Rows(written, page[-1][1] if page else None, more=len(found) > 2)
-
-
-@settings(max_examples=100, deadline=None)
-@given(OPS)
-def test_a_log_is_read_whole_whatever_is_late_or_breaks_off(ops: list[tuple[str, int]]) -> None:
-    log, kind, cursor = LogInMemory(), ChangeLog("log", WITHIN), None
-    stored: dict[str, int] = {}
-
-    def pull(pages: int | None) -> Cursor | None:
-        place = cursor
-        for page in islice(kind.scan(place, log), pages):
-            stored.update({record["key"]: record["version"] for record in decoded(page)})
-            place = through_json(page.cursor)
-        return place
-
-    for name, value in ops:
-        if name == "pull":
-            cursor = pull(value)
-        else:
-            getattr(log, name)(value)
-    while log.under_way:
-        log.end(0)
-    cursor = pull(None)
-    assert stored == log.table
-
-
-def test_marks_are_few_however_often_a_log_is_read() -> None:
-    log, kind, cursor = LogInMemory(), ChangeLog("log", WITHIN), None
-    for _ in range(200):
-        log.begin(1)
-        log.end(0)
-        log.wait(1)
-        cursor = last_cursor(kind.scan(cursor, log))
-    assert cursor is not None
-    assert 10 < len(cursor["marks"]) < 20
-    assert log.number - cursor["settled"] < 70
-
-
 def test_an_order_that_is_gone_leaves_the_store_with_the_next_pull(tmp_path: Path) -> None:
     with ShopWithLog() as shop, open_database(f"sqlite:///{tmp_path / 'store.db'}", create=True) as store:
         ana = Person(7, "Ana", "Lima", "ana@example.org", "030 901820", "ana")
@@ -567,7 +271,7 @@ def test_sql_server_reads_a_page_of_changes_in_one_statement() -> None:
     columns = {ORDER: entries.c.rv, "changes no": sa.cast(entries.c.no, sa.String(20))}
     noted = Relation("streams.orders.changes", entries, columns, tuple(columns), None, "mssql")
     reading = Reading(sa.create_mock_engine("sqlite://", print), table, Records(table, UTC), 9, lambda: AT)  # type: ignore[arg-type]
-    scanner = ChangeScanner(reading, noted, ChangeLog("orders_log", WITHIN))
+    scanner = ChangeScanner(reading, noted, ChangeLog("orders_log", timedelta(0)))
     page = scanner._entries({"bytes": "AAE="}, {"bytes": "AAk="}, [{"bytes": "AAI="}, "A-1"])
     written = str(
         sa.select(orders.c.total, page.c["changes no"]).select_from(scanner._joined(page).origin).compile(dialect=mssql.dialect())
