@@ -101,7 +101,7 @@ def serve() -> Iterator[Callable[[Dialect], str]]:
             allowed = self.headers.get("X-Key", given.pop("api_key", None)) in ("k3y", "Key k3y") or parts.path == "/people"
             body, headers = dialect[0](given) if allowed else ({"error": "who are you?"}, {})
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(200 if allowed else 401)
+            self.send_response(int(headers.pop("Status", "200")) if allowed else 401)
             for name, value in {"Content-Length": str(len(raw)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -193,6 +193,17 @@ def test_what_cannot_be_seen_is_said_and_nothing_is_written(shell: Shell, serve)
     assert "does not answer people in JSON" in shell.run("new", "connector", "acme", "--url", f"{base}/people").message
     assert shell.run("new", "connector", "acme", "--url", f"{base}/people", "--python").code == 2
     assert list(shell.folder.iterdir()) == []
+
+
+def test_a_limit_is_waited_for_and_is_no_answer(shell: Shell, serve) -> None:
+    calls: list[Parameters] = []
+
+    def limited(given: Parameters) -> tuple[Any, dict[str, str]]:
+        calls.append(given)
+        return ({}, {"Status": "429", "Retry-After": "0"}) if len(calls) % 3 == 0 else skipped(given)
+
+    assert shell.run("new", "connector", "acme", "--url", f"{serve(limited)}/people").code == 0
+    assert "paging: {kind: offset, size: 100, total: total}" in (shell.folder / "acme/apis/acme.yaml").read_text()
 
 
 def test_no_record_gets_into_what_is_written(shell: Shell, serve) -> None:

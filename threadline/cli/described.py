@@ -83,17 +83,25 @@ def _address(path: str, query: str, auth: str) -> Address:
 
 def _looked(name: str, base: str, place: Address, auth: str) -> Survey:
     """Look at one list: what is wrong with the first call is said, of the others a refusal is an answer."""
-    from threadline.sdk.errors import ConnectorError
+    from threadline.sdk.errors import ConnectorError, RetryableError
     from threadline.sdk.http import Http, retrying
 
     headers, parameters, basic = _credentials(name, auth)
     http = Http(name, base, auth=basic, headers={"Accept": "application/json, */*;q=0.1", **headers})
 
     def ask(given: Mapping[str, str]) -> Answer | None:
-        try:
-            return _answer(http, place, {**place.parameters, **given, **parameters})
-        except ConnectorError:
-            return None
+        def once() -> Answer | None:
+            try:
+                return _answer(http, place, {**place.parameters, **given, **parameters})
+            except RetryableError as error:
+                # Whoever says how long to wait has not looked at the parameters.
+                if error.retry_after is not None:
+                    raise
+                return None
+            except ConnectorError:
+                return None
+
+        return retrying(once)
 
     try:
         first = retrying(lambda: _answer(http, place, {**place.parameters, **parameters}))
