@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from threadline.sdk import Connector, ConnectorError, PushObject, Stream, Target
+from threadline.sdk import Connector, ConnectorError, Listener, PushObject, Stream, Target
 from threadline.sdk.registry import load_object
-from threadline.testing.conformance import access, memory, reading, recovery, writing
+from threadline.testing.conformance import access, listening, memory, reading, recovery, writing
 from threadline.testing.conformance.trial import NonconformityError, Trial, trial
 from threadline.testing.rig import WaivedError
 
-Scope = Literal["connector", "first stream", "stream", "object"]
+Scope = Literal["connector", "listener", "first stream", "stream", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ PARTS: tuple[Part, ...] = (
     Part("reads changes", reading.reads_changes, "stream"),
     Part("reads late commits", reading.reads_late_commits, "stream"),
     Part("tells of deletes", reading.tells_of_deletes, "stream"),
+    Part("tells of news", listening.tells_of_news, "listener"),
     Part("sets poison aside", reading.sets_poison_aside, "stream"),
     Part("outlives outages", recovery.outlives_outages, "stream"),
     Part("outlives faults", recovery.outlives_faults, "stream", slow=True),
@@ -98,6 +99,8 @@ def cases_of(kind: type[Connector[Any]]) -> Iterator[Case]:
         match part.scope:
             case "connector":
                 yield Case(kind, part)
+            case "listener":
+                yield from [Case(kind, part)] if isinstance(connector, Listener) else []
             case "first stream":
                 yield from (Case(kind, part, stream) for stream in streams[:1])
             case "stream":
