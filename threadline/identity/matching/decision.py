@@ -19,6 +19,8 @@ MOST_NAMESAKES = 0.25
 """A name alone joins only where less than so many others are expected to have it."""
 KIN = 8.0
 """The weight that a pair has to reach which relatives of the classic kinds would look like."""
+FAMILIES = 0.01
+"""Pairs of relatives for each pair of one person, beyond which there are families to beware of."""
 LOWEST, HIGHEST, REVIEW = 0.0, 6.0, -2.0
 IMPOSSIBLE = -6.0
 """Two whose names and birth dates contradict each other, of a lower weight still, are in no profile together, whoever else is."""
@@ -87,7 +89,8 @@ def joins(model: Model, match: Match) -> bool:
     """Tell whether a pair is joined, if nothing else speaks against it."""
     namesake = match.rival == "relatives" and all(field.field != "birth" for field in match.fields)
     alone = thin(match)
-    least = KIN if resembles_kin(match) else THIN if namesake or alone else model.threshold
+    families = model.relatives > FAMILIES * model.matches
+    least = KIN if families and resembles_kin(match) else THIN if namesake or alone else model.threshold
     return match.weight >= max(least, model.threshold) and not (alone and namesakes(model, match) > MOST_NAMESAKES)
 
 

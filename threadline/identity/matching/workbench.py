@@ -9,6 +9,7 @@ from threadline.identity.matching.comparisons import COMPARISONS, Comparison
 from threadline.identity.matching.features import Features
 from threadline.identity.matching.keys import SMALL_BLOCK, keys
 from threadline.identity.matching.model import Field, Model
+from threadline.sdk.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ class Workbench:
 
     def __init__(self, rows: Sequence[Features]) -> None:
         self.rows = rows
-        self._database: Any = import_module("duckdb").connect()
+        self._database: Any = _needed("duckdb").connect()
         self._store(
             "people", {"row": range(len(rows)), **{name: [getattr(row, name) for row in rows] for name in Features.__struct_fields__}}
         )
@@ -124,7 +125,7 @@ class Workbench:
         return found
 
     def _predict(self, pairs: str, chosen: Mapping[str, Any], frequencies: Iterable[str] = (), **options: Any) -> str:
-        splink: Any = import_module("splink")
+        splink = _needed("splink")
         api = splink.DuckDBAPI(connection=self._database)
         linker = splink.Linker(api.register("people"), dict(chosen), log_level=None, validate_settings=False)
         for column in frequencies:
@@ -133,7 +134,7 @@ class Workbench:
         return str(linker.inference.predict(warning_mode="never", **options).physical_name)
 
     def _store(self, table: str, columns: Mapping[str, Any]) -> None:
-        arrow: Any = import_module("pyarrow")
+        arrow = _needed("pyarrow")
         arrays = {name: _array(arrow, values, _COLUMNS.get(name)) for name, values in columns.items()}
         self._database.register("arriving", arrow.table(arrays))
         self._run(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM arriving")
@@ -186,3 +187,10 @@ def _array(arrow: Any, values: Any, several: bool | None) -> Any:
         return arrow.array(values, arrow.string())
     ends = [0, *accumulate(map(len, values))]
     return arrow.ListArray.from_arrays(arrow.array(ends, arrow.int32()), arrow.array(list(chain.from_iterable(values)), arrow.string()))
+
+
+def _needed(package: str) -> Any:
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"matching needs {error.name}: pip install 'threadline[match]'") from None
