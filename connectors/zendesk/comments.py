@@ -16,6 +16,7 @@ CHANGES = ("CommentPrivacyChange", "CommentRedactionEvent", "AttachmentRedaction
 """Types of events that say that a comment is no longer as it was; not all of them name it."""
 SAID = ("id", "type", "via", "author_id", "body", "html_body", "public", "attachments", "audit_id", "created_at")
 """Fields of a comment that its event and the list of a ticket's comments have alike."""
+NAMED_CHANNELS = {"Web form": "web", "Mail": "email", "Web service (API)": "api"}
 AT_ONCE = 100
 """Comments on a page of a ticket's."""
 
@@ -96,11 +97,17 @@ def _comment(fields: Mapping[str, Any], event: Event) -> dict[str, Any]:
         **fields,
         "author_id": fields.get("author_id") or event.updater_id,
         "created_at": fields.get("created_at") or event.created_at,
+        "via": _via(fields.get("via")),
         "ticket_id": event.ticket_id,
         "event_id": event.id,
         "timestamp": event.timestamp,
         "metadata": _metadata(fields, event),
     }
+
+
+def _via(told: Any) -> Any:
+    """Write a channel that is only named, as that of other events in the export is, like one that is told of in full."""
+    return {"channel": NAMED_CHANNELS.get(told, told.lower())} if isinstance(told, str) else told
 
 
 def _metadata(child: Mapping[str, Any], event: Event) -> dict[str, Any]:

@@ -76,6 +76,19 @@ def test_half_a_surrogate_pair_holds_up_no_posts() -> None:
     assert states("x", odd=BROKEN["half a surrogate pair"]) == {"ok": 1, "dead": 1}
 
 
+@pytest.mark.parametrize("via", ["Web form", {"channel": "web"}, None])
+def test_a_channel_may_be_told_by_its_name(via: object) -> None:
+    said = {"id": 5, "event_type": "Comment", "author_id": 7, "body": "Where is it?", "public": True, "via": via}
+    event = {"id": 1, "ticket_id": 35, "updater_id": 7, "timestamp": 3, "created_at": "2026-03-02T12:00:00Z", "child_events": [said]}
+
+    def answer(path: str, query: Mapping[str, str]) -> Any:
+        if "show_many" in path:
+            return {"users": [USER], "tickets": [{"id": 35, "requester_id": 7, "subject": "Order"}]}
+        return {"ticket_events": [event], "end_time": 7, "end_of_stream": True}
+
+    assert replayed("zendesk", "comments", VENDORS["zendesk"][1], answer).states == {"ok": 1}
+
+
 def test_posts_that_are_no_list_are_not_taken_for_none() -> None:
     page = json.dumps({**x([]), "data": POST}).encode()
     with no_waiting(), pytest.raises(RetryableError, match="without a list"):
