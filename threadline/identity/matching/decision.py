@@ -79,7 +79,7 @@ def with_threshold(model: Model, pairs: Iterable[Pair]) -> Model:
     for number, (weight, following) in enumerate(pairwise([*weights, LOWEST]), 1):
         joined += probability(weight)
         f1 = 2 * joined / (number + reachable)
-        if joined >= LEAST_PRECISION * number and f1 > best:
+        if weight > following and joined >= LEAST_PRECISION * number and f1 > best:
             # In the middle of the gap, where a little more or less changes nothing.
             best, chosen = f1, (weight + following) / 2
     return structs.replace(model, threshold=round(min(max(chosen, LOWEST), HIGHEST), 3), review=REVIEW)
