@@ -22,7 +22,6 @@ _NOBODY = "<>"
 """The sender of what must not be answered (RFC 5321, 4.5.5)."""
 _COMMENT = re.compile(r"\([^()]*\)")
 _FRACTION = re.compile(r"(?<=:\d\d)\.\d+")
-_ZONE_WITHOUT_SIGN = re.compile(r"(\d{4} +\d\d?:\d\d(?::\d\d)?) +(?=\d{4}\s*$)")
 _TWELVE_HOURS = re.compile(r"\b(\d\d?)(:\d\d(?::\d\d)?) ?([AP])M\b", re.IGNORECASE)
 _UNREAD = re.compile(r"(mailer-daemon|mail-daemon|(no|do-?not)[-_.]?reply)\b", re.IGNORECASE)
 _AUTOMATIC = ("X-Autoreply", "X-Autorespond")
@@ -108,7 +107,7 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(plain)
     except ValueError:
-        return parsedate_to_datetime(_ZONE_WITHOUT_SIGN.sub(r"\1 +", _TWELVE_HOURS.sub(_of_24_hours, plain)))
+        return parsedate_to_datetime(_TWELVE_HOURS.sub(_of_24_hours, plain))
 
 
 def _of_24_hours(time: re.Match[str]) -> str:
