@@ -235,3 +235,21 @@ def test_new_rules_make_all_profiles_anew(lab):
     assert follow_rules(lab.database, loose) == 0
     assert follow_rules(lab.database, USUAL) > 0
     assert together(lab) == apart([0], [1])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("ana.lima+shop@gmail.com", "analima@gmail.com", True),
+        ("ana+news@outlook.com", "ana@outlook.com", True),
+        ("a.na@outlook.com", "ana@outlook.com", False),
+        ("ana+shop@example.org", "ana@example.org", False),
+        ("ana+a@gmail.com", "an.a+b@gmail.com", True),
+    ],
+)
+def test_aliases_of_an_inbox_are_one_address_and_stay_what_they_are(lab, one, other, same):
+    lab.read("people", {"id": 0, "email": one}, {"id": 1, "email": other})
+    assert together(lab) == (apart([0, 1]) if same else apart([0], [1]))
+    assert {value for (value,) in lab.rows("SELECT value FROM contact_points")} == {one, other}
+    lab.read("people", {"id": 0, "email": "elsewhere@example.org"})
+    assert together(lab) == apart([0], [1])

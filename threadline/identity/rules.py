@@ -1,5 +1,6 @@
 """Which values join records to one customer, and what keeps them apart: docs/identity.md, `mappings/identity.yaml`."""
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -7,12 +8,14 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from threadline.sdk.yamlfile import Document, Location, is_list, nearest
+from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
 
 Names = Literal["any", "alike", "same"]
 """What names must be to each other where a value is shared: anything, not different, or the same."""
 
 _MOST = 1_000
+_WORDS = re.compile(r"[^\W\d_]+")
+_WAYS = ("dots", "plus")
 _SEQUENCE = "01234567890"
 _TAIL = 7
 """Digits at the end of a phone number that are its own, in any country."""
@@ -29,7 +32,12 @@ class Rule(Struct, frozen=True):
     nobody: tuple[str, ...] = ()
     """Patterns (* and ?) of values that name nobody."""
     roles: tuple[str, ...] = ()
-    """Local parts of addresses that several people read: there names must be the same."""
+    """Words in the local parts of addresses that several people read: there names must be the same."""
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Domains whose addresses reach one inbox however they are written: with any `dots`, or anything behind a `plus`."""
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.people, self.records, self.nobody, self.roles))
 
 
 _NOBODY = ("none", "no", "na", "n.a", "nomail", "noemail", "no-email", "no.email", "unknown", "nobody", "anonymous", "test", "xxx")
@@ -40,11 +48,16 @@ _ROLES = (
     "team", "verkauf",
 )  # fmt: skip
 
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("gmail.com", "googlemail.com"), _WAYS),
+    **dict.fromkeys(("outlook.com", "hotmail.com", "live.com", "icloud.com", "proton.me", "protonmail.com", "fastmail.com"), ("plus",)),
+}
+
 _USUAL: Mapping[str, Rule] = {
     "threadline": Rule(),
     "handle": Rule(),
     "other": Rule(),
-    "email": Rule("alike", nobody=tuple(f"{name}@*" for name in (*_NOBODY, *_MACHINES)), roles=_ROLES),
+    "email": Rule("alike", nobody=tuple(f"{name}@*" for name in (*_NOBODY, *_MACHINES)), roles=_ROLES, aliases=_ALIASES),
     "phone": Rule("same"),
 }
 """By kind, the strongest first; `other` is any id of a source's own."""
@@ -80,11 +93,24 @@ def _is_made_up(number: str) -> bool:
 
 def names_needed(rule: Rule, kind: str, value: str) -> Names:
     """Return what names must be to each other among those who hold this very value."""
-    return "same" if kind == "email" and rule.roles and value.partition("@")[0] in rule.roles else rule.names
+    return (
+        "same"
+        if kind == "email" and not set(_WORDS.findall(value.partition("@")[0].partition("+")[0])).isdisjoint(rule.roles)
+        else rule.names
+    )
+
+
+def inbox_of(rule: Rule, address: str) -> str | None:
+    """Return the address that an alias reaches, in its plainest form; None where the address is that itself."""
+    local, _, domain = address.partition("@")
+    ways = rule.aliases.get(domain, ())
+    plain = local.partition("+")[0] if "plus" in ways else local
+    plain = plain.replace(".", "") if "dots" in ways else plain
+    return f"{plain}@{domain}" if plain and plain != local else None
 
 
 _TOP = ("version", "identifiers", "most_records")
-_RULE = ("names", "people", "records", "nobody", "roles")
+_RULE = ("names", "people", "records", "nobody", "roles", "aliases")
 
 
 def read_rules(document: Document) -> Rules:
@@ -117,6 +143,7 @@ def _rule(document: Document, at: Location, value: Any) -> Rule:
         _number(document, given, "records", at, 50),
         _texts(document, given, "nobody", at),
         _texts(document, given, "roles", at),
+        _aliases(document, given, at),
     )
 
 
@@ -134,4 +161,17 @@ def _texts(document: Document, given: Mapping[str, Any], name: str, at: Location
     return tuple(one.lower() for one in value)
 
 
-__all__ = ["USUAL", "Names", "Rule", "Rules", "names_needed", "names_nobody", "read_rules"]
+def _aliases(document: Document, given: Mapping[str, Any], at: Location) -> Mapping[str, tuple[str, ...]]:
+    value = given.get("aliases") or {}
+    if not is_mapping(value):
+        raise document.error((*at, "aliases"), "`aliases` names domains, each with a list of dots, plus")
+    found = {domain.lower(): _texts(document, value, domain, (*at, "aliases")) for domain in value}
+    for domain, ways in found.items():
+        if not set(ways) <= set(_WAYS):
+            raise document.error(
+                (*at, "aliases", domain), f"an address may be written with any {' or '.join(_WAYS)}, not {', '.join(ways)}"
+            )
+    return found
+
+
+__all__ = ["USUAL", "Names", "Rule", "Rules", "inbox_of", "names_needed", "names_nobody", "read_rules"]

@@ -7,9 +7,10 @@ from datetime import datetime
 from threadline.identity.graph import NOTHING, Regrouped, regroup
 from threadline.identity.neighbourhood import PEOPLE, person_of
 from threadline.identity.related import customers_of, write_related
+from threadline.identity.rules import INBOX, Rules, inbox_of
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Entity, Party
-from threadline.model.identifiers import CONTACT_TYPES
+from threadline.model.identifiers import CONTACT_TYPES, identify
 from threadline.model.ids import entity_id
 from threadline.store import schema
 from threadline.store.database import Row, Transaction, distinct
@@ -116,7 +117,7 @@ class Writer:
         mentions = [(one.record.id, party) for one in verdict.mapped for party in one.result.parties]
         if not mentions:
             return set(), NOTHING
-        identifiers = _identifier_rows(mentions)
+        identifiers = _identifier_rows(mentions, self.policy.identity)
         own = self.entity is Party
         gone = self._retire(transaction, verdict, identifiers) if own else []
         parties = {party.id: party.row for _, party in mentions}
@@ -220,14 +221,19 @@ def _told_otherwise(transaction: Transaction, rows: Sequence[Row]) -> set[bytes]
     return {row[0] for row in rows if row[0] in before and before[row[0]] != person_of([row[place] for place in _PERSON])}
 
 
-def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]]) -> list[Row]:
-    """Return the rows of all identifiers, each of a party's once."""
+def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]], rules: Rules) -> list[Row]:
+    """Return the rows of all identifiers, each of a party's once; whoever has an alias of an inbox has the inbox, too."""
     rows: dict[tuple[bytes, bytes], Row] = {}
+    inboxes: dict[tuple[bytes, bytes], Row] = {}
+    _, email = rules.of("email")
     for record_id, party in mentions:
         for one in party.identifiers:
             if (party.id, one.id) not in rows:
                 rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, one.value, one.normalized, record_id)
-    return list(rows.values())
+                if one.kind == "email" and (inbox := inbox_of(email, one.normalized)):
+                    identifier = identify("email", one.value, inbox, "").id
+                    inboxes[party.id, identifier] = (party.id, identifier, None, INBOX, one.value, inbox, record_id)
+    return list((inboxes | rows).values())
 
 
 def _contact_rows(identifiers: Iterable[Row]) -> Iterable[Row]:
