@@ -13,6 +13,8 @@ from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nea
 Names = Literal["any", "alike", "same"]
 """What names must be to each other where a value is shared: anything, not different, or the same."""
 
+INBOX = "inbox"
+"""The kind of an identifier that stands for an e-mail address which an alias reaches: it joins as the address does."""
 _MOST = 1_000
 _WORDS = re.compile(r"[^\W\d_]+")
 _WAYS = ("dots", "plus")
@@ -72,7 +74,7 @@ class Rules(Struct, frozen=True):
 
     def of(self, kind: str) -> tuple[int, Rule]:
         """Return a kind's rank (0 is the strongest) and its rule."""
-        name = kind if kind in self.identifiers else "other"
+        name = "email" if kind == INBOX else kind if kind in self.identifiers else "other"
         return list(self.identifiers).index(name), self.identifiers[name]
 
 
@@ -93,11 +95,10 @@ def _is_made_up(number: str) -> bool:
 
 def names_needed(rule: Rule, kind: str, value: str) -> Names:
     """Return what names must be to each other among those who hold this very value."""
-    return (
-        "same"
-        if kind == "email" and not set(_WORDS.findall(value.partition("@")[0].partition("+")[0])).isdisjoint(rule.roles)
-        else rule.names
-    )
+    if kind in ("email", INBOX) and rule.roles:
+        local = value.partition("@")[0].partition("+")[0]
+        return rule.names if set(_WORDS.findall(local)).isdisjoint(rule.roles) else "same"
+    return rule.names
 
 
 def inbox_of(rule: Rule, address: str) -> str | None:
@@ -174,4 +175,4 @@ def _aliases(document: Document, given: Mapping[str, Any], at: Location) -> Mapp
     return found
 
 
-__all__ = ["USUAL", "Names", "Rule", "Rules", "inbox_of", "names_needed", "names_nobody", "read_rules"]
+__all__ = ["INBOX", "USUAL", "Names", "Rule", "Rules", "inbox_of", "names_needed", "names_nobody", "read_rules"]
