@@ -218,8 +218,6 @@ def test_every_two_records_of_a_customer_are_explained_by_what_both_sides_say(da
                 found = explain(transaction, one, other, TIGHT.identity)
                 assert found.same
                 assert [one, *(step.other.party for step in found.path)] == [*(step.one.party for step in found.path), other]
-                if {value for party, value in held if party == one} & {value for party, value in held if party == other}:
-                    assert len(found.path) <= 2
                 for step in found.path:
                     assert {(step.one.party, step.value), (step.other.party, step.value)} <= held
         for one, other in combinations(sorted(min(group) for group in profiles(transaction)), 2):

@@ -122,8 +122,8 @@ def _note_shared(transaction: Transaction, around: Neighbourhood) -> None:
     now = None
     rows: list[Row] = []
     for identifier, reason in around.shared.items():
-        if identifier not in around.shared_before:
+        if around.shared_before.get(identifier) != reason:
             now = now or transaction.now()
             rows.append((identifier, *around.values[identifier], reason, now))
     transaction.upsert(schema.SHARED_IDENTIFIERS, rows)
-    transaction.execute_in("DELETE FROM shared_identifiers WHERE id {keys}", around.shared_before - around.shared.keys())
+    transaction.execute_in("DELETE FROM shared_identifiers WHERE id {keys}", around.shared_before.keys() - around.shared.keys())

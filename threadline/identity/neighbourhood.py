@@ -1,7 +1,7 @@
 """What the store knows around some parties: whoever shares a value, a decision or a profile with them, and so on."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -40,7 +40,7 @@ class Neighbourhood:
     """With whom each party was decided not to be one."""
     shared: dict[bytes, str] = field(default_factory=dict[bytes, str])
     """Why values that join nobody do not: `people` or `records`, too many of which hold them."""
-    shared_before: set[bytes] = field(default_factory=set[bytes])
+    shared_before: dict[bytes, str] = field(default_factory=dict[bytes, str])
 
     def evidence(self, rules: Rules) -> list[Evidence]:
         """Return everything that may join these parties."""
@@ -111,25 +111,24 @@ class _Explorer:
 
     def _holders(self, rows: Sequence[Row]) -> set[bytes]:
         """Note identifiers; return who else holds them."""
-        around, rules = self._around, self._rules
+        around, new = self._around, set[bytes]()
+        rules = {kind: self._rules.of(kind)[1] for kind in {row[3] for row in rows}}
         for party, identifier, _, kind, _, value in rows:
-            if identifier in self._seen:
-                continue
             if kind == "threadline":
                 if profile := parse_id(value):
                     around.named[followed(self._transaction, profile)].add(party)
-                continue
-            if not names_nobody(rules.of(kind)[1], kind, value):
-                around.values[identifier] = kind, value
-        new = {row[1] for row in rows if row[1] in around.values} - self._seen
-        self._seen |= new
+            elif identifier not in self._seen:
+                self._seen.add(identifier)
+                if not names_nobody(rules[kind], kind, value):
+                    around.values[identifier] = kind, value
+                    new.add(identifier)
         return self._read_holders(new)
 
     def _read_holders(self, identifiers: set[bytes]) -> set[bytes]:
         around = self._around
         if self._any_shared and identifiers:
             crowded = self._transaction.query_in("SELECT id, reason FROM shared_identifiers WHERE id {keys}", identifiers)
-            around.shared_before.update(identity for identity, _ in crowded)
+            around.shared_before.update(crowded)
             still = {identity for identity, reason in crowded if reason == "records"}
             around.shared.update(dict.fromkeys(still, "records"))
             identifiers = identifiers - still
@@ -137,18 +136,24 @@ class _Explorer:
             around.holders[identifier].append(party)
         return self._look(identifiers)
 
-    def _look(self, identifiers: Iterable[bytes]) -> set[bytes]:
+    def _look(self, identifiers: Collection[bytes]) -> set[bytes]:
         """Find out which values too many hold; return the holders of all that join, or have just ceased to."""
         around, found = self._around, set[bytes]()
+        many: dict[bytes, int] = {}
         for identifier in identifiers:
             holders = around.holders.get(identifier, ())
             rule = self._rules.of(around.values[identifier][0])[1]
             if len(holders) > rule.records:
                 around.shared[identifier] = "records"
-            elif len(holders) > rule.people and self._count_people(holders) > rule.people:
+            elif len(holders) > rule.people:
+                many[identifier] = rule.people
+        self._read_people({party for identifier in many for party in around.holders[identifier]})
+        for identifier, most in many.items():
+            if people_among(around.people[party].name for party in around.holders[identifier]) > most:
                 around.shared[identifier] = "people"
+        for identifier in identifiers:
             if identifier not in around.shared or identifier not in around.shared_before:
-                found.update(holders)
+                found.update(around.holders.get(identifier, ()))
         return found
 
     def _reconsider(self, retired: Iterable[bytes]) -> set[bytes]:
@@ -156,19 +161,15 @@ class _Explorer:
         if not self._any_shared:
             return set()
         around = self._around
-        rows = self._transaction.query_in("SELECT id, type, value FROM shared_identifiers WHERE id {keys}", set(retired))
-        for identifier, kind, value in rows:
+        rows = self._transaction.query_in("SELECT id, type, value, reason FROM shared_identifiers WHERE id {keys}", set(retired))
+        for identifier, kind, value, reason in rows:
             self._seen.add(identifier)
             around.values[identifier] = kind, value
-            around.shared_before.add(identifier)
+            around.shared_before[identifier] = reason
             most = self._rules.of(kind)[1].records + 1
             held = self._transaction.query(f"{_ONE} LIMIT {most}", [identifier])
             around.holders[identifier] = [party for (party,) in held]
         return self._look([row[0] for row in rows])
-
-    def _count_people(self, holders: Sequence[bytes]) -> int:
-        self._read_people(holders)
-        return people_among(self._around.people[party].name for party in holders)
 
     def _decisions(self, parties: set[bytes]) -> set[bytes]:
         around, found = self._around, set[bytes]()

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from threadline.identity.names import Name, compare
 from threadline.identity.rules import Names
+from threadline.model.groups import connected
 
 Origin = Literal["identifier", "profile id", "link", "match"]
 
@@ -81,25 +82,47 @@ class Partition:
         self._groups: dict[bytes, _Group] = {}
         self._joined = 0
 
-    def of(self, parties: Iterable[bytes], evidence: Iterable[Evidence]) -> list[set[bytes]]:
+    def of(self, parties: Collection[bytes], evidence: Iterable[Evidence]) -> list[set[bytes]]:
         """Return the parties in groups."""
-        shared = sorted((one for one in evidence if len(one.holders) > 1), key=lambda one: (one.rank, one.key))
+        shared = [one for one in evidence if len(one.holders) > 1]
+        components = connected(parties, [one.holders for one in shared])
+        if self._watch:
+            contested, groups = set(parties), list[set[bytes]]()
+        else:
+            groups = [component for component in components if self._is_peaceful(component)]
+            contested = set(parties).difference(*groups)
+        shared = sorted((one for one in shared if one.holders[0] in contested), key=lambda one: (one.rank, one.key))
+        self._settle(shared)
+        distinct = {id(group): group for group in self._groups.values()}
+        alone = [{party} for party in contested if party not in self._groups]
+        return [*groups, *(set(group.parties) for group in distinct.values()), *alone]
+
+    def _is_peaceful(self, component: Collection[bytes]) -> bool:
+        """Whether nothing could keep any two parties of a component apart: all that they share joins them."""
+        if len(component) == 1:
+            return True
+        if len(component) > self._most or not self._apart.keys().isdisjoint(component):
+            return False
+        people = [self._people[party] for party in component if party in self._people]
+        names = {person.name for person in people if person.name}
+        if len(names) > 1 and any(compare(one, other) != "same" for one, other in combinations(names, 2)):
+            return False
+        births = {person.birth_date for person in people if person.birth_date}
+        return len(births) < 2 or all(_near(one, other) for one, other in combinations(births, 2))
+
+    def _settle(self, shared: Sequence[Evidence]) -> None:
         for one in shared:
             if one.names == "any":
                 self._join_all(one, one.holders)
             else:
-                self._join_same(one)
+                self._join_namesakes(one)
         checked = [one for one in shared if one.names != "any"]
         before = -1
         while before != self._joined:  # what one value leaves open, the next may decide
             before = self._joined
-            for one in checked:
-                self._join_alike(one)
-            for one in checked:
-                self._join_unnamed(one)
-        distinct = {id(group): group for group in self._groups.values()}
-        alone = [{party} for party in parties if party not in self._groups]
-        return [*(set(group.parties) for group in distinct.values()), *alone]
+            for join in (self._join_same, self._join_alike, self._join_unnamed):
+                for one in checked:
+                    join(one)
 
     def _join_all(self, evidence: Evidence, holders: Iterable[bytes]) -> None:
         """Join those who hold a value; where something keeps some apart, each joins the first that it can."""
@@ -108,16 +131,20 @@ class Partition:
             if not any(self._join(head, party, evidence) for head in heads):
                 heads.append(party)
 
-    def _join_same(self, evidence: Evidence) -> None:
+    def _join_namesakes(self, evidence: Evidence) -> None:
         by_name: dict[Name, list[bytes]] = defaultdict(list)
         for party in evidence.holders:
             if name := self._person(party).name:
                 by_name[name].append(party)
         for held in by_name.values():
             self._join_all(evidence, held)
-        for (one, holders), (other, others) in combinations(sorted(by_name.items(), key=lambda item: item[1]), 2):
-            if compare(one, other) == "same":
-                self._join(holders[0], others[0], evidence)
+
+    def _join_same(self, evidence: Evidence) -> None:
+        """Join groups that have a name in common, one of a member that does not hold the value itself, too."""
+        named = [self._holder(group, evidence) for group in self._among(evidence) if group.names]
+        for one, other in combinations(named, 2):
+            if self._groups[one] is not self._groups[other] and _agree(self._groups[one], self._groups[other]):
+                self._join(one, other, evidence)
 
     def _join_alike(self, evidence: Evidence) -> None:
         """Join groups whose names one person may have; not where they may be either of two people."""
@@ -200,6 +227,10 @@ def _differ(one: _Group, other: _Group) -> bool:
     """Whether names keep two groups apart: some differ, and none is the same."""
     likenesses = {compare(left, right) for left in one.names for right in other.names}
     return "different" in likenesses and "same" not in likenesses
+
+
+def _agree(one: _Group, other: _Group) -> bool:
+    return any(compare(left, right) == "same" for left in one.names for right in other.names)
 
 
 def _clusters(groups: Sequence[_Group]) -> list[list[_Group]]:

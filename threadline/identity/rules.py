@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from functools import lru_cache
+from fnmatch import translate
+from functools import cache
 from typing import Any, Literal
 
 from msgspec import Struct, field
@@ -82,10 +82,16 @@ USUAL = Rules()
 """What holds where nothing else is said."""
 
 
-@lru_cache(maxsize=10_000)
 def names_nobody(rule: Rule, kind: str, value: str) -> bool:
     """Whether a value is one that people write who have none, or do not want to tell."""
-    return any(fnmatchcase(value, pattern) for pattern in rule.nobody) or (kind == "phone" and _is_made_up(value))
+    if kind == "phone" and _is_made_up(value):
+        return True
+    return bool(rule.nobody) and _any_of(rule.nobody).match(value) is not None
+
+
+@cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns))
 
 
 def _is_made_up(number: str) -> bool:
