@@ -28,7 +28,7 @@ class Rig(ABC):
     small_pages: ClassVar[Mapping[str, Any]] = {}
     """Settings under which a page has few records, so that a handful of them fills several pages."""
     many: ClassVar[int] = 100_000
-    """How many records shall pass without memory growing."""
+    """How many records shall pass without memory growing; fewer than these only where a stand-in has no room for them."""
     mappings: ClassVar[Path | None] = None
     """Folder in which `mappings/` stands, while the package that ships them is not installed."""
     tell_of_deletes: ClassVar[Collection[str]] = ()
