@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PAIRS_EACH, LEAST_PAIRS = 20, 100_000
 """Pairs looked at for each person on average, and in all, at most: the largest blocks go first, then pairs that share but one key."""
+ROOMY_BLOCK = 100
+"""How many may share a key later on where the people of today keep within the budget, however few share one."""
 _UNTRAINED = 0.5
 _COLUMNS = {
     name: isinstance(default, tuple) for name, default in zip(Features.__struct_fields__, Features.__struct_defaults__, strict=True)
@@ -70,9 +72,9 @@ class Workbench:
         for size, pairs in self._run("SELECT size, sum(size * (size - 1) / 2) FROM sizes GROUP BY size ORDER BY size").fetchall():
             budget -= pairs
             if budget < 0:
-                break
+                return largest
             largest = size
-        return largest
+        return max(largest, ROOMY_BLOCK)
 
     def sample(self, table: str, size: int) -> float:
         """Make a table of about so many of the pairs, the same ones each time; return which share of all it is."""
