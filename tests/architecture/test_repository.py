@@ -15,7 +15,7 @@ from threadline.testing.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 CONNECTORS = sorted(path.parent.name for path in (ROOT / "connectors").glob("*/__init__.py"))
-MAPPINGS = sorted((ROOT / "mappings").rglob("*.yaml"))
+MAPPINGS = sorted((ROOT / "mappings").glob("*/**/*.yaml"))
 CODE = [path for folder in ("threadline", "connectors", "dags", "plugins", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
 LONG = 300
 TOO_LONG = 400

@@ -122,7 +122,7 @@ _RULE = ("names", "people", "records", "nobody", "roles", "aliases")
 
 def read_rules(document: Document) -> Rules:
     """Read a rules file; ConfigError with file:line for what is wrong."""
-    top = document.check_keys((), document.value or {}, _TOP, "the rules of identity")
+    top = document.check_keys((), document.value or {}, _TOP, "the file")
     if top.get("version") != 1:
         raise document.error(("version",), "the rules of identity need `version: 1`")
     entries = document.check_keys(("identifiers",), top.get("identifiers") or {}, _kinds(top), "`identifiers`")
@@ -169,7 +169,7 @@ def _texts(document: Document, given: Mapping[str, Any], name: str, at: Location
 
 
 def _aliases(document: Document, given: Mapping[str, Any], at: Location) -> Mapping[str, tuple[str, ...]]:
-    value = given.get("aliases") or {}
+    value: Any = given.get("aliases") or {}
     if not is_mapping(value):
         raise document.error((*at, "aliases"), "`aliases` names domains, each with a list of dots, plus")
     found = {domain.lower(): _texts(document, value, domain, (*at, "aliases")) for domain in value}
