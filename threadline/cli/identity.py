@@ -142,8 +142,8 @@ def _records(parties: Sequence[bytes], known: Mapping[bytes, Told]) -> str:
 def rebuild(*, json: bool) -> None:
     """Make all profiles anew."""
     config = CONFIG.load(entries=False)
-    with working("making profiles anew", quiet=json) as report:
-        changed = identity.rebuild_profiles(config, lambda seen, changed: report(f"{seen:,} records, {changed:,} profiles changed"))
+    with working("making profiles anew", quiet=json):
+        changed = identity.rebuild_profiles(config)
     print_json({"changed": changed}) if json else print(f"{changed:,} profiles changed")
 
 

@@ -43,7 +43,11 @@ def regroup(
     if not start and not retired:
         return NOTHING
     transaction.lock("identity")
-    around = explore(transaction, start, rules, fresh=fresh, retired=retired)
+    return settle(transaction, explore(transaction, start, rules, fresh=fresh, retired=retired), rules, cause)
+
+
+def settle(transaction: Transaction, around: Neighbourhood, rules: Rules, cause: str) -> Regrouped:
+    """Give the parties of a whole neighbourhood the right profiles."""
     evidence = around.evidence(rules)
     # Most of a first load are nobody's kin: each is a profile by itself already.
     linked = around.parties.intersection(around.profiles.keys() | {party for one in evidence for party in one.holders})
@@ -92,8 +96,8 @@ def _store(
     if not touched:
         return
     changed |= touched
-    for ended, heir in redirects.items():
-        transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [heir, ended])
+    for (ended,) in transaction.query_in("SELECT DISTINCT redirect_to FROM profiles WHERE redirect_to {keys}", redirects):
+        transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [redirects[ended], ended])
     versions: dict[bytes, int] = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", touched))
     now = transaction.now()
     known = touched.intersection(before.values()) | versions.keys()

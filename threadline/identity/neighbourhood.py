@@ -77,6 +77,11 @@ def explore(
     return _Explorer(transaction, rules).explore(set(start), fresh, retired)
 
 
+def survey(transaction: Transaction, rules: Rules) -> Neighbourhood:
+    """Read everybody who shares anything with others, in few passes over the tables; whoever does not is a profile alone."""
+    return _Explorer(transaction, rules).survey()
+
+
 class _Explorer:
     def __init__(self, transaction: Transaction, rules: Rules) -> None:
         self._transaction = transaction
@@ -108,6 +113,40 @@ class _Explorer:
             frontier, found = found - around.parties, set[bytes]()
         self._read_people(self._linked())
         return around
+
+    def survey(self) -> Neighbourhood:
+        around, transaction = self._around, self._transaction
+        around.shared_before.update(transaction.query("SELECT id, reason FROM shared_identifiers"))
+        for part in _PARTS:
+            self._note_values(transaction.query(_SHARED, part))
+        self._note_values(transaction.query(_NAMED))
+        around.parties.update(party for held in (*around.holders.values(), *around.named.values()) for party in held)
+        for table in ("decisions", "matches"):
+            around.parties.update(party for pair in transaction.query(f"SELECT one, other FROM {table}") for party in pair)  # noqa: S608
+        moved = dict[bytes, bytes]()
+        for part in _PARTS:
+            moved.update(transaction.query("SELECT party, profile FROM memberships WHERE party BETWEEN ? AND ?", part))
+        around.parties.update(moved, moved.values(), around.named)
+        self._decisions(around.parties)
+        for part in _PARTS:
+            for row in transaction.query(_PEOPLE_OF, part):
+                if row[0] in around.parties:
+                    around.profiles[row[0]] = moved.get(row[0], row[0])
+                    around.people[row[0]] = person_of(row[1:])
+        around.parties.intersection_update(around.people)  # profiles that are named after nobody any longer are no parties
+        self._look(around.holders.keys())
+        return around
+
+    def _note_values(self, rows: Iterable[Row]) -> None:
+        """Note who holds what, from rows as `_holders` takes them; each identifier's come together."""
+        around = self._around
+        for party, identifier, _, kind, _, value in rows:
+            if kind == "threadline":
+                if profile := parse_id(value):
+                    around.named[followed(self._transaction, profile)].add(party)
+            elif identifier in around.values or not names_nobody(self._rules.of(kind)[1], kind, value):
+                around.values[identifier] = kind, value
+                around.holders[identifier].append(party)
 
     def _holders(self, rows: Sequence[Row]) -> set[bytes]:
         """Note identifiers; return who else holds them."""
@@ -222,4 +261,14 @@ PEOPLE = "SELECT id, given_name, family_name, formatted_name, birth_date FROM pa
 _DECISIONS = "SELECT one, other, verdict FROM decisions WHERE {side} {keys}"
 _MATCHES = "SELECT one, other FROM matches WHERE state = 'accepted' AND {side} {keys}"
 
-__all__ = ["PEOPLE", "Neighbourhood", "explore", "person_of"]
+_PARTS = [(bytes([first]) + bytes(15), bytes([first + 3]) + b"\xff" * 15) for first in range(0, 256, 4)]
+"""All ids in ranges, so that no answer of the database is large."""
+_COLUMNS = "party, identifier, owner, type, value, value_normalized"
+_SHARED = (
+    f"SELECT {_COLUMNS} FROM party_identifiers WHERE identifier IN (SELECT identifier FROM party_identifiers "  # noqa: S608
+    "WHERE identifier BETWEEN ? AND ? GROUP BY identifier HAVING count(*) > 1)"
+)
+_NAMED = f"SELECT {_COLUMNS} FROM party_identifiers WHERE type = 'threadline'"  # noqa: S608
+_PEOPLE_OF = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id BETWEEN ? AND ?"
+
+__all__ = ["PEOPLE", "Neighbourhood", "explore", "person_of", "survey"]

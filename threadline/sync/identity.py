@@ -1,6 +1,6 @@
 """Profiles on request: explained, corrected by people, and made anew. What changes enters the change log."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -34,10 +34,6 @@ class Asked(NamedTuple):
     one: Told
     other: Told
     review: Review
-
-
-Progress = Callable[[int, int], None]
-"""Is told how many parties were looked at, and how many profiles changed."""
 
 
 def party_of(transaction: Transaction, text: str, region: str | None = None) -> bytes:
@@ -108,10 +104,10 @@ def history_of(config: Config, profile: str) -> tuple[list[ProfileEvent], list[D
         return events, made, {one.party: one for one in told(transaction, parties)}
 
 
-def rebuild_profiles(config: Config, progress: Progress | None = None) -> int:
+def rebuild_profiles(config: Config) -> int:
     """Make all profiles anew; return how many changed."""
     with open_database(config.database, create=False) as database:
-        return _rebuild(database, config.policy.identity, "rebuild", progress)
+        return _rebuild(database, config.policy.identity, "rebuild")
 
 
 def follow_rules(database: Database, rules: Rules) -> int:
@@ -122,20 +118,15 @@ def follow_rules(database: Database, rules: Rules) -> int:
         rows = view.query("SELECT fingerprint FROM mappings WHERE name = ? ORDER BY first_used DESC LIMIT 1", [_RULES])
     if rows and rows[0][0] == fingerprint:
         return 0
-    changed = _rebuild(database, rules, "new rules", None)
+    changed = _rebuild(database, rules, "new rules")
     with database.write() as transaction:
         transaction.upsert(schema.MAPPINGS, [(fingerprint, _RULES, text.decode(), transaction.now())])
     return changed
 
 
-def _rebuild(database: Database, rules: Rules, cause: str, progress: Progress | None) -> int:
-    seen = changed = 0
-    for transaction, regrouped in rebuild(database, rules, cause):
-        _logged(transaction, regrouped)
-        seen, changed = seen + len(regrouped.parties), changed + len(regrouped.changed)
-        if progress:
-            progress(seen, changed)
-    return changed
+def _rebuild(database: Database, rules: Rules, cause: str) -> int:
+    with database.write() as transaction:
+        return len(_logged(transaction, rebuild(transaction, rules, cause)).changed)
 
 
 def _logged(transaction: Transaction, regrouped: Regrouped) -> Regrouped:
