@@ -131,8 +131,8 @@ class _Explorer:
         for part in _PARTS:
             for row in transaction.query(_PEOPLE_OF, part):
                 if row[0] in around.parties:
-                    around.profiles[row[0]] = moved.get(row[0], row[0])
                     around.people[row[0]] = person_of(row[1:])
+        around.profiles.update((party, moved.get(party, party)) for party in around.people)
         around.parties.intersection_update(around.people)  # profiles that are named after nobody any longer are no parties
         self._look(around.holders.keys())
         return around
