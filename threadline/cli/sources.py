@@ -5,7 +5,7 @@ from typing import Any
 
 from threadline.cli.context import CONFIG
 from threadline.cli.exits import CONFIGURATION, DONE, about, code_of, describe, leave, say, worst
-from threadline.cli.output import plain, print_json, print_table, working
+from threadline.cli.output import plain, print_json, print_table, show, working
 from threadline.sdk.contract import Lookup, Target
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.sdk.registry import connector_class, installed
@@ -62,14 +62,16 @@ def describe_connector(name: str, *, json: bool) -> None:
     if json:
         print_json({"name": name, "about": kind.about, "streams": streams})
         return
-    print(plain(f"{name}: {kind.about}"))
+    from rich.text import Text
+
+    show(Text(plain(f"{name}: {kind.about}")))
     print()
     rows = [
         (one.name, ":".join(one.key), one.mapping, one.cursor or "as the connector sees fit", "found" if one.lists_all else "not found")
         for one in streams
     ]
     columns = ["stream", "key", "mapping", "is read", "what is gone"]
-    print_table(columns, rows, prose=["mapping", "is read"], empty="its streams are declared in the settings")
+    print_table(columns, rows, prose=["mapping", "is read"], spare=["mapping"], empty="its streams are declared in the settings")
 
 
 @dataclass(frozen=True, slots=True)
