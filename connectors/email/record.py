@@ -17,6 +17,7 @@ from connectors.email.report import delivery_report
 from connectors.email.settings import EmailSettings
 from connectors.email.text import clean, declared, decode, decode_words, unflow
 from threadline.sdk.markup import html_to_text
+from threadline.sdk.records import DELETED
 
 MARKER = "X-Threadline-Id"
 """Header field of the answers that threadline sends."""
@@ -118,7 +119,7 @@ def to_record(mail: Stored, settings: EmailSettings, files: list[bytes] | None =
 
 def gone_record(mailbox: str, uidvalidity: int, uid: int) -> Document:
     """Return the record of a mail that is no longer in its folder: deleted, or moved to another."""
-    return {"mailbox": mailbox, "uidvalidity": uidvalidity, "uid": uid, "_deleted": True}
+    return {"mailbox": mailbox, "uidvalidity": uidvalidity, "uid": uid, DELETED: True}
 
 
 def _person(who: Address | None) -> Document | None:

@@ -6,9 +6,8 @@ from typing import Any
 from connectors.rest.declaration import Pairs, StreamFile
 from connectors.rest.documents import Fields, with_fields, without_fields
 from connectors.rest.paths import look_up
+from threadline.sdk import DELETED
 from threadline.sdk.yamlfile import is_list
-
-DELETED = "_deleted"
 
 
 class Additions:

@@ -5,10 +5,9 @@ from typing import Any
 
 import msgspec
 
-from connectors.rest.additions import DELETED
 from connectors.rest.declaration import Deletes, StreamFile
 from connectors.rest.documents import decoded
-from threadline.sdk import Cursor
+from threadline.sdk import DELETED, Cursor
 from threadline.sdk.yamlfile import is_mapping
 
 

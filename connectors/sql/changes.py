@@ -14,11 +14,8 @@ from connectors.sql.keyset import Keyset, Part, Reading, after
 from connectors.sql.positions import read_position, write_position
 from connectors.sql.records import Records
 from connectors.sql.relations import ORDER, Relation
-from threadline.sdk import JSON, Cursor, Page, Rejected, encode_record
+from threadline.sdk import DELETED, JSON, Cursor, Page, Rejected, encode_record
 from threadline.sdk.cursors import Position, Rows, foreign_cursor
-
-DELETED = "_deleted"
-"""What marks a record of which only the key is left."""
 
 
 class ChangedRecords(Records):

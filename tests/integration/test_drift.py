@@ -142,6 +142,13 @@ def test_freeze_looks_at_every_record_of_the_first_load(lab):
     assert pull(lab, {**USUAL[0], "id": 31, "colour": "blue"}, {**USUAL[0], "id": 32}) == Ledger(read=2, new=2)
 
 
+def test_what_is_left_of_a_deleted_record_is_no_drift(lab):
+    learned(lab, "freeze")
+    assert pull(lab, {"id": 3, "_deleted": True}).dead == 0
+    assert found(lab) == []
+    assert pull(lab, {"id": 4, "_deleted": "yes"}).dead == 1
+
+
 def test_only_what_is_named_is_accepted(lab):
     learned(lab)
     pull(lab, {**USUAL[0], "id": 30, "colour": "red", "size": 9})

@@ -224,6 +224,15 @@ def test_much_that_is_gone_must_be_confirmed(room):
     assert room.sweep(remove=True).gone == 100
 
 
+def test_what_was_told_to_be_deleted_before_need_not_be_confirmed(room):
+    room.shelf.tell(*(person(number) for number in range(6, 301)))
+    room.shelf.tell(*(person(number, hidden=True) for number in range(1, 201)))
+    room.pull("people")
+    for number in range(1, 211):
+        del room.shelf.held[number]
+    assert room.sweep().gone == 210
+
+
 def test_a_listing_of_nothing_must_be_confirmed(room):
     room.shelf.held.clear()
     with pytest.raises(GoneError, match="5 of 5 records"):

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     )
     from threadline.sdk.cursors import KeyOrder, NewestFirst, Offsets, Opaque, Uids, Window
     from threadline.sdk.errors import ConfigError, ConnectorError, RecordError, RetryableError
-    from threadline.sdk.records import encode_record, split_records
+    from threadline.sdk.records import DELETED, encode_record, split_records
 
 __all__ = [
+    "DELETED",
     "JSON",
     "Attachment",
     "ConfigError",

@@ -10,6 +10,8 @@ import msgspec
 from threadline.sdk.errors import RetryableError
 
 T = TypeVar("T")
+DELETED = "_deleted"
+"""The field, `true`, of a record of which its source only tells that it is gone: beside the key nothing of it need be there."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec says of JSON that it cannot read, or not as a shape."""
 

@@ -17,6 +17,7 @@ import msgspec
 from threadline.mapping.convert import Number, encode_json
 from threadline.model.ids import show_id
 from threadline.sdk.errors import ConfigError
+from threadline.sdk.records import DELETED
 from threadline.store.database import Row, Transaction, moment, storable
 from threadline.sync.policy import DriftPolicy
 
@@ -33,6 +34,7 @@ _LONGEST = 500
 _LARGEST = 100_000
 """Bytes of a new field's value that is kept in a row: an attachment stays in the archive."""
 _TYPES = {ord('"'): "string", ord("{"): "object", ord("["): "array", ord("t"): "boolean", ord("f"): "boolean", ord("n"): "null"}
+_TRUE = msgspec.Raw(b"true")
 _NOTHING: Mapping[str, State] = {}
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder(float_hook=Number).decode
@@ -98,6 +100,8 @@ class Fields:
             return None
         if not closely and fields.keys() == self._usual:
             return None
+        if fields.get(DELETED) == _TRUE:
+            return None  # what is left of a record says nothing of its stream's
         self._looked += 1
         known = self._known
         shown = [(field, _TYPES.get(memoryview(value)[0], "number")) for field, value in islice(fields.items(), _MOST)]

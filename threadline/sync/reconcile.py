@@ -108,13 +108,13 @@ class _Sweep(Batches):
         transaction.append(schema.SWEPT, [(self.run.source, self.run.stream, identity) for identity in seen])
 
     def missing(self, connector: Connector[Any], stream: Stream) -> list[Row] | None:
-        """Return (record's id, key) of what the source has no longer; None where that cannot be known."""
+        """Return (record's id, key, state) of what the source has no longer; None where that cannot be known."""
         if stream.cursor and stream.cursor.lists_all:
             return self._unseen()
         if not isinstance(connector, Lookup) or not connector.looks_up(stream.name):
             return None
         unseen, told = self._unseen(), set[str]()
-        for keys in connector.gone(stream.name, [key for _, key in unseen]):
+        for keys in connector.gone(stream.name, [key for _, key, _ in unseen]):
             told.update(keys)
             self.run.renew()
         return [row for row in unseen if row[1] in told]
@@ -128,12 +128,14 @@ class _Sweep(Batches):
         run = self.run
         with run.database.read() as view:
             ((seen,),) = view.query("SELECT count(*) FROM swept WHERE source = ? AND stream = ?", [run.source, run.stream])
-        total = int(seen) + len(gone)
+        # What the mapping left out, such as records that the source marked as deleted before, nobody misses.
+        missed = sum(1 for _, _, state in gone if state != "filtered")
+        total = int(seen) + missed
         # A source that lists nothing at all has more often lost our rights than its records.
-        much = total >= policy.breaker_of and len(gone) > total * policy.breaker_percent / 100
-        if gone and not confirmed and (much or not seen):
+        much = total >= policy.breaker_of and missed > total * policy.breaker_percent / 100
+        if missed and not confirmed and (much or not seen):
             raise GoneError(
-                f"{run.source}.{run.stream}: {len(gone)} of {total} records are no longer at the source; nothing was marked as gone. "
+                f"{run.source}.{run.stream}: {missed} of {total} records are no longer at the source; nothing was marked as gone. "
                 f"If that is so: threadline reconcile {run.source} --stream {run.stream} --remove"
             )
         for part in chunks(gone, _AT_ONCE):
@@ -144,13 +146,13 @@ class _Sweep(Batches):
 
     def _mark(self, transaction: Transaction, gone: Sequence[Row]) -> None:
         writer, now = self.writer, transaction.now()
-        records = [identity for identity, _ in gone]
+        records = [identity for identity, _, _ in gone]
         if writer.entity is Party:
             rows = transaction.query_in("SELECT DISTINCT party FROM party_identifiers WHERE record_id {keys}", records)
             entities = [party for (party,) in rows]
         else:
             # What a mapping left out or could not use has no row.
-            named = [entity_id(self.run.source, writer.target, key) for _, key in gone]
+            named = [entity_id(self.run.source, writer.target, key) for _, key, _ in gone]
             rows = transaction.query_in(f'SELECT id FROM "{writer.entity.table}" WHERE id {{keys}}', named)  # noqa: S608 - a name of the schema
             entities = [entity for (entity,) in rows]
         table = writer.entity.table
@@ -161,7 +163,7 @@ class _Sweep(Batches):
 
 
 _UNSEEN = (
-    "SELECT r.id, r.key FROM records r WHERE r.source = ? AND r.stream = ? AND r.state <> 'gone' "
+    "SELECT r.id, r.key, r.state FROM records r WHERE r.source = ? AND r.stream = ? AND r.state <> 'gone' "
     "AND NOT EXISTS (SELECT 1 FROM swept s WHERE s.source = r.source AND s.stream = r.stream AND s.record_id = r.id)"
 )
 
