@@ -21,8 +21,8 @@ from threadline.sdk.cursors import Rows
 
 logger = logging.getLogger(__name__)
 
-_PART = 5_000
-"""Rows of one response: about 10 MB."""
+_PART = 3_000
+"""Rows of one response: about 6 MB."""
 _LONGEST_PAUSE = 30.0
 _PATIENCE = 1_800.0
 """Seconds that a run waits for a job, before it leaves the job to the next run."""

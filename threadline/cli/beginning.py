@@ -69,13 +69,18 @@ def _tell(target: Path, made: Mapping[str, str], what: str, then: str, *, json: 
     print(plain(f"\nnext: cd {target}, then: {then}"))
 
 
+_WORDS_ONLY = re.compile(r'"""[\s\S]*?"""|"[^"\n]*"|#.*')
+"""What a template says to people: texts and comments."""
+
+
 def _words(name: str, *, rest: bool) -> Mapping[str, str]:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} is no name of a connector: small letters, digits and single _ between them, such as acme_desk")
     if name in installed():
         raise ConfigError(f"a connector {name!r} is installed already; take another name")
     title = "".join(part.capitalize() for part in name.split("_"))
-    if re.search(rf"\b{title}\b", "".join(map(_template, {*_REST.values(), *_PYTHON.values()}))):
+    code = "".join(_template(file) for file in {*_REST.values(), *_PYTHON.values()} if file.endswith(".py"))
+    if re.search(rf"\b{title}\b", _WORDS_ONLY.sub("", code)):
         raise ConfigError(f"a class called {title} would hide another one; take a longer name, such as my_{name}")
     settings = (
         f'{{"api": str(Path(__file__).with_name("apis") / "{name}.yaml"), "base_url": self.url}}' if rest else '{"base_url": self.url}'
