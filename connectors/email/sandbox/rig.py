@@ -20,8 +20,6 @@ class EmailRig(Rig):
 
     small_pages: ClassVar[Mapping[str, Any]] = {"page_messages": 3}
     tell_of_deletes: ClassVar[Collection[str]] = {"messages"}
-    # pymap holds 18 kB of each mail.
-    many: ClassVar[int] = 20_000
     sandbox: "EmailSandbox"
 
     def __init__(self, sandbox: Sandbox) -> None:
