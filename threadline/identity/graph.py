@@ -57,7 +57,8 @@ def settle(transaction: Transaction, around: Neighbourhood, rules: Rules, cause:
         groups = Partition(around.people, around.apart, rules.most_records, large=large.append).of(linked, evidence)
         names, redirects = name_groups(groups, around.profiles, _unused(transaction, linked & around.profiles.keys()))
         _store(transaction, around, dict(zip(names, groups, strict=True)), redirects, cause, outcome)
-        ask_about(transaction, large)
+        if large:
+            ask_about(transaction, large)
     _note_shared(transaction, around)
     return outcome
 

@@ -34,8 +34,8 @@ class Neighbourhood:
     """Kind and value of each identifier."""
     named: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
     """Parties by the profile that a system says they are (an id that threadline itself wrote there)."""
-    links: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    matches: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    links: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
+    matches: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
     apart: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
     """With whom each party was decided not to be one."""
     shared: dict[bytes, str] = field(default_factory=dict[bytes, str])
@@ -137,13 +137,17 @@ class _Explorer:
         self._look(around.holders.keys())
         return around
 
+    def _note_profile(self, party: bytes, value: str) -> None:
+        """Note that a system says of a party which profile it is."""
+        if profile := parse_id(value):
+            self._around.named[followed(self._transaction, profile)].add(party)
+
     def _note_values(self, rows: Iterable[Row]) -> None:
         """Note who holds what, from rows as `_holders` takes them; each identifier's come together."""
         around = self._around
         for party, identifier, _, kind, _, value in rows:
             if kind == "threadline":
-                if profile := parse_id(value):
-                    around.named[followed(self._transaction, profile)].add(party)
+                self._note_profile(party, value)
             elif identifier in around.values or not names_nobody(self._rules.of(kind)[1], kind, value):
                 around.values[identifier] = kind, value
                 around.holders[identifier].append(party)
@@ -154,8 +158,7 @@ class _Explorer:
         rules = {kind: self._rules.of(kind)[1] for kind in {row[3] for row in rows}}
         for party, identifier, _, kind, _, value in rows:
             if kind == "threadline":
-                if profile := parse_id(value):
-                    around.named[followed(self._transaction, profile)].add(party)
+                self._note_profile(party, value)
             elif identifier not in self._seen:
                 self._seen.add(identifier)
                 if not names_nobody(rules[kind], kind, value):
@@ -216,14 +219,13 @@ class _Explorer:
             for one, other, verdict in _both(self._transaction, _DECISIONS, parties):
                 if verdict == "never":
                     around.apart[one].add(other)
-                elif (one, other) not in around.links:
-                    around.links.append((one, other))
+                else:
+                    around.links.add((one, other))
                     found |= {one, other}
         if self._matched:
             for one, other in _both(self._transaction, _MATCHES, parties):
-                if (one, other) not in around.matches:
-                    around.matches.append((one, other))
-                    found |= {one, other}
+                around.matches.add((one, other))
+                found |= {one, other}
         return found
 
     def _linked(self) -> set[bytes]:
