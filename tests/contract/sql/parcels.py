@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from connectors.sql import Sql
-from tests.contract.sql_lab import Place, decoded
+from tests.contract.sql.lab import Place, decoded
 from threadline.sdk import Cursor
 
 CHANGES = {"table": "parcels_log", "order": "log_id"}

@@ -1,9 +1,7 @@
 """Entries of a log that are seen later than others which were numbered after them, and pulls that break off."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from random import Random
 from threading import Event, Thread
 from typing import Any
@@ -15,25 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.sql.changelog import ChangeLog, Look
-from tests.contract.sql_lab import DATABASES, Place, a_place, decoded, last_cursor
-from tests.contract.sql_parcels import PARCELS, Store, logged, put, table, through_json
+from tests.contract.sql.lab import Place, decoded, last_cursor
+from tests.contract.sql.parcels import PARCELS, Store, logged, put, table, through_json
 from threadline.sdk import Cursor
 from threadline.sdk.cursors import Position, Rows
-
-
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    yield from a_place(request.param, tmp_path)
-
-
-@pytest.fixture
-def on_postgresql(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("postgresql", tmp_path)
-
-
-@pytest.fixture
-def on_mariadb(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("mariadb", tmp_path)
 
 
 @pytest.mark.parametrize("overlap", [0, pytest.param(60, marks=pytest.mark.slow)])

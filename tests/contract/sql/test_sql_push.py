@@ -1,9 +1,8 @@
 """Writing rows, against real databases: SQLite, PostgreSQL, and MariaDB where its server is installed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,31 +11,14 @@ import sqlalchemy as sa
 from connectors.sql import Sql
 from connectors.sql.sandbox import SqlSandbox
 from connectors.sql.settings import SqlSettings
-from tests.contract.sql_lab import (
-    DATABASES,
+from tests.contract.sql.lab import (
     Place,
-    a_place,
     records,
 )
 from threadline.sdk import ConfigError, Intent, Receipt
 from threadline.testing.story import Ordered, Person, Registered
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    yield from a_place(request.param, tmp_path)
-
-
-@pytest.fixture
-def on_mariadb(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("mariadb", tmp_path)
-
-
-@pytest.fixture
-def on_postgresql(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("postgresql", tmp_path)
 
 
 NOTE = {"order_no": "A-1", "note_text": "Where is it?"}

@@ -1,7 +1,6 @@
 """Streams that are read by a table of changes: by triggers' logs, tombstones and histories of real databases."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from connectors.sql.records import Records
 from connectors.sql.relations import ORDER, Relation
 from connectors.sql.settings import SqlSettings
 from tests.conformance.shop_with_log import ShopWithLog, SqlWithLog
-from tests.contract.sql_lab import DATABASES, Place, a_place, last_cursor, records
-from tests.contract.sql_parcels import CHANGES, PARCELS, Store, logged, numbered, put, table, through_json, told
+from tests.contract.sql.lab import Place, last_cursor, records
+from tests.contract.sql.parcels import CHANGES, PARCELS, Store, logged, numbered, put, table, through_json, told
 from threadline.mapping.library import pull_mapping
 from threadline.sdk import ConfigError, Cursor
 from threadline.store.database import open_database
@@ -27,26 +26,6 @@ from threadline.sync.pull import pull
 from threadline.testing.story import Ordered, Person, Registered
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    yield from a_place(request.param, tmp_path)
-
-
-@pytest.fixture
-def on_sqlite(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("sqlite", tmp_path)
-
-
-@pytest.fixture
-def on_postgresql(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("postgresql", tmp_path)
-
-
-@pytest.fixture
-def on_mariadb(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("mariadb", tmp_path)
 
 
 def test_what_has_changed_or_gone_is_told(place: Place) -> None:

@@ -12,23 +12,8 @@ from sqlalchemy.dialects import mssql
 
 from connectors.sql.keyset import after
 from connectors.sql.relations import Relation
-from tests.contract.sql_lab import DATABASES, Place, a_place, decoded
+from tests.contract.sql.lab import Place, a_place, decoded
 from threadline.sdk import ConfigError, Rejected
-
-
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    yield from a_place(request.param, tmp_path)
-
-
-@pytest.fixture
-def on_sqlite(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("sqlite", tmp_path)
-
-
-@pytest.fixture
-def on_postgresql(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("postgresql", tmp_path)
 
 
 def page_by_page(place: Place, stream: dict[str, Any], page_size: int = 2) -> tuple[list[dict[str, Any]], list[Rejected]]:

@@ -29,7 +29,7 @@ from threadline.sdk import Cursor, Page
 DATABASES: list[Any] = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.slow)]
 LONG_AGO = datetime.fromisoformat("2026-01-01 12:00:00")
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-_SERVERS = Path(__file__).parents[2] / "../shared/servers"
+_SERVERS = Path(__file__).parents[3] / "../shared/servers"
 _numbers = count(1)
 _running = ExitStack()
 atexit.register(_running.close)

@@ -1,7 +1,6 @@
 """The sql connector against real databases: SQLite, PostgreSQL, and MariaDB where its server is installed."""
 
 import base64
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,10 @@ from connectors.sql.records import Records
 from connectors.sql.relations import readable
 from connectors.sql.sandbox import SqlSandbox
 from connectors.sql.settings import ReadStream, SqlSettings
-from tests.contract.sql_lab import (
-    DATABASES,
+from tests.contract.sql.lab import (
     TIED,
     VISITS,
     Place,
-    a_place,
     decoded,
     fill,
     keys,
@@ -35,26 +32,6 @@ from threadline.sdk import ConfigError, Cursor, Intent, KeyOrder, RetryableError
 from threadline.testing.story import Ordered, Person, Registered
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    yield from a_place(request.param, tmp_path)
-
-
-@pytest.fixture
-def on_sqlite(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("sqlite", tmp_path)
-
-
-@pytest.fixture
-def on_postgresql(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("postgresql", tmp_path)
-
-
-@pytest.fixture
-def on_mariadb(tmp_path: Path) -> Iterator[Place]:
-    yield from a_place("mariadb", tmp_path)
 
 
 def test_a_shops_tables_become_records(place: Place) -> None:

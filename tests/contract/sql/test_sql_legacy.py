@@ -1,6 +1,5 @@
 """Tables as old systems keep them, from the database through the README's mapping."""
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,11 @@ import pytest
 import connectors.sql
 from connectors.sql import Sql
 from connectors.sql.functions import date_of_digits
-from tests.contract.sql_lab import DATABASES, Place, a_place, records
+from tests.contract.sql.lab import Place, records
 from threadline.mapping.compiled import PullMapping
 from threadline.mapping.library import compile_pull, describe, run_examples
 
 README = Path(connectors.sql.__file__).with_name("README.md")
-
-
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    yield from a_place(request.param, tmp_path)
 
 
 @pytest.fixture
