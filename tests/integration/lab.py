@@ -36,9 +36,10 @@ fields:
   formatted_name: {from: name, optional: true}
   role: {from: role, default: customer}
   birth_date: {from: born, optional: true}
+  last_update: {from: changed, optional: true}
 identifiers:
   list_person: id
-  email: {from: email, optional: true}
+  email: {from: email, verified: sure, optional: true}
   phone: {from: phone, optional: true}
   handle: {from: handle, optional: true}
   threadline: {from: profile, optional: true}
@@ -270,8 +271,8 @@ def threads(transaction: Transaction) -> Partition:
 
 
 _LOOKED_AT = {
-    "parties": "id, source, external_id, record_id, kind, role, formatted_name",
-    "party_identifiers": "party, identifier, owner, type, value, value_normalized, record_id",
+    "parties": "id, source, external_id, record_id, kind, role, formatted_name, last_update",
+    "party_identifiers": "party, identifier, owner, type, value, value_normalized, record_id, verified",
     "contact_points": "party, type, value, record_id",
     "preferences": "id, party, channel, record_id",
     "cases": "id, related_parties, name, status, creation_date, order_ref, record_id",

@@ -88,6 +88,22 @@ class TestParties:
         dropped = {"mail": "email", "phone": "phone", "handle": "handle", "profile": "threadline", "id": "shop_person"}[name]
         assert kinds == [kind for kind in ("shop_person", "email") if kind != dropped]
 
+    @pytest.mark.parametrize(
+        ("said", "verified"),
+        [({"sure": True}, True), ({"sure": False}, False), ({"sure": None}, False), ({}, False), ({"sure": True, "mail": "n/a"}, False)],
+    )
+    def test_a_source_may_be_sure_of_an_identifier(self, said, verified):
+        mapping = party(names="email: {from: mail, verified: sure, optional: true}")
+        found = mapped(mapping, {"id": 7, "mail": "a@b"} | said).parties[0].identifiers
+        assert [one.kind for one in found if one.verified] == ["email"] * verified
+        assert "shop_person" in [one.kind for one in found]
+        assert made(mapping, {"id": 7, "mail": "a@b"} | said).get("verified", []) == ["email"] * verified
+
+    def test_what_a_source_is_sure_of_is_a_part_of_what_a_record_says(self):
+        mapping = party(names="email: {from: mail, verified: {level: [high, proven]}}")
+        digests = {level: mapped(mapping, {"id": 7, "mail": "a@b", "level": level}).canonical for level in ("low", "high", "proven")}
+        assert digests["high"] == digests["proven"] != digests["low"]
+
     def test_junk_is_dropped_whatever_the_file_says_it_is(self):
         mapping = party(names="email: {from: mail, as: email, optional: true}")
         assert made(mapping, {"id": 1, "mail": "n/a"})["identifiers"] == {"shop_person": "1"}

@@ -131,6 +131,8 @@ WRONG = {
     "unknown role": CASE + "parties: [{role: buyer, identifiers: {shop_person: id}}]\n",
     "a party without identifiers": CASE + "parties: [{role: customer}]\n",
     "a party's role in its fields": CASE + "parties: [{role: customer, identifiers: {a: b}, fields: {role: c}}]\n",
+    "a mention that is sure": CASE + "parties: [{role: customer, identifiers: {email: {from: b, verified: c}}}]\n",
+    "a field that is verified": "source: s.p\ntarget: party\nfields: {status: {from: a, verified: b}}\nidentifiers: {shop_person: id}\n",
     "an unknown field of a party": CASE + "parties: [{role: customer, identifiers: {a: b}, fields: {nmae: c}}]\n",
     "a party without any identifier": "source: shop.people\ntarget: party\nfields: {}\nidentifiers: {}\n",
     "a condition of mappings": CASE + "when: {a: {b: 1}}\n",
@@ -145,6 +147,16 @@ WRONG = {
     "unknown key of a push": PUSH + "adress: {id: id}\n",
     "a push name with a gap": PUSH.replace("{name:", "{a..b:"),
 }  # fmt: skip
+
+
+def test_what_verifies_an_identifier_is_a_condition():
+    text = "source: s.p\ntarget: party\nfields: {{}}\nidentifiers: {{shop_person: id, email: {{from: a, verified: {}}}}}\n"
+    assert not [one for condition in ("b", "{b: [1, 2]}", "{b: null}") for one in complaints(text.format(condition))]
+    assert complaints(text.format("true"))
+    assert (
+        complaint(pull, text.format("true"))
+        == "shop/things.yaml:4: a path is names joined by dots, such as via.channel, or a list of names"
+    )
 
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)

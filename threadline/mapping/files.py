@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from threadline.mapping.convert import MAKES
-from threadline.mapping.language import ChildBlock, Expression, PartyBlock, Reader, Tree
+from threadline.mapping.language import VERIFIED, ChildBlock, Expression, PartyBlock, Reader, Tree
 from threadline.model.entities import MAPPED, Entity, Party, Role
 from threadline.model.schema import ENGINE_FIELDS, Field, Kind, fields_of
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
@@ -49,7 +49,8 @@ def read_pull(document: Document) -> Tree:
         version=_version(reader, keys),
         when=reader.condition(("when",), keys["when"]) if "when" in keys else None,
         fields=_fields(reader, ("fields",), keys["fields"], entity, None),
-        identifiers=_identifiers(reader, (), keys) if has_identifiers(target) else {},
+        # Of who somebody is only the source's own record of them can be sure.
+        identifiers=_identifiers(reader, (), keys, (VERIFIED,) if entity is Party else ()) if has_identifiers(target) else {},
         parties=_parties(reader, keys.get("parties")),
         children={name: _child(reader, name, keys[name], child, target) for name, child in entity.children.items() if name in keys},
         extensions=reader.expressions(("extensions",), keys.get("extensions")),
@@ -140,8 +141,8 @@ def _check_kind(reader: Reader, at: Location, expression: Expression, kind: Kind
         raise reader.error(at, f"{at[-1]} is {_KINDS[kind]}, and `each` gives a list")
 
 
-def _identifiers(reader: Reader, at: Location, keys: Mapping[str, Any]) -> Mapping[str, Expression]:
-    found = reader.expressions((*at, "identifiers"), keys.get("identifiers"))
+def _identifiers(reader: Reader, at: Location, keys: Mapping[str, Any], more: tuple[str, ...] = ()) -> Mapping[str, Expression]:
+    found = reader.expressions((*at, "identifiers"), keys.get("identifiers"), more=more)
     if not found:
         raise reader.error(at, "a party needs `identifiers`: at least one value that names it")
     for kind, expression in found.items():

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, get_args
 
 from threadline.mapping.convert import MAKES
 from threadline.mapping.files import DOCUMENTS, has_identifiers, mappable
+from threadline.mapping.language import VERIFIED
 from threadline.model.entities import MAPPED, Entity, Party, Role
 from threadline.model.identifiers import SHARED_KINDS
 from threadline.model.schema import Field, Kind
@@ -75,12 +76,8 @@ def _common() -> Schema:
         },
         "where": _object({}, rest={}, propertyNames=paths, minProperties=1),
         "version": {"type": "integer", "minimum": 1, "description": "raised with each change: stored records are then mapped again"},
-        "identifiers": _object(
-            {kind: _ref("text", _KINDS[kind]) for kind in sorted(SHARED_KINDS)},
-            rest=_ref("text"),
-            minProperties=1,
-            description="what names the party; kinds of other names are ids within the source",
-        ),
+        "identifiers": _identifiers("text"),
+        "own_identifiers": _identifiers("identifier"),
         "examples": {
             "type": "array",
             "description": "records, and what becomes of them (null: it is filtered)",
@@ -90,6 +87,15 @@ def _common() -> Schema:
         "parties": {"type": "array", "items": _party(), "description": "who takes part"},
         "together": _together(),
     }
+
+
+def _identifiers(value: str) -> Schema:
+    return _object(
+        {kind: _ref(value, _KINDS[kind]) for kind in sorted(SHARED_KINDS)},
+        rest=_ref(value),
+        minProperties=1,
+        description="what names the party; kinds of other names are ids within the source",
+    )
 
 
 def _together() -> Schema:
@@ -111,10 +117,14 @@ def _values() -> Schema:
     fields = {_kind(entity, field): field for entity in entities for field in mappable(entity).values()}
     return {
         "any": _value(list(MAKES), {}, money=True),
-        "text": _value(_conversions("text"), {"type": [*_LITERALS["text"], "null"]}, each=False),
+        "text": _value(_conversions("text"), _TEXT, each=False),
+        "identifier": _value(_conversions("text"), _TEXT, each=False, verified=True),
         "currency": _value(_conversions("text"), {"type": "string", "pattern": "^[A-Za-z]{3}$"}, nullable=False, each=False),
         **{name: _of(field) for name, field in fields.items() if name != "text"},
     }
+
+
+_TEXT: Schema = {"type": [*_LITERALS["text"], "null"]}
 
 
 def _kind(entity: type[Entity], field: Field) -> str:
@@ -139,7 +149,9 @@ def _conversions(kind: Kind) -> list[str]:
     return [name for name, made in MAKES.items() if made == kind or (made == "text" and kind in ("id", "list"))]
 
 
-def _value(conversions: list[str], literal: Schema, *, nullable: bool = True, money: bool = False, each: bool = True) -> Schema:
+def _value(
+    conversions: list[str], literal: Schema, *, nullable: bool = True, money: bool = False, each: bool = True, verified: bool = False
+) -> Schema:
     """Return the schema of a value: a path, or verbs; `literal` is what the file itself may say that it is."""
     verbs: Schema = {
         "from": _ref("path", "where the value stands"),
@@ -155,8 +167,9 @@ def _value(conversions: list[str], literal: Schema, *, nullable: bool = True, mo
         "default": {"description": "what it is when it is missing; alone, a constant", **literal},
         "optional": {"description": "whether it may be missing", **({"type": "boolean"} if nullable else {"const": False})},
         "when": _ref("condition", "only where the condition holds"),
+        VERIFIED: _ref("condition", "where the condition holds, the source has made sure that the value is the party's"),
     }
-    left_out = {"currency": not money, "each": not each}
+    left_out = {"currency": not money, "each": not each, VERIFIED: not verified}
     known = {name: verb for name, verb in verbs.items() if not left_out.get(name)}
     return {"anyOf": [{"type": "string", "pattern": _PATH}, _object(known, allOf=[_ref("together")])]}
 
@@ -206,7 +219,7 @@ def _to(name: str) -> Schema:
             "version": _ref("version"),
             "when": _ref("condition", "which records count; the others are filtered"),
             "fields": _fields(entity),
-            **({"identifiers": _ref("identifiers")} if has_identifiers(name) else {}),
+            **({"identifiers": _ref("own_identifiers" if entity is Party else "identifiers")} if has_identifiers(name) else {}),
             **({"parties": _ref("parties")} if entity.has_parties else {}),
             **{child: _child(kind, name) for child, kind in entity.children.items()},
             "extensions": _ref("extensions"),

@@ -27,6 +27,8 @@ def shown_path(path: Path, inside: str = "$") -> str:
 _VERBS = (
     "from", "as", "currency", "lookup", "otherwise", "default", "optional", "when", "where", "take", "template", "each", "call",
 )  # fmt: skip
+VERIFIED = "verified"
+"""The verb of identifiers alone: the condition under which the source has made sure that a value is the party's."""
 
 
 class Condition(Struct, frozen=True):
@@ -58,6 +60,7 @@ class Expression(Struct, frozen=True):
     template: tuple[str | Path, ...] | None = None
     each: Path | None = None
     call: str | None = None
+    verified: Condition | None = None
     inside: str = "$"
     """The JSON path where its own paths begin."""
 
@@ -74,8 +77,9 @@ class Expression(Struct, frozen=True):
             yield shown_path(self.take or WHOLE, element) if self.each or self.where else shown_path(path, self.inside)
             yield from (shown_path(name, element) for name in self.where or ())
         yield from (shown_path(part, self.inside) for part in self.template or () if not isinstance(part, str))
-        if self.when:
-            yield from self.when.reads(self.inside)
+        for condition in (self.when, self.verified):
+            if condition:
+                yield from condition.reads(self.inside)
         if self.currency:
             yield from self.currency.reads()
 
@@ -180,12 +184,12 @@ class Reader:
             raise self.error(at, "a condition needs at least one path")
         return Condition(site, tuple(tests))
 
-    def expression(self, at: Location, value: Any, inside: str = "$") -> Expression:
-        """Read where a value comes from; `inside` is the JSON path where its paths begin."""
+    def expression(self, at: Location, value: Any, inside: str = "$", more: tuple[str, ...] = ()) -> Expression:
+        """Read where a value comes from; `inside` is the JSON path where its paths begin, `more` are verbs that are known here as well."""
         site = self.document.at(at)
         if isinstance(value, str):
             return Expression(site, source=self.path(at, value), inside=inside)
-        verbs = self.keys(at, value, _VERBS, "a value")
+        verbs = self.keys(at, value, (*_VERBS, *more), "a value")
         self._check_verbs(at, verbs)
         return Expression(
             site,
@@ -202,6 +206,7 @@ class Reader:
             template=self._template(at, verbs),
             each=self._path(at, verbs, "each"),
             call=verbs.get("call"),
+            verified=self.condition((*at, VERIFIED), verbs[VERIFIED]) if VERIFIED in verbs else None,
             inside=inside,
         )
 
@@ -269,13 +274,13 @@ class Reader:
                 parts.append(self.path(place, name))
         return tuple(parts)
 
-    def expressions(self, at: Location, value: Any, inside: str = "$") -> Mapping[str, Expression]:
+    def expressions(self, at: Location, value: Any, inside: str = "$", more: tuple[str, ...] = ()) -> Mapping[str, Expression]:
         """Read a block of names and where their values come from."""
         if value is None:
             return {}
         if not is_mapping(value):
             raise self.error(at, "must be a mapping of names to where their values come from")
-        return {name: self.expression((*at, name), entry, inside) for name, entry in value.items()}
+        return {name: self.expression((*at, name), entry, inside, more) for name, entry in value.items()}
 
     def examples(self, at: Location, value: Any) -> tuple[Example, ...]:
         """Read `examples`."""

@@ -71,7 +71,8 @@ def describe(mapping: PullMapping, raw: bytes, key: str) -> dict[str, Any] | Non
     for mention in mapped.parties:
         identifiers = {identifier.kind: identifier.normalized for identifier in mention.identifiers}
         if mapping.entity is Party:
-            result |= _named(Party, mention.row) | {"identifiers": identifiers}
+            sure = [identifier.kind for identifier in mention.identifiers if identifier.verified]
+            result |= _named(Party, mention.row) | {"identifiers": identifiers} | ({"verified": sure} if sure else {})
         else:
             result[mention.role] = identifiers | _named(Party, mention.row, only=_spoken(mapping.tree))
     if mapped.row is not None:

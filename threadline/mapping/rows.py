@@ -142,6 +142,9 @@ class Rows:
             value = code.value(expression, Wanted("text"), code.record)
             naming = code.constant(_naming(kind, _normalizer(kind, code), self.source))
             code.put(f"if {value} is not None: {found}.append({naming}({value}))")
+            if expression.verified:
+                holds = code.condition(expression.verified, code.record)
+                code.put(f"if {value} is not None and {holds}: {found}[-1] = {code.constant(_verified)}({found}[-1])")
             if expression.optional:
                 # Junk in an optional field (a phone "n/a") names nobody; it must not cost the record.
                 code.indent(-1)
@@ -232,6 +235,10 @@ def _naming(kind: str, normalize: Callable[[str], str], source: str) -> Callable
         return identifier
 
     return name
+
+
+def _verified(identifier: Identifier) -> Identifier:
+    return msgspec.structs.replace(identifier, verified=True)
 
 
 def _party_id(source: str, first: Identifier) -> bytes:

@@ -77,8 +77,9 @@ class Shape:
 
     def note(self, expression: Expression) -> None:
         """Note what an expression reads."""
-        if expression.when is not None:
-            self.note_condition(expression.when)
+        for condition in (expression.when, expression.verified):
+            if condition is not None:
+                self.note_condition(condition)
         for path in expression.template or ():
             if not isinstance(path, str):
                 self.value(path)

@@ -88,6 +88,7 @@ class Party(Entity, frozen=True, kw_only=True):
     birth_date: Annotated[date | None, _about("TMF632 birthDate")] = None
     language: Annotated[str | None, _about("BCP 47 tag (TMF632 languageAbility)")] = None
     status: Annotated[str | None, _about("TMF632 status")] = None
+    last_update: Annotated[datetime | None, _about("when the source last changed it")] = None
 
 
 class PartyIdentifier(Struct, frozen=True, kw_only=True):
@@ -102,6 +103,7 @@ class PartyIdentifier(Struct, frozen=True, kw_only=True):
     value: Annotated[str, _about("as the source writes it (TMF632 id)")]
     value_normalized: Annotated[str, _about("as it is compared")]
     record_id: Annotated[bytes, _about("the source record that says so")]
+    verified: Annotated[bool, _about("whether the source has made sure that it is the party's (OpenID Connect email_verified)")] = False
 
 
 class ContactPoint(Struct, frozen=True, kw_only=True):

@@ -19,13 +19,17 @@ _HOST = re.compile(r"[^\s<>,;@.]+(\.[^\s<>,;@.]+)*")
 
 
 class Identifier(Struct, frozen=True, array_like=True, gc=False):
-    """A value that names a party: `id` is the hash that equal identifiers share, `owner` the source for ids within one."""
+    """A value that names a party: `id` is the hash that equal identifiers share, `owner` the source for ids within one.
+
+    `verified` says that the source has made sure that it is the party's.
+    """
 
     id: bytes
     kind: str
     owner: str | None
     value: str
     normalized: str
+    verified: bool = False
 
 
 def identify(kind: str, value: str, normalized: str, source: str) -> Identifier:

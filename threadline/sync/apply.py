@@ -229,15 +229,15 @@ def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]], rules: Rule
     for record_id, party in mentions:
         for one in party.identifiers:
             if (party.id, one.id) not in rows:
-                rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, one.value, one.normalized, record_id)
+                rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, one.value, one.normalized, record_id, one.verified)
                 if one.kind == "email" and (inbox := inbox_of(email, one.normalized)):
                     identifier = identify("email", one.value, inbox, "").id
-                    inboxes[party.id, identifier] = (party.id, identifier, None, INBOX, one.value, inbox, record_id)
+                    inboxes[party.id, identifier] = (party.id, identifier, None, INBOX, one.value, inbox, record_id, one.verified)
     return list((inboxes | rows).values())
 
 
 def _contact_rows(identifiers: Iterable[Row]) -> Iterable[Row]:
-    for party, _, _, kind, _, normalized, record_id in identifiers:
+    for party, _, _, kind, _, normalized, record_id, _ in identifiers:
         contact = CONTACT_TYPES.get(kind)
         if contact and len(normalized) <= _LONGEST_ADDRESS:
             yield (party, contact, normalized, False, None, None, None, record_id)
