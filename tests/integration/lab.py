@@ -275,6 +275,7 @@ _LOOKED_AT = {
     "party_identifiers": "party, identifier, owner, type, value, value_normalized, record_id, verified",
     "contact_points": "party, type, value, record_id",
     "preferences": "id, party, channel, record_id",
+    "addresses": "id, party, contexts, street, post_code, city, country, record_id",
     "cases": "id, related_parties, name, status, creation_date, order_ref, record_id",
     "interactions": 'id, related_parties, direction, channel, interaction_date, "case", order_ref, conversation_ref, record_id',
     "messages": 'id, interaction, subject, content, message_id, in_reply_to, "references", record_id',

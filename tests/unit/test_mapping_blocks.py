@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.mapping_bench import case, made, party, pull, raw, refused
 from threadline.mapping.rows import row_columns
-from threadline.model.entities import Interaction, Message, OrderItem, Party, Preference
+from threadline.model.entities import Address, Interaction, Message, OrderItem, Party, Preference
 from threadline.model.ids import entity_id
 
 RECORD, RUN = b"r" * 16, b"u" * 16
@@ -121,6 +121,65 @@ class TestParties:
         error = refused(party(names=f"{kind}: x.y"), {"id": 1, "x": {"y": value}})
         assert str(error).startswith(words)
         assert (error.path, error.site) == ("$.x.y", "shop/things.yaml:7")
+
+    SEVERAL = """
+    source: shop.people
+    target: party
+    fields: {}
+    identifiers:
+      shop_person: id
+      phone: [{from: mobile, optional: true}, {from: home, verified: sure, optional: true}]
+      email:
+        - {from: mail, optional: true}
+        - {each: ways, where: {type: mail}, take: value, verified: sure, optional: true}
+    """
+
+    def several(self, **record):
+        return mapped(pull(self.SEVERAL), {"id": 7} | record).parties[0].identifiers
+
+    def test_a_list_of_places_gives_several_values_of_a_kind(self):
+        found = self.several(mobile="030 901820", home="+49 30 901821", sure=True)
+        assert [(one.kind, one.normalized, one.verified) for one in found[1:]] == [
+            ("phone", "+4930901820", False), ("phone", "+4930901821", True),
+        ]  # fmt: skip
+
+    def test_an_array_gives_a_value_for_each_of_its_elements_that_are_meant(self):
+        told = [("mail", "A@b", True), ("fax", "x@y", True), ("mail", "c@d", False)]
+        found = self.several(mail="m@n", ways=[{"type": kind, "value": value, "sure": sure} for kind, value, sure in told])
+        assert [(one.normalized, one.verified) for one in found[1:]] == [("m@n", False), ("a@b", True), ("c@d", False)]
+
+    @pytest.mark.parametrize("junk", ["n/a", "", None, 5, ["a@b"], {"a": 1}])
+    def test_junk_among_several_costs_itself_alone(self, junk):
+        ways = [{"type": "mail", "value": value} for value in ("a@b", junk, "c@d")]
+        assert [one.normalized for one in self.several(mobile=junk, home="030 901820", ways=ways)[1:]] == ["+4930901820", "a@b", "c@d"]
+
+    def test_a_preview_lists_several_values_and_each_but_once(self):
+        made_of_two = made(pull(self.SEVERAL), {"id": 7, "mobile": "030 901820", "home": "+49 30 901820", "mail": "a@b", "ways": []})
+        assert made_of_two["identifiers"] == {"shop_person": "7", "phone": "+4930901820", "email": "a@b"}
+        ways = [{"type": "mail", "value": "c@d"}]
+        assert made(pull(self.SEVERAL), {"id": 7, "mail": "a@b", "ways": ways})["identifiers"]["email"] == ["a@b", "c@d"]
+
+    @pytest.mark.parametrize(
+        ("ways", "words", "path"),
+        [
+            ([{"value": "a@b"}, {"value": "n/a"}], 'not an e-mail address; found "n/a"', "$.ways[*].value"),
+            ([{"value": {}}], "expected a text, found a mapping; found {}", "$.ways[*].value"),
+            ([], "missing", "$.ways[*].value"),
+            ([{"value": None}], "missing", "$.ways[*].value"),
+            (None, "missing", "$.ways[*].value"),
+            ([5], "expected a mapping, found a number", "$.ways[0]"),
+            ([{"value": f"a@{number}"} for number in range(1_001)], "more than 1,000 identifiers: nobody has so many", "$.ways[*].value"),
+        ],
+    )
+    def test_elements_that_must_be_there_are_an_error_where_they_are_not(self, ways, words, path):
+        error = refused(party(names="email: {each: ways, take: value}"), {"id": 1, "ways": ways})
+        assert str(error).startswith(words)
+        assert (error.path, error.site) == (path, "shop/things.yaml:7")
+
+    def test_a_condition_holds_for_a_whole_array(self):
+        mapping = party(names="email: {each: ways, when: {shared: null}, optional: true}")
+        assert made(mapping, {"id": 1, "ways": ["a@b"]})["identifiers"] == {"shop_person": "1", "email": "a@b"}
+        assert made(mapping, {"id": 1, "ways": ["a@b"], "shared": 1})["identifiers"] == {"shop_person": "1"}
 
     def test_who_has_no_name_is_an_error_where_it_is_all_about_them(self):
         error = refused(pull(self.PEOPLE), {"name": "A", "mail": "n/a"})
@@ -242,6 +301,46 @@ class TestChildren:
         found = mapped(mapping, {"id": 7, "wish": "sms"})
         ((_, (row,)),) = found.children
         assert named(Preference, row)["party"] == found.parties[0].id == entity_id("shop", "shop_person", "7")
+
+    HOMES = """
+    addresses:
+      - fields: {contexts: {default: private}, street: {from: street, optional: true}, city: {from: city, optional: true}}
+      - when: work
+        fields: {contexts: {default: work}, city: {from: work.city, optional: true}, country: {from: work.land, optional: true}}
+      - {each: more, key: id, fields: {city: {from: city, optional: true}}}
+    """
+
+    def addresses(self, **record):
+        found = mapped(party(more=self.HOMES), {"id": 7} | record)
+        ((table, rows),) = found.children
+        assert table == "addresses"
+        assert {named(Address, row)["party"] for row in rows} <= {found.parties[0].id}
+        return [named(Address, row) for row in rows]
+
+    def test_a_list_of_blocks_makes_a_row_of_each(self):
+        rows = self.addresses(street="Ring 1", city="Ulm", work={"city": "Bonn", "land": "DE"}, more=[{"id": 3, "city": "Jena"}])
+        assert [(row["contexts"], row["street"], row["city"], row["country"]) for row in rows] == [
+            ("private", "Ring 1", "Ulm", None), ("work", None, "Bonn", "DE"), (None, None, "Jena", None),
+        ]  # fmt: skip
+        assert [row["external_id"] for row in rows] == ["K", "K:1", "K:2:3"]
+        assert len({row["id"] for row in rows}) == 3
+        assert made(party(more=self.HOMES), {"id": 7, "city": "Ulm"})["addresses"] == [{"contexts": "private", "city": "Ulm"}]
+
+    def test_an_address_of_which_nothing_is_known_is_none(self):
+        assert self.addresses(work={"city": "", "land": "DE"}, more=[{"id": 1}, {"id": 2, "city": None}]) == []
+
+    def test_an_address_may_be_a_record_of_its_own(self):
+        mapping = pull("source: s.a\ntarget: address\nfields: {city: {from: city, optional: true}}\nidentifiers: {shop_person: who}")
+        found = mapped(mapping, {"who": 7, "city": "Ulm"}, key="A")
+        assert named(Address, found.row)["party"] == found.parties[0].id == entity_id("shop", "shop_person", "7")
+        assert mapped(mapping, {"who": 7, "city": ""}) is None
+
+    def test_only_the_source_s_own_record_of_a_person_is_no_mention(self):
+        wish = pull("source: shop.wishes\ntarget: preference\nfields: {channel: wish}\nidentifiers: {shop_person: who}")
+        (asked,) = mapped(wish, {"who": 7, "wish": "sms"}).parties
+        (requester,) = mapped(pull(TestParties.TICKETS), {"requester": 7}).parties
+        (person,) = mapped(party(), {"id": 7}).parties
+        assert [named(Party, one.row)["mentioned"] for one in (asked, requester, person)] == [True, True, False]
 
     def test_a_preference_may_be_a_record_of_its_own(self):
         mapping = pull("source: shop.wishes\ntarget: preference\nfields: {channel: wish}\nidentifiers: {shop_person: who}")

@@ -11,7 +11,7 @@ ORDER = "source: s.o\ntarget: order\nfields: {number: a, order_date: b}\n"
 MESSAGES = {
     # Spelling
     "source: s.t\ntarget: cse\nfields: {}": "2: no canonical entity named 'cse'; did you mean 'case'?",
-    "source: s.t\nfields: {}": "1: a mapping needs 'target'; known: case, feedback, interaction, "
+    "source: s.t\nfields: {}": "1: a mapping needs 'target'; known: address, case, feedback, interaction, "
     "knowledge_article, order, order_item, party, preference, status_change",
     HEAD + "feilds: {}": "3: a mapping to case knows no key 'feilds'; did you mean 'fields'?",
     HEAD + "fields:\n  status: a\n  creation_date: b\n  sevrity: c": "6: Case has no field 'sevrity'; did you mean 'severity'?",
@@ -39,7 +39,14 @@ MESSAGES = {
     HEAD + "fields:\n  status: a\n  creation_date: b\n  escalated: {from: e, default: maybe}": '6: "maybe": expected true or false',
     HEAD + "fields:\n  status: a\n  creation_date: b\n  name: {from: e, lookup: {x: [1]}}": "6: [1]: expected a text, found a list",
     HEAD + "fields:\n  status: {each: a}": "4: status is a text, and `each` gives a list",
-    FULL + "parties:\n  - role: customer\n    identifiers:\n      x: {each: a}": "7: x is a text, and `each`",
+    FULL + "parties:\n  - role: customer\n    identifiers:\n      x: {each: a, as: list}": "7: x is a text, and `as: list` makes",
+    FULL + "parties:\n  - role: customer\n    identifiers:\n      x: {each: a, default: b}": "7: `default` is one value, and `each` gives",
+    FULL + "parties:\n  - role: customer\n    identifiers:\n      x: []": "7: x needs a place where it stands, or a list",
+    FULL + "parties:\n  - role: customer\n    identifiers:\n      x:\n        - a\n        - {form: b}": "9: a value knows no key 'form'",
+    "source: s.t\ntarget: party\nfields: {}\nidentifiers: {x: y}\naddresses: []": "5: `addresses` is a block, or a list of at least one",
+    "source: s.t\ntarget: party\nfields: {}\nidentifiers: {x: y}\naddresses:\n  - fields: {city: a}\n  - fields: {town: a}": (
+        "7: Address has no field 'town'"
+    ),
     FULL + "parties:\n  - role: buyer\n    identifiers: {x: y}": "5: no role named 'buyer'; known: customer, agent",
     FULL + "parties:\n  - role: agent\n    identifiers: {x: y}\n    fields: {role: z}": "7: the role stands beside",
     FULL + "parties: {role: agent}": "4: parties are a list: each begins with `- role:`",

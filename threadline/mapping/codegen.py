@@ -35,7 +35,8 @@ class Wanted:
     """Whether it becomes a list."""
 
 
-def _missing(expression: Expression) -> MappingError:
+def missing(expression: Expression) -> MappingError:
+    """Make the error of a value that must be there."""
     return MappingError("missing; give it a `default` or mark it `optional`", path=expression.shown, site=expression.site)
 
 
@@ -129,7 +130,7 @@ class Code(Emitter):
         if expression.each is not None:
             return self._each(expression, expression.each, base)
         if expression.where is not None:
-            return self._where(expression, expression.where, base)
+            return self._where(expression, base)
         if expression.source is not None:
             return self.read(expression.source, base)
         name = self.local()
@@ -145,26 +146,29 @@ class Code(Emitter):
         self.put(f"{name} = None if {absent} else {' + '.join(texts) or 'None'}")
         return name
 
-    def _where(self, expression: Expression, where: Mapping[Path, Any], base: Base) -> str:
-        array, shape = self.elements(expression.source or (), base)
-        name, element = self.local(), Base(self.local(), shape)
-        self.put(f"{name} = None")
+    def loop(self, expression: Expression, path: Path, base: Base) -> tuple[Base, str]:
+        """Begin a loop over the elements of an array that are as `where` wants; return the element, and the local of what it gives."""
+        array, shape = self.elements(path, base)
+        element = Base(self.local(), shape)
         self.put(f"for {element.name} in {array}:")
         self.indent()
-        for path, wanted in where.items():
-            self.put(f"if {self.read(path, element)} != {self.constant(wanted)}: continue")
-        self.put(f"{name} = {self.read(expression.take or WHOLE, element)}")
+        for name, wanted in (expression.where or {}).items():
+            self.put(f"if {self.read(name, element)} != {self.constant(wanted)}: continue")
+        return element, self.read(expression.take or WHOLE, element)
+
+    def _where(self, expression: Expression, base: Base) -> str:
+        name = self.local()
+        self.put(f"{name} = None")
+        _, taken = self.loop(expression, expression.source or (), base)
+        self.put(f"{name} = {taken}")
         self.put("break")
         self.indent(-1)
         return name
 
     def _each(self, expression: Expression, path: Path, base: Base) -> str:
-        array, shape = self.elements(path, base)
-        name, element = self.local(), Base(self.local(), shape)
+        name = self.local()
         self.put(f"{name} = []")
-        self.put(f"for {element.name} in {array}:")
-        self.indent()
-        taken = self.read(expression.take or WHOLE, element)
+        _, taken = self.loop(expression, path, base)
         self.put(f"if {taken} is not None and {taken} != '': {name}.append({taken})")
         self.indent(-1)
         self.put(f"{name} = {name} or None")
@@ -226,7 +230,7 @@ class Code(Emitter):
         elif expression.optional:
             self.put(f"{name} = None")
         else:
-            self.put(f"raise {self.constant(_missing)}({self.constant(expression)})")
+            self.put(f"raise {self.constant(missing)}({self.constant(expression)})")
 
     def _present(self, expression: Expression, name: str, wanted: Wanted) -> None:
         if expression.lookup is not None:

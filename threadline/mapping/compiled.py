@@ -159,7 +159,7 @@ def _compile_pull(
     if tree.identifiers:
         rows.subject(tree, entity)
     row = "None" if entity is Party else rows.entity(tree, entity)
-    children = [rows.child(name, entity.children[name], block, tree.target) for name, block in tree.children.items()]
+    children = [rows.children(name, entity.children[name], blocks, tree.target) for name, blocks in tree.children.items()]
     digest = f"{code.constant(_digest)}(content)"
     return code.function(
         "r, raw, key, record_id, run_id", f"{code.constant(MappedRecord)}({row}, [{', '.join(children)}], parties, {digest})"
@@ -174,11 +174,9 @@ def _shape(tree: Tree) -> Shape:
     shape = Shape()
     for condition in tree.conditions():
         shape.note_condition(condition)
-    parties = [block for party in tree.parties for block in (party.identifiers, party.fields)]
-    for block in (tree.fields, tree.identifiers, tree.extensions, *parties):
-        for expression in block.values():
-            shape.note(expression)
-    for child in tree.children.values():
+    for expression in tree.values():
+        shape.note(expression)
+    for child in tree.blocks:
         inner = shape.array(child.each.source or WHOLE) if child.each else shape
         for expression in (*child.fields.values(), *((child.key,) if child.key else ())):
             inner.note(expression)

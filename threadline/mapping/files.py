@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from msgspec.structs import replace
+
 from threadline.mapping.convert import MAKES
-from threadline.mapping.language import VERIFIED, ChildBlock, Expression, PartyBlock, Reader, Tree
+from threadline.mapping.language import VERIFIED, ChildBlock, Expression, Identifiers, PartyBlock, Reader, Tree
 from threadline.model.entities import MAPPED, Entity, Party, Role
 from threadline.model.schema import ENGINE_FIELDS, Field, Kind, fields_of
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
@@ -50,9 +52,9 @@ def read_pull(document: Document) -> Tree:
         when=reader.condition(("when",), keys["when"]) if "when" in keys else None,
         fields=_fields(reader, ("fields",), keys["fields"], entity, None),
         # Of who somebody is only the source's own record of them can be sure.
-        identifiers=_identifiers(reader, (), keys, (VERIFIED,) if entity is Party else ()) if has_identifiers(target) else {},
+        identifiers=_identifiers(reader, (), keys, (VERIFIED,) if entity is Party else ()) if has_identifiers(target) else (),
         parties=_parties(reader, keys.get("parties")),
-        children={name: _child(reader, name, keys[name], child, target) for name, child in entity.children.items() if name in keys},
+        children={name: _children(reader, name, keys[name], child, target) for name, child in entity.children.items() if name in keys},
         extensions=reader.expressions(("extensions",), keys.get("extensions")),
         examples=reader.examples(("examples",), keys.get("examples")),
     )
@@ -141,12 +143,12 @@ def _check_kind(reader: Reader, at: Location, expression: Expression, kind: Kind
         raise reader.error(at, f"{at[-1]} is {_KINDS[kind]}, and `each` gives a list")
 
 
-def _identifiers(reader: Reader, at: Location, keys: Mapping[str, Any], more: tuple[str, ...] = ()) -> Mapping[str, Expression]:
-    found = reader.expressions((*at, "identifiers"), keys.get("identifiers"), more=more)
-    if not found:
-        raise reader.error(at, "a party needs `identifiers`: at least one value that names it")
-    for kind, expression in found.items():
-        _check_kind(reader, (*at, "identifiers", kind), expression, "text")
+def _identifiers(reader: Reader, at: Location, keys: Mapping[str, Any], more: tuple[str, ...] = ()) -> Identifiers:
+    block = keys.get("identifiers")
+    found = reader.identifiers((*at, "identifiers") if block else at, block, more)
+    for kind, expression in found:
+        # A party may have several values of a kind: each element of `each` is one.
+        _check_kind(reader, (*at, "identifiers", kind), replace(expression, each=None), "text")
     return found
 
 
@@ -174,8 +176,16 @@ def _party(reader: Reader, at: Location, value: Any) -> PartyBlock:
     )
 
 
-def _child(reader: Reader, name: str, value: Any, entity: type[Entity], parent: str) -> ChildBlock:
-    at = (name,)
+def _children(reader: Reader, name: str, value: Any, entity: type[Entity], parent: str) -> tuple[ChildBlock, ...]:
+    if not is_list(value):
+        return (_child(reader, (name,), value, entity, parent),)
+    if not value:
+        raise reader.error((name,), f"`{name}` is a block, or a list of at least one")
+    return tuple(_child(reader, (name, index), entry, entity, parent) for index, entry in enumerate(value))
+
+
+def _child(reader: Reader, at: Location, value: Any, entity: type[Entity], parent: str) -> ChildBlock:
+    name = at[0]
     keys = reader.keys(at, value, ("each", "key", "when", "fields"), f"`{name}`", required=("fields",))
     if "key" in keys and "each" not in keys:
         raise reader.error((*at, "key"), "`key` is a path in the elements of `each`")

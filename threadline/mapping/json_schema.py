@@ -48,6 +48,7 @@ def mapping_schema() -> Schema:
             "push": _push(),
             "pull": _pull(),
             **{f"to_{name}": _to(name) for name in MAPPED},
+            **{f"{target}_{name}": _child(kind, target) for target, entity in MAPPED.items() for name, kind in entity.children.items()},
             **_values(),
             **_common(),
         },
@@ -76,8 +77,8 @@ def _common() -> Schema:
         },
         "where": _object({}, rest={}, propertyNames=paths, minProperties=1),
         "version": {"type": "integer", "minimum": 1, "description": "raised with each change: stored records are then mapped again"},
-        "identifiers": _identifiers("text"),
-        "own_identifiers": _identifiers("identifier"),
+        "identifiers": _identifiers("identifier"),
+        "own_identifiers": _identifiers("own_identifier"),
         "examples": {
             "type": "array",
             "description": "records, and what becomes of them (null: it is filtered)",
@@ -102,8 +103,9 @@ def _together() -> Schema:
     """Return which verbs go together."""
     return {
         "anyOf": [{"required": [name]} for name in ("from", "template", "each", "default")],
-        "dependentRequired": {"where": ["from"], "otherwise": ["lookup"], "call": ["from"]},
+        "dependentRequired": {"otherwise": ["lookup"], "call": ["from"]},
         "dependentSchemas": {
+            "where": {"anyOf": [{"required": ["from"]}, {"required": ["each"]}]},
             "take": {"anyOf": [{"required": ["where"]}, {"required": ["each"]}]},
             "template": {"not": {"anyOf": [{"required": ["from"]}, {"required": ["each"]}]}},
             "each": {"not": {"anyOf": [{"required": ["from"]}, {"required": ["lookup"]}]}},
@@ -118,13 +120,20 @@ def _values() -> Schema:
     return {
         "any": _value(list(MAKES), {}, money=True),
         "text": _value(_conversions("text"), _TEXT, each=False),
-        "identifier": _value(_conversions("text"), _TEXT, each=False, verified=True),
+        "identifier": _one_or_more("place"),
+        "place": _value(_conversions("text"), _TEXT),
+        "own_identifier": _one_or_more("own_place"),
+        "own_place": _value(_conversions("text"), _TEXT, verified=True),
         "currency": _value(_conversions("text"), {"type": "string", "pattern": "^[A-Za-z]{3}$"}, nullable=False, each=False),
         **{name: _of(field) for name, field in fields.items() if name != "text"},
     }
 
 
 _TEXT: Schema = {"type": [*_LITERALS["text"], "null"]}
+
+
+def _one_or_more(name: str) -> Schema:
+    return {"anyOf": [_ref(name), {"type": "array", "items": _ref(name), "minItems": 1}]}
 
 
 def _kind(entity: type[Entity], field: Field) -> str:
@@ -155,7 +164,7 @@ def _value(
     """Return the schema of a value: a path, or verbs; `literal` is what the file itself may say that it is."""
     verbs: Schema = {
         "from": _ref("path", "where the value stands"),
-        "where": _ref("where", "of the array at `from`, the first element with these values"),
+        "where": _ref("where", "of the array at `from` the first element with these values, of the one at `each` all of them"),
         "take": _ref("path", "the path in the element that `where` finds, or in every element of `each`"),
         "each": _ref("path", "the array from whose elements a list is taken"),
         "template": {"description": "text with paths in braces; missing when one of them is missing", "type": "string"},
@@ -192,6 +201,10 @@ def _party() -> Schema:
     )
 
 
+def _children(entity: type[Entity], block: str) -> Schema:
+    return {"description": _said(entity), **_one_or_more(block)}
+
+
 def _child(entity: type[Entity], parent: str) -> Schema:
     return _object(
         {
@@ -202,7 +215,6 @@ def _child(entity: type[Entity], parent: str) -> Schema:
         },
         required=("fields",),
         dependentRequired={"key": ["each"]},
-        description=_said(entity),
     )
 
 
@@ -221,7 +233,7 @@ def _to(name: str) -> Schema:
             "fields": _fields(entity),
             **({"identifiers": _ref("own_identifiers" if entity is Party else "identifiers")} if has_identifiers(name) else {}),
             **({"parties": _ref("parties")} if entity.has_parties else {}),
-            **{child: _child(kind, name) for child, kind in entity.children.items()},
+            **{child: _children(kind, f"{name}_{child}") for child, kind in entity.children.items()},
             "extensions": _ref("extensions"),
             "examples": _ref("examples"),
         },

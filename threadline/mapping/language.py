@@ -77,11 +77,16 @@ class Expression(Struct, frozen=True):
             yield shown_path(self.take or WHOLE, element) if self.each or self.where else shown_path(path, self.inside)
             yield from (shown_path(name, element) for name in self.where or ())
         yield from (shown_path(part, self.inside) for part in self.template or () if not isinstance(part, str))
-        for condition in (self.when, self.verified):
-            if condition:
-                yield from condition.reads(self.inside)
+        if self.when:
+            yield from self.when.reads(self.inside)
+        if self.verified:
+            yield from self.verified.reads(f"{shown_path(self.each, self.inside)}[*]" if self.each else self.inside)
         if self.currency:
             yield from self.currency.reads()
+
+
+Identifiers: TypeAlias = tuple[tuple[str, Expression], ...]
+"""Kinds of identifiers, each as often as there are places where a party's values of it stand."""
 
 
 class PartyBlock(Struct, frozen=True):
@@ -89,7 +94,7 @@ class PartyBlock(Struct, frozen=True):
 
     site: str
     role: Literal["customer", "agent"]
-    identifiers: Mapping[str, Expression]
+    identifiers: Identifiers
     fields: Mapping[str, Expression]
     when: Condition | None = None
 
@@ -120,26 +125,36 @@ class Tree(Struct, frozen=True):
     version: int
     when: Condition | None
     fields: Mapping[str, Expression]
-    identifiers: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
+    identifiers: Identifiers = ()
     parties: tuple[PartyBlock, ...] = ()
-    children: Mapping[str, ChildBlock] = field(default_factory=dict[str, ChildBlock])
+    children: Mapping[str, tuple[ChildBlock, ...]] = field(default_factory=dict[str, tuple[ChildBlock, ...]])
     extensions: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
     address: Mapping[str, Expression] = field(default_factory=dict[str, Expression])
     examples: tuple[Example, ...] = ()
 
+    @property
+    def blocks(self) -> list[ChildBlock]:
+        """The blocks of records inside the record."""
+        return [block for blocks in self.children.values() for block in blocks]
+
     def conditions(self) -> list[Condition]:
         """Return the `when` of the file and of its blocks."""
-        found = [self.when, *(party.when for party in self.parties), *(child.when for child in self.children.values())]
+        found = [self.when, *(party.when for party in self.parties), *(child.when for child in self.blocks)]
         return [condition for condition in found if condition]
+
+    def values(self) -> Iterator[Expression]:
+        """Return where the values of the record itself, and of who takes part, come from."""
+        for identifiers in (self.identifiers, *(party.identifiers for party in self.parties)):
+            yield from (expression for _, expression in identifiers)
+        for block in (self.fields, self.extensions, self.address, *(party.fields for party in self.parties)):
+            yield from block.values()
 
     def reads(self) -> Iterator[tuple[str, str]]:
         """Return ("file:line", JSON path) of everything that is read."""
-        blocks = [self.fields, self.identifiers, self.extensions, self.address, *(child.fields for child in self.children.values())]
-        blocks += [block for party in self.parties for block in (party.identifiers, party.fields)]
-        keys = [one for child in self.children.values() for one in (child.each, child.key) if one]
+        inside = [one for child in self.blocks for one in (child.each, child.key, *child.fields.values()) if one]
         for condition in self.conditions():
             yield from ((condition.site, path) for path in condition.reads())
-        for expression in (*keys, *(one for block in blocks for one in block.values())):
+        for expression in (*inside, *self.values()):
             yield from ((expression.site, path) for path in expression.reads())
 
 
@@ -216,7 +231,7 @@ class Reader:
             raise self.error(at, f"a value comes from one place: {' or '.join(origins)}, not both")
         if not origins and "default" not in verbs:
             raise self.error(at, "a value needs `from`, `template`, `each`, or a `default` alone")
-        for name, needs in (("where", ("from",)), ("otherwise", ("lookup",)), ("call", ("from",)), ("take", ("where", "each"))):
+        for name, needs in (("where", ("from", "each")), ("otherwise", ("lookup",)), ("call", ("from",)), ("take", ("where", "each"))):
             if name in verbs and not any(other in verbs for other in needs):
                 raise self.error((*at, name), f"`{name}` needs {' or '.join(f'`{other}`' for other in needs)}")
         if "lookup" in verbs and "each" in verbs:
@@ -274,13 +289,29 @@ class Reader:
                 parts.append(self.path(place, name))
         return tuple(parts)
 
-    def expressions(self, at: Location, value: Any, inside: str = "$", more: tuple[str, ...] = ()) -> Mapping[str, Expression]:
+    def expressions(self, at: Location, value: Any, inside: str = "$") -> Mapping[str, Expression]:
         """Read a block of names and where their values come from."""
         if value is None:
             return {}
         if not is_mapping(value):
             raise self.error(at, "must be a mapping of names to where their values come from")
-        return {name: self.expression((*at, name), entry, inside, more) for name, entry in value.items()}
+        return {name: self.expression((*at, name), entry, inside) for name, entry in value.items()}
+
+    def identifiers(self, at: Location, value: Any, more: tuple[str, ...] = ()) -> Identifiers:
+        """Read a block of kinds of identifiers, each with where its value comes from, or a list of such places."""
+        if not is_mapping(value) or not value:
+            raise self.error(at, "a party needs `identifiers`: at least one value that names it")
+        found: list[tuple[str, Expression]] = []
+        for kind, entry in value.items():
+            places = [((*at, kind, index), one) for index, one in enumerate(entry)] if is_list(entry) else [((*at, kind), entry)]
+            if not places:
+                raise self.error((*at, kind), f"{kind} needs a place where it stands, or a list of at least one")
+            for place, one in places:
+                expression = self.expression(place, one, more=more)
+                if expression.each and expression.default is not MISSING:
+                    raise self.error((*place, "default"), "`default` is one value, and `each` gives as many identifiers as there are")
+                found.append((kind, expression))
+        return tuple(found)
 
     def examples(self, at: Location, value: Any) -> tuple[Example, ...]:
         """Read `examples`."""

@@ -1,6 +1,6 @@
 """Where mapping files are found: beside threadline.yaml, or shipped in a package (entry point `threadline.mappings`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from threadline.mapping.compiled import PullMapping, PushMapping, encode_json, r
 from threadline.mapping.files import read_pull, read_push
 from threadline.mapping.language import Example, Tree
 from threadline.model.entities import Entity, Party
-from threadline.model.schema import fields_of
+from threadline.model.identifiers import Identifier
+from threadline.model.schema import ENGINE_FIELDS, fields_of
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import entries
 from threadline.sdk.yamlfile import Document, is_list, is_mapping, parse_yaml
@@ -69,21 +70,30 @@ def describe(mapping: PullMapping, raw: bytes, key: str) -> dict[str, Any] | Non
         return None
     result: dict[str, Any] = {}
     for mention in mapped.parties:
-        identifiers = {identifier.kind: identifier.normalized for identifier in mention.identifiers}
+        identifiers = _by_kind(mention.identifiers)
         if mapping.entity is Party:
-            sure = [identifier.kind for identifier in mention.identifiers if identifier.verified]
+            sure = list(dict.fromkeys(identifier.kind for identifier in mention.identifiers if identifier.verified))
             result |= _named(Party, mention.row) | {"identifiers": identifiers} | ({"verified": sure} if sure else {})
         else:
             result[mention.role] = identifiers | _named(Party, mention.row, only=_spoken(mapping.tree))
     if mapped.row is not None:
         result = _named(mapping.entity, mapped.row) | result
-    for name, (_, rows) in zip(mapping.tree.children, mapped.children, strict=True):
+    for (name, blocks), (_, rows) in zip(mapping.tree.children.items(), mapped.children, strict=True):
         entries = [_named(mapping.entity.children[name], row) for row in rows]
-        result[name] = entries if mapping.tree.children[name].each else (entries[0] if entries else None)
+        several = len(blocks) > 1 or any(block.each for block in blocks)
+        result[name] = entries if several else (entries[0] if entries else None)
     return result
 
 
-_HIDDEN = frozenset({"id", "source", "external_id", "mapping", "record_id", "run_id"})
+def _by_kind(identifiers: Sequence[Identifier]) -> dict[str, str | list[str]]:
+    """Return the values of each kind; a list where they are several."""
+    held: dict[str, dict[str, None]] = {}
+    for one in identifiers:
+        held.setdefault(one.kind, {})[one.normalized] = None
+    return {kind: list(values) if len(values) > 1 else next(iter(values)) for kind, values in held.items()}
+
+
+_HIDDEN = ENGINE_FIELDS - {"extensions"}
 
 
 def _spoken(tree: Tree) -> set[str]:

@@ -1,14 +1,15 @@
 """The rows that a mapping makes, as lines of its function."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from threadline.mapping.codegen import Base, Code, Wanted
+from threadline.mapping.codegen import Base, Code, Wanted, missing
 from threadline.mapping.convert import encode_json, to_real
 from threadline.mapping.errors import MappingError
-from threadline.mapping.language import WHOLE, ChildBlock, Expression, PartyBlock, Tree
+from threadline.mapping.language import WHOLE, ChildBlock, Expression, Identifiers, PartyBlock, Path, Tree
 from threadline.model.entities import Derived, Entity, Party
 from threadline.model.identifiers import Identifier, identify, normalize_email, normalize_handle, normalize_id
 from threadline.model.ids import entity_id, parse_id
@@ -24,6 +25,8 @@ _SHORT = 500
 """Characters of a text whose identifier is kept."""
 _LONGEST = 10_000
 """Characters of a text that names anybody: as many as a record's key may have."""
+_MOST_IDENTIFIERS = 1_000
+"""Identifiers that an array gives one party."""
 _MOST_ELEMENTS = 50_000
 """Elements of an array that make rows: about a second's work."""
 
@@ -45,7 +48,7 @@ def row_columns(entity: type[msgspec.Struct]) -> list[str]:
     return columns
 
 
-_ORIGIN = frozenset({"id", "source", "mapping", "record_id", "run_id"})
+_ORIGIN = frozenset({"id", "source", "mapping", "record_id", "run_id", "mentioned"})
 """Columns that say where a row comes from: they follow from its record, its mapping and its run."""
 
 
@@ -67,7 +70,10 @@ class Rows:
         """Emit the row of the record's own entity."""
         identity = f"{self.entity_id}({self.source_name}, {self.code.constant(tree.target)}, key)"
         own = {"party": "parties_first"} if tree.identifiers else {}
-        return self._row(entity, tree.fields, identity, "key", extensions=tree.extensions, given=own)
+        row = self._row(entity, tree.fields, identity, "key", extensions=tree.extensions, given=own)
+        if entity.needs_any:
+            self.code.put(f"if not ({self._says_something(entity, row)}): return None")
+        return row
 
     def subject(self, tree: Tree, entity: type[Entity]) -> None:
         """Emit the mention of the party that the record is about; a preference without one is an error."""
@@ -76,7 +82,8 @@ class Rows:
         name, found = self._identifiers(tree.identifiers)
         self.code.put(f"if not {found}: raise {self.code.constant(_nobody)}({self.code.constant(tree.identifiers)})")
         self.code.put(f"parties_first = {name}")
-        row = self._row(Party, fields, name, f"{found}[0].value", extensions=extensions)
+        mentioned = self.code.constant(entity is not Party)
+        row = self._row(Party, fields, name, f"{found}[0].value", extensions=extensions, given={"mentioned": mentioned})
         role = f"{row}[{row_columns(Party).index('role')}]"
         self._mention(role, name, found, row)
 
@@ -89,7 +96,7 @@ class Rows:
         self.code.put(f"if {found}:")
         self.code.indent()
         role = self.code.constant(block.role)
-        row = self._row(Party, block.fields, name, f"{found}[0].value", given={"role": role})
+        row = self._row(Party, block.fields, name, f"{found}[0].value", given={"role": role, "mentioned": self.code.constant(True)})
         self._mention(role, name, found, row)
         self.code.indent(-2 if block.when else -1)
 
@@ -97,25 +104,41 @@ class Rows:
         self.code.put(f"content.append({found})")
         self.code.put(f"parties.append({self.code.constant(PartyMention)}({role}, {identity}, {found}, {row}))")
 
-    def child(self, name: str, entity: type[Entity], block: ChildBlock, parent: str) -> str:
-        """Emit the rows of a block inside the record: one, or one for each element of an array."""
+    def children(self, name: str, entity: type[Entity], blocks: Sequence[ChildBlock], parent: str) -> str:
+        """Emit the rows of the blocks inside the record: one of each, or one for each element of an array."""
         rows = self.code.local()
         self.code.put(f"{rows} = []")
-        if block.when:
-            self.code.put(f"if {self.code.condition(block.when, self.code.record)}:")
-            self.code.indent()
         owner = "parties_first" if parent == "party" else f"{self.entity_id}({self.source_name}, {self.code.constant(parent)}, key)"
         given = {field.name: owner for field in fields_of(entity) if field.reference == parent}
-        if block.each:
-            self._each(name, entity, block, rows, given)
-        else:
-            identity = f"{self.entity_id}({self.source_name}, {self.code.constant(name)}, key)"
-            self.code.put(f"{rows}.append({self._row(entity, block.fields, identity, 'key', given=given)})")
-        if block.when:
-            self.code.indent(-1)
+        for number, block in enumerate(blocks):
+            key = "key"
+            if number:
+                key = self.code.local()
+                self.code.put(f"{key} = f'{{key}}:{number}'")
+            if block.when:
+                self.code.put(f"if {self.code.condition(block.when, self.code.record)}:")
+                self.code.indent()
+            if block.each:
+                self._each(name, entity, block, rows, given, key)
+            else:
+                self._child(name, entity, block, rows, given, key, self.code.record)
+            if block.when:
+                self.code.indent(-1)
         return f"({self.code.constant(entity.table)}, {rows})"
 
-    def _each(self, name: str, entity: type[Entity], block: ChildBlock, rows: str, given: Mapping[str, str]) -> None:
+    def _child(
+        self, name: str, entity: type[Entity], block: ChildBlock, rows: str, given: Mapping[str, str], key: str, base: Base
+    ) -> None:  # fmt: skip
+        identity = f"{self.entity_id}({self.source_name}, {self.code.constant(name)}, {key})"
+        row = self._row(entity, block.fields, identity, key, given=given, base=base)
+        self.code.put(f"if {self._says_something(entity, row)}: {rows}.append({row})")
+
+    def _says_something(self, entity: type[Entity], row: str) -> str:
+        """Return the condition that a row has any of the fields without which it would say nothing."""
+        columns = row_columns(entity)
+        return " or ".join(f"{row}[{columns.index(name)}]" for name in entity.needs_any) or "True"
+
+    def _each(self, name: str, entity: type[Entity], block: ChildBlock, rows: str, given: Mapping[str, str], parent: str) -> None:
         assert block.each  # noqa: S101 - the caller has looked
         code, index, key, seen = self.code, self.code.local(), self.code.local(), self.code.local()
         code.blame(block.each)
@@ -126,32 +149,66 @@ class Rows:
         code.indent()
         part = code.value(block.key, Wanted("text", nullable=False), element) if block.key else index
         code.put(f"{code.constant(_add)}({seen}, {part})")
-        code.put(f"{key} = f'{{key}}:{{{part}}}'")
-        identity = f"{self.entity_id}({self.source_name}, {code.constant(name)}, {key})"
-        code.put(f"{rows}.append({self._row(entity, block.fields, identity, key, given=given, base=element)})")
+        code.put(f"{key} = f'{{{parent}}}:{{{part}}}'")
+        self._child(name, entity, block, rows, given, key, element)
         code.indent(-1)
 
-    def _identifiers(self, identifiers: Mapping[str, Expression]) -> tuple[str, str]:
+    def _identifiers(self, identifiers: Identifiers) -> tuple[str, str]:
         """Emit a list of identifiers; return the names of the party's id and of the list."""
         code, found = self.code, self.code.local()
         code.put(f"{found} = []")
-        for kind, expression in identifiers.items():
-            if expression.optional:
-                code.put("try:")
+        for kind, expression in identifiers:
+            name = code.constant(_naming(kind, _normalizer(kind, code), self.source))
+            if expression.each:
+                self._name_all(expression, expression.each, name, found)
+                continue
+            with self._leniently(expression):
+                value = code.value(expression, Wanted("text"), code.record)
+                code.put(f"if {value} is not None:")
                 code.indent()
-            value = code.value(expression, Wanted("text"), code.record)
-            naming = code.constant(_naming(kind, _normalizer(kind, code), self.source))
-            code.put(f"if {value} is not None: {found}.append({naming}({value}))")
-            if expression.verified:
-                holds = code.condition(expression.verified, code.record)
-                code.put(f"if {value} is not None and {holds}: {found}[-1] = {code.constant(_verified)}({found}[-1])")
-            if expression.optional:
-                # Junk in an optional field (a phone "n/a") names nobody; it must not cost the record.
+                self._name(expression, f"{name}({value})", found, code.record)
                 code.indent(-1)
-                code.put("except ValueError: pass")
         name = code.local()
         code.put(f"{name} = {code.constant(_party_id)}({self.source_name}, {found}[0]) if {found} else None")
         return name, found
+
+    def _name_all(self, expression: Expression, array: Path, name: str, found: str) -> None:
+        """Emit what adds an identifier for each element of an array."""
+        code, before = self.code, self.code.local()
+        code.blame(expression)
+        if expression.when:
+            code.put(f"if {code.condition(expression.when, code.record)}:")
+            code.indent()
+        code.put(f"{before} = len({found})")
+        element, taken = code.loop(expression, array, code.record)
+        code.put(f"if {taken} is None or {taken} == '': continue")
+        code.put(f"v = {taken}")
+        with self._leniently(expression):
+            convert = code.constant(code.converters[expression.convert or "text"])
+            self._name(expression, f"{name}({convert}({taken}))", found, element)
+        code.indent(-1)
+        code.put(f"{code.constant(_few)}({found})")
+        if not expression.optional:
+            code.put(f"if len({found}) == {before}: raise {code.constant(missing)}({code.constant(expression)})")
+        code.indent(-1 if expression.when else 0)
+
+    def _name(self, expression: Expression, identifier: str, found: str, base: Base) -> None:
+        self.code.put(f"{found}.append({identifier})")
+        if expression.verified:
+            holds = self.code.condition(expression.verified, base)
+            self.code.put(f"if {holds}: {found}[-1] = {self.code.constant(_verified)}({found}[-1])")
+
+    @contextmanager
+    def _leniently(self, expression: Expression) -> Generator[None]:
+        """Let junk in an optional field (a phone "n/a") name nobody: it must not cost the record."""
+        if not expression.optional:
+            yield
+            return
+        self.code.put("try:")
+        self.code.indent()
+        yield
+        self.code.indent(-1)
+        self.code.put("except ValueError: pass")
 
     def _row(
         self, entity: type[Entity], fields: Mapping[str, Expression], identity: str, external_id: str, *,
@@ -261,11 +318,15 @@ def _profile_id(value: str) -> str:
     return value.upper()
 
 
-def _nobody(identifiers: Mapping[str, Expression]) -> MappingError:
-    first = next(iter(identifiers.values()))
-    return MappingError(
-        f"the party has no name: none of its identifiers ({', '.join(identifiers)}) is there", path=first.shown, site=first.site
-    )
+def _nobody(identifiers: Identifiers) -> MappingError:
+    kinds = ", ".join(dict.fromkeys(kind for kind, _ in identifiers))
+    first = identifiers[0][1]
+    return MappingError(f"the party has no name: none of its identifiers ({kinds}) is there", path=first.shown, site=first.site)
+
+
+def _few(found: Sequence[Identifier]) -> None:
+    if len(found) > _MOST_IDENTIFIERS:
+        raise ValueError(f"more than {_MOST_IDENTIFIERS:,} identifiers: nobody has so many")
 
 
 def _add(seen: set[Any], key: Any) -> None:

@@ -77,9 +77,11 @@ class Shape:
 
     def note(self, expression: Expression) -> None:
         """Note what an expression reads."""
-        for condition in (expression.when, expression.verified):
-            if condition is not None:
-                self.note_condition(condition)
+        if expression.when is not None:
+            self.note_condition(expression.when)
+        if expression.verified is not None:
+            # What is verified of an array's elements, each says of itself.
+            (self.array(expression.each) if expression.each else self).note_condition(expression.verified)
         for path in expression.template or ():
             if not isinstance(path, str):
                 self.value(path)

@@ -45,6 +45,8 @@ class Entity(Struct, frozen=True, kw_only=True):
 
     table: ClassVar[str]
     children: ClassVar[Mapping[str, type["Entity"]]] = {}
+    needs_any: ClassVar[tuple[str, ...]] = ()
+    """Fields of which one must be there: without, a row would say nothing, and is left out."""
     has_parties: ClassVar[bool] = False
 
     id: Annotated[bytes, _about("128 bits: the hash of source, type and external id")]
@@ -74,11 +76,30 @@ class Preference(Entity, frozen=True, kw_only=True):
     set_at: Annotated[datetime | None, _about("when it was set")] = None
 
 
+class Address(Entity, frozen=True, kw_only=True):
+    """Where a party gets its post (TMF632 GeographicAddress; the parts are those of ISO 19160)."""
+
+    table = "addresses"
+    needs_any = ("street", "unit", "post_code", "city")
+
+    party: Annotated[bytes, Reference("party"), _about("whose address it is")]
+    contexts: Annotated[
+        Literal["private", "work", "billing", "delivery"] | None, _about("what it is for (JSContact contexts, RFC 9553)")
+    ] = None
+    street: Annotated[str | None, _about("with the house number where the source does not part them (TMF632 street1)")] = None
+    house_number: Annotated[str | None, _about("TMF673 streetNr")] = None
+    unit: Annotated[str | None, _about("flat, floor, or what else the second line tells (TMF632 street2)")] = None
+    post_code: Annotated[str | None, _about("TMF632 postCode")] = None
+    city: Annotated[str | None, _about("TMF632 city")] = None
+    region: Annotated[str | None, _about("state or province (TMF632 stateOrProvince)")] = None
+    country: Annotated[str | None, _about("ISO 3166-1 code, or the name that the source writes (TMF632 country)")] = None
+
+
 class Party(Entity, frozen=True, kw_only=True):
     """A person or organization as one source knows it (TMF632 Party)."""
 
     table = "parties"
-    children = {"preferences": Preference}
+    children = {"preferences": Preference, "addresses": Address}
 
     kind: Annotated[Literal["individual", "organization"], _about("TMF632 @type")] = "individual"
     role: Annotated[Role, _about("customer, or agent of the company")] = "customer"
@@ -89,6 +110,7 @@ class Party(Entity, frozen=True, kw_only=True):
     language: Annotated[str | None, _about("BCP 47 tag (TMF632 languageAbility)")] = None
     status: Annotated[str | None, _about("TMF632 status")] = None
     last_update: Annotated[datetime | None, _about("when the source last changed it")] = None
+    mentioned: Annotated[bool, _about("known from what other records say of it alone: the source's own record replaces it")] = False
 
 
 class PartyIdentifier(Struct, frozen=True, kw_only=True):
@@ -104,6 +126,7 @@ class PartyIdentifier(Struct, frozen=True, kw_only=True):
     value_normalized: Annotated[str, _about("as it is compared")]
     record_id: Annotated[bytes, _about("the source record that says so")]
     verified: Annotated[bool, _about("whether the source has made sure that it is the party's (OpenID Connect email_verified)")] = False
+    preferred: Annotated[bool, _about("whether it is the one of its kind that the record names first (TMF632 preferred)")] = True
 
 
 class ContactPoint(Struct, frozen=True, kw_only=True):
@@ -112,7 +135,7 @@ class ContactPoint(Struct, frozen=True, kw_only=True):
     table: ClassVar[str] = "contact_points"
 
     party: Annotated[bytes, Reference("party"), _about("who is reached there")]
-    type: Annotated[Literal["email", "phone", "social", "postal"], _about("TMF632 mediumType")]
+    type: Annotated[Literal["email", "phone", "social"], _about("TMF632 mediumType")]
     value: Annotated[str, _about("address, E.164 number or handle")]
     preferred: Annotated[bool, _about("TMF632 preferred")] = False
     contexts: Annotated[str | None, _about("work, private (JSContact contexts)")] = None
@@ -292,6 +315,7 @@ MAPPED: Mapping[str, type[Entity]] = {
     "order": Order,
     "order_item": OrderItem,
     "preference": Preference,
+    "address": Address,
     "feedback": Feedback,
     "knowledge_article": KnowledgeArticle,
 }

@@ -18,7 +18,7 @@ _KINDS: dict[Any, Kind] = {
     list: "list", dict: "json",
 }  # fmt: skip
 
-ENGINE_FIELDS = frozenset({"id", "source", "external_id", "mapping", "record_id", "run_id", "extensions"})
+ENGINE_FIELDS = frozenset({"id", "source", "external_id", "mapping", "record_id", "run_id", "extensions", "mentioned"})
 """Fields of every entity that no mapping file sets."""
 
 

@@ -90,6 +90,7 @@ PARTIES = _entity(entities.Party)
 PARTY_IDENTIFIERS = _entity(entities.PartyIdentifier, ("identifier",), ("record_id",), key=("party", "identifier"))
 CONTACT_POINTS = _entity(entities.ContactPoint, ("record_id",), key=("party", "type", "value"))
 PREFERENCES = _entity(entities.Preference, ("party",), ("record_id",))
+ADDRESSES = _entity(entities.Address, ("party",), ("record_id",))
 INTERACTIONS = _entity(entities.Interaction, ("case",))
 MESSAGES = _entity(entities.Message, ("interaction",), ("record_id",))
 CASES = _entity(entities.Case)
@@ -259,8 +260,8 @@ TOKENS = _table(
 `asked_at` is set while a new one is asked for: after a crash it says that the answer may be lost."""
 
 TABLES: tuple[Table, ...] = (
-    PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS, ORDER_ITEMS,
-    FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS, RELATED_CUSTOMERS, THREAD_REFERENCES,
+    PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, ADDRESSES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS,
+    ORDER_ITEMS, FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS, RELATED_CUSTOMERS, THREAD_REFERENCES,
     PROFILES, MEMBERSHIPS, PROFILE_EVENTS, SHARED_IDENTIFIERS, DECISIONS, MATCHES,
     RECORDS, RECORD_VERSIONS, RAW_PAGES, ATTACHMENTS, RECORD_ATTACHMENTS, STREAMS, STREAM_FIELDS, MAPPINGS, SWEPT,
     RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS, TOKENS,

@@ -20,6 +20,7 @@ from threadline.sync.policy import USUAL, Policy
 from threadline.sync.retarget import take_back
 
 _PERSON = [schema.PARTIES.names.index(name) for name in ("given_name", "family_name", "formatted_name", "birth_date")]
+_VERIFIED = schema.PARTY_IDENTIFIERS.names.index("verified")
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
 
@@ -227,20 +228,25 @@ def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]], rules: Rule
     inboxes: dict[tuple[bytes, bytes], Row] = {}
     _, email = rules.of("email")
     for record_id, party in mentions:
+        before = None
         for one in party.identifiers:
+            preferred, before = one.kind != before, one.kind
             if (party.id, one.id) not in rows:
-                rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, one.value, one.normalized, record_id, one.verified)
+                told = (one.value, one.normalized, record_id, one.verified, preferred)
+                rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, *told)
                 if one.kind == "email" and (inbox := inbox_of(email, one.normalized)):
                     identifier = identify("email", one.value, inbox, "").id
-                    inboxes[party.id, identifier] = (party.id, identifier, None, INBOX, one.value, inbox, record_id, one.verified)
+                    inboxes[party.id, identifier] = (party.id, identifier, None, INBOX, one.value, inbox, record_id, one.verified, False)
+            elif one.verified:
+                rows[party.id, one.id] = (*rows[party.id, one.id][:_VERIFIED], True, *rows[party.id, one.id][_VERIFIED + 1 :])
     return list((inboxes | rows).values())
 
 
 def _contact_rows(identifiers: Iterable[Row]) -> Iterable[Row]:
-    for party, _, _, kind, _, normalized, record_id, _ in identifiers:
+    for party, _, _, kind, _, normalized, record_id, _, preferred in identifiers:
         contact = CONTACT_TYPES.get(kind)
         if contact and len(normalized) <= _LONGEST_ADDRESS:
-            yield (party, contact, normalized, False, None, None, None, record_id)
+            yield (party, contact, normalized, preferred, None, None, None, record_id)
 
 
 __all__ = ["Writer", "log", "profile_entries"]

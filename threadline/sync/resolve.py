@@ -69,7 +69,7 @@ def unread(transaction: Transaction, consumer: str, kinds: Iterable[str]) -> int
     return int(found[0][0])
 
 
-READ = ("party", "profile", "interaction", "case", "order", "order_item", "preference", "feedback")
+READ = ("party", "profile", "interaction", "case", "order", "order_item", "preference", "address", "feedback")
 
 
 def resolve(database: Database, finder: Finder) -> int:
@@ -97,9 +97,9 @@ def _touched(transaction: Transaction, changes: list[Change]) -> tuple[set[bytes
         by_type.setdefault(change.entity_type, set()).add(change.entity_id)
     entities = by_type["interaction"] | by_type["case"] | by_type["order"] | by_type["feedback"]
     entities |= {row[0] for row in transaction.query_in('SELECT "order" FROM order_items WHERE id {keys}', by_type["order_item"])}
-    parties = by_type["party"] | {
-        row[0] for row in transaction.query_in("SELECT party FROM preferences WHERE id {keys}", by_type["preference"])
-    }
+    parties = set(by_type["party"])
+    for kind, table in (("preference", "preferences"), ("address", "addresses")):
+        parties.update(row[0] for row in transaction.query_in(f"SELECT party FROM {table} WHERE id {{keys}}", by_type[kind]))  # noqa: S608 - names above
     profiles = by_type["profile"].union(profiles_of(transaction, parties).values())
     # Order numbers count within one customer, so a customer's entities are threaded anew when profiles merge or split.
     moved = members(transaction, by_type["profile"])
