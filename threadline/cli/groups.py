@@ -163,6 +163,16 @@ def identity_history(profile: Annotated[str, typer.Argument(help="Id of a profil
     history(profile, json=json)
 
 
+@identity.command("values")
+def identity_values(
+    profile: Annotated[str, typer.Argument(help="Id of a profile, or one of its records: SOURCE:ID or an address")], json: JSON = False
+) -> None:
+    """Show what the records of a customer say of each field, and why one value of several is shown."""
+    from threadline.cli.identity import values
+
+    values(profile, json=json)
+
+
 @identity.command("rebuild")
 def identity_rebuild(json: JSON = False) -> None:
     """Make all profiles anew from records, rules and decisions. Ids stay."""

@@ -12,6 +12,7 @@ from threadline.cli.output import plain, print_json, print_table, working
 from threadline.identity.explain import Explanation, Step, Told
 from threadline.identity.graph import Regrouped
 from threadline.identity.reviews import RULES, Review
+from threadline.journey.values import SaidBy
 from threadline.model.ids import show_id
 from threadline.sdk.yamlfile import is_mapping
 from threadline.sync import identity
@@ -137,6 +138,23 @@ def history(profile: str, *, json: bool) -> None:
 
 def _records(parties: Sequence[bytes], known: Mapping[bytes, Told]) -> str:
     return ", ".join(f"{known[party].source}:{known[party].external_id}" if party in known else show_id(party) for party in parties)
+
+
+def values(profile: str, *, json: bool) -> None:
+    """Print what records say of each field."""
+    home, found = identity.values_of(CONFIG.load(entries=False), profile)
+    if json:
+        print_json({"profile": show_id(home), "values": found})
+        return
+    print(f"profile {show_id(home)}")
+    rows = [(one.field if one.shown else "", one.value, one.chosen_by or "", ", ".join(map(_said_by, one.said_by))) for one in found]
+    print_table(["field", "value", "chosen by", "said by"], rows, prose=["value", "said by"])
+
+
+def _said_by(said: SaidBy) -> str:
+    marks = [f"{said.at:%Y-%m-%d}" if said.at else "", "verified" if said.verified else "", "gone" if said.gone else ""]
+    known = ", ".join(filter(None, marks))
+    return f"{said.source}:{said.external_id}" + (f" ({known})" if known else "")
 
 
 def rebuild(*, json: bool) -> None:

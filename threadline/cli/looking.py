@@ -12,7 +12,7 @@ from threadline.cli.output import ago, grid, plain, print_json, print_table, saf
 from threadline.journey.timeline import customer, find_customers
 from threadline.journey.views import CustomerHit, CustomerView, Entry, ThreadView
 from threadline.model.ids import parse_id
-from threadline.store.database import Transaction, open_database
+from threadline.store.database import open_database
 from threadline.sync.health import AccountHealth, Health, health
 from threadline.sync.lease import add
 from threadline.sync.views import Ledger
@@ -116,19 +116,15 @@ def show_timeline(who: str, *, json: bool) -> None:
     """Print the one customer that `who` names; exit code 1 when there is none, or more than one."""
     config = CONFIG.load(entries=False)
     with open_database(config.database, create=False) as database, database.read() as transaction:
-        hits = find_customers(transaction, who, config.region)
-        view = _view(transaction, hits[0]) if len(hits) == 1 else None
+        hits = find_customers(transaction, who, config.region, config.policy.survivorship)
+        found = customer(transaction, parse_id(hits[0].id) or b"", config.policy.survivorship) if len(hits) == 1 else None
+    view = found if isinstance(found, CustomerView) else None
     if view is None:
         _print_hits(who, hits, json=json)
     elif json:
         print_json(view)
     else:
         print_customer(view)
-
-
-def _view(transaction: Transaction, hit: CustomerHit) -> CustomerView | None:
-    found = customer(transaction, parse_id(hit.id) or b"")
-    return found if isinstance(found, CustomerView) else None
 
 
 def _print_hits(who: str, hits: list[CustomerHit], *, json: bool) -> None:

@@ -116,12 +116,12 @@ def inbox_of(rule: Rule, address: str) -> str | None:
     return f"{plain}@{domain}" if plain and plain != local else None
 
 
-_TOP = ("version", "identifiers", "most_records")
+_TOP = ("version", "identifiers", "most_records", "survivorship")
 _RULE = ("names", "people", "records", "nobody", "roles", "aliases")
 
 
 def read_rules(document: Document) -> Rules:
-    """Read a rules file; ConfigError with file:line for what is wrong."""
+    """Read who is one customer from a rules file; ConfigError with file:line for what is wrong."""
     top = document.check_keys((), document.value or {}, _TOP, "the file")
     if top.get("version") != 1:
         raise document.error(("version",), "the rules of identity need `version: 1`")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from threadline.identity.related import read_related
+from threadline.identity.survivorship import USUAL, Survivorship
 from threadline.journey.profile import Profile, load_profiles, profile_document
 from threadline.model.ids import show_id
 from threadline.store.database import Transaction, moment
@@ -47,8 +48,10 @@ class Said:
     references: str | None
 
 
-def interaction_documents(transaction: Transaction, threads: Iterable[bytes], here: str) -> Iterator[dict[str, Any]]:
-    """Yield a document for each interaction of the threads, oldest first; `here` is the target's source."""
+def interaction_documents(
+    transaction: Transaction, threads: Iterable[bytes], here: str, rules: Survivorship = USUAL
+) -> Iterator[dict[str, Any]]:
+    """Yield a document for each interaction of the threads, oldest first; `here` is the target's source, `rules` choose values."""
     wanted = set(threads)
     said: dict[bytes, list[Said]] = {}
     for thread, identity, source, external_id, channel, direction, visibility, at, *rest in transaction.query_in(_INTERACTIONS, wanted):
@@ -57,7 +60,7 @@ def interaction_documents(transaction: Transaction, threads: Iterable[bytes], he
         said.setdefault(thread, []).append(Said(identity, source, external_id, channel, direction, visibility, when, *rest))
     heads = {row[0]: row[1:] for row in transaction.query_in("SELECT id, title, profile, channels FROM threads WHERE id {keys}", wanted)}
     matters = _matters(transaction, wanted, here)
-    profiles = load_profiles(transaction, {head[1] for head in heads.values() if head[1]})
+    profiles = load_profiles(transaction, {head[1] for head in heads.values() if head[1]}, rules)
     authors = _authors(transaction, [one.id for group in said.values() for one in group])
     for thread, group in said.items():
         title, profile, channels = heads[thread]

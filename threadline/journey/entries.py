@@ -8,6 +8,7 @@ import msgspec
 
 from threadline.identity.membership import profiles_of
 from threadline.identity.related import related_parties
+from threadline.identity.survivorship import USUAL, Survivorship
 from threadline.journey.profile import load_profiles
 from threadline.journey.views import Entry, ThreadView
 from threadline.model.entities import Role
@@ -49,12 +50,12 @@ FROM thread_members t JOIN feedback f ON f.id = t.entity WHERE t.thread {keys}
 """
 
 
-def threads_with_entries(transaction: Transaction, threads: set[bytes]) -> list[ThreadView]:
-    """Return threads, each with its entries, oldest first."""
+def threads_with_entries(transaction: Transaction, threads: set[bytes], rules: Survivorship = USUAL) -> list[ThreadView]:
+    """Return threads, each with its entries, oldest first; `rules` choose the names of those who take part."""
     entries: dict[bytes, list[Entry]] = {thread: [] for thread in threads}
     said, opened, ordered, rated = (transaction.query_in(sql, threads) for sql in (_SAID, _OPENED, _ORDERED, _RATED))
     moved = _steps(transaction.query_in(_MOVED, threads))
-    names = _people(transaction, [*(row[3] for row in [*said, *opened, *ordered, *rated]), *(row[1] for row in moved)])
+    names = _people(transaction, [*(row[3] for row in [*said, *opened, *ordered, *rated]), *(row[1] for row in moved)], rules)
     items = _items(transaction, [row[3] for row in ordered])
     for rows, entry in ((said, _said), (opened, _opened), (moved, _moved), (rated, _rated)):
         for row in rows:
@@ -137,12 +138,12 @@ def _order(entry: Entry) -> tuple[datetime, int, str]:
     return entry.at, ("order", "case", "message", "feedback", "status").index(entry.kind), entry.id
 
 
-def _people(transaction: Transaction, entities: list[bytes]) -> dict[bytes, dict[str, str]]:
+def _people(transaction: Transaction, entities: list[bytes], rules: Survivorship) -> dict[bytes, dict[str, str]]:
     """Return entity -> role -> name, for parties whose name is known in any source of their profile."""
     related = related_parties(transaction, entities)
     rows = [(entity, role, party) for entity, roles in related.items() for role, parties in roles.items() for party in parties]
     homes = profiles_of(transaction, {row[2] for row in rows})
-    profiles = load_profiles(transaction, homes.values())
+    profiles = load_profiles(transaction, homes.values(), rules)
     found: dict[bytes, dict[str, str]] = {}
     for entity, role, party in sorted(rows):
         if (profile := profiles.get(homes[party])) and (name := profile.best("formatted_name")):

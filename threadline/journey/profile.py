@@ -1,10 +1,15 @@
 """What is known of a customer, put together from the parties of a profile."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from threadline.identity.membership import followed, members
+from threadline.identity.survivorship import USUAL, Choice, Claim, Survivorship
+from threadline.model.identifiers import CONTACT_TYPES
 from threadline.model.ids import show_id
 from threadline.store.database import Transaction
 
@@ -22,23 +27,30 @@ class Held(NamedTuple):
 
 @dataclass(slots=True)
 class Profile:
-    """One customer: the parties' values with the sources that say them, and their identifiers."""
+    """One customer: the parties' values with the records that say them, and their identifiers."""
 
     id: bytes
+    rules: Survivorship = USUAL
     parties: list[bytes] = field(default_factory=list[bytes])
-    values: dict[str, dict[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
-    """Field -> value -> sources."""
+    values: dict[str, dict[str, list[Claim]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    """Field -> value -> who says so; the value of `preference` is JSON."""
     identifiers: list[Held] = field(default_factory=list[Held])
-    preference: Mapping[str, Any] | None = None
 
     def best(self, name: str) -> str | None:
-        """Return the value that most sources say, the longer of equals."""
-        return next(iter(self.ranked(name)), None)
+        """Return the value of a field that the rules of survivorship choose."""
+        return self.rules.best(name, self.values)
 
     def ranked(self, name: str) -> list[str]:
-        """Return all values, best first; the order does not depend on the order of arrival."""
-        held = self.values.get(name, {})
-        return sorted(held, key=lambda value: (-len(held[value]), -len(value), value))
+        """Return all values of a field, best first; the order does not depend on the order of arrival."""
+        return self.rules.ranked(name, self.values)
+
+    def choose(self, name: str) -> Choice | None:
+        """Return the value of a field with why it is chosen."""
+        return self.rules.choose(name, self.values)
+
+    def sources(self, name: str, value: str) -> tuple[str, ...]:
+        """Return the sources that say a value of a field."""
+        return tuple(sorted({claim.source for claim in self.values[name][value]}))
 
     @property
     def name(self) -> str:
@@ -56,70 +68,61 @@ def follow(transaction: Transaction, profile: bytes) -> bytes | None:
     return current if members(transaction, [current]) else None
 
 
-def load_profiles(transaction: Transaction, ids: Iterable[bytes]) -> dict[bytes, Profile]:
+def load_profiles(transaction: Transaction, ids: Iterable[bytes], rules: Survivorship = USUAL) -> dict[bytes, Profile]:
     """Read profiles; ids that lead to another profile, or nowhere, are left out."""
     found: dict[bytes, Profile] = {}
     home: dict[bytes, Profile] = {}
     for profile, party in members(transaction, ids):
-        held = found.setdefault(profile, Profile(profile))
+        held = found.get(profile) or found.setdefault(profile, Profile(profile, rules))
         held.parties.append(party)
         home[party] = held
-    columns = ", ".join(_PARTY_FIELDS)
-    for party, source, *values in transaction.query_in(f"SELECT id, source, {columns} FROM parties WHERE id {{keys}}", home):  # noqa: S608 - names above
+    claims: dict[bytes, Claim] = {}
+    for party, source, external_id, at, end, *values in transaction.query_in(_PARTIES, home):
+        claims[party] = claim = Claim(source, external_id, party, at, end is not None)
         for name, value in zip(_PARTY_FIELDS, values, strict=True):
-            _note(home[party], name, value, source)
-    _load_identifiers(transaction, home)
-    _load_preferences(transaction, home)
+            if value is not None and value != "":
+                home[party].values[name][str(value)].append(claim)
+    _load_identifiers(transaction, home, claims)
+    _load_preferences(transaction, home, claims)
     return found
 
 
-def _note(profile: Profile, name: str, value: Any, source: str) -> None:
-    if value is not None and value != "":
-        sources = profile.values.setdefault(name, {}).setdefault(str(value), [])
-        if source not in sources:
-            sources.append(source)
+_PARTIES = f"SELECT id, source, external_id, last_update, valid_to, {', '.join(_PARTY_FIELDS)} FROM parties WHERE id {{keys}}"  # noqa: S608 - names above
+_IDENTIFIERS = "SELECT party, owner, type, value, value_normalized, verified FROM party_identifiers WHERE party {keys}"
+_PREFERENCES = f"SELECT party, set_at, {', '.join(_PREFERENCE_FIELDS)} FROM preferences WHERE party {{keys}}"  # noqa: S608 - names above
 
 
-def _load_identifiers(transaction: Transaction, home: Mapping[bytes, Profile]) -> None:
-    rows = transaction.query_in(
-        "SELECT i.party, p.source, i.owner, i.type, i.value, i.value_normalized FROM party_identifiers i JOIN parties p ON p.id = i.party "
-        "WHERE i.party {keys}",
-        home,
-    )
-    for party, *rest in sorted(rows, key=lambda row: tuple(map(str, row))):
-        held = Held(rest[0], party, *rest[1:])
-        home[party].identifiers.append(held)
-        if held.owner is None:
-            _note(home[party], held.kind, held.normalized, held.source)
+def _load_identifiers(transaction: Transaction, home: Mapping[bytes, Profile], claims: Mapping[bytes, Claim]) -> None:
+    for party, owner, kind, value, normalized, verified in transaction.query_in(_IDENTIFIERS, claims):
+        claim = claims[party]
+        profile = home[party]
+        profile.identifiers.append(Held(claim.source, party, owner, kind, value, normalized))
+        if kind in CONTACT_TYPES:
+            profile.values[kind][normalized].append(claim._replace(verified=True) if verified else claim)
 
 
-def _load_preferences(transaction: Transaction, home: Mapping[bytes, Profile]) -> None:
-    columns = ", ".join(_PREFERENCE_FIELDS)
-    rows = transaction.query_in(
-        f"SELECT party, set_at, id, source, {columns} FROM preferences WHERE party {{keys}}",  # noqa: S608 - names above
-        home,
-    )
-    # The wish expressed last counts; one without a time is older than all others.
-    for party, _, _, source, *values in sorted(rows, key=lambda row: (str(row[1] or ""), row[2])):
-        held = {name: value for name, value in zip(_PREFERENCE_FIELDS, values, strict=True) if value is not None}
-        if held:
-            home[party].preference = held | {"source": source}
+def _load_preferences(transaction: Transaction, home: Mapping[bytes, Profile], claims: Mapping[bytes, Claim]) -> None:
+    for party, at, *values in transaction.query_in(_PREFERENCES, claims):
+        wish = {name: value for name, value in zip(_PREFERENCE_FIELDS, values, strict=True) if value is not None}
+        if wish:
+            # A wish has a time of its own; one without is older than all others.
+            home[party].values["preference"][msgspec.json.encode(wish).decode()].append(claims[party]._replace(at=at))
 
 
 def _own(profile: Profile, here: str | None) -> list[Held]:
     """Return the identifiers of the profile's record in a source; of several records, the one with the smallest id counts."""
-    found = sorted((held for held in profile.identifiers if held.source == here), key=lambda held: (held.owner is None, held.value))
+    found = [held for held in profile.identifiers if held.source == here]
+    found.sort(key=lambda held: (held.owner is None, held.value, held.kind, held.party))
     return [held for held in found if held.party == found[0].party]
 
 
 def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any]:
     """Return the `profile` document of push mappings (docs/mapping.md); `here` is the target's source."""
-    roles = profile.values.get("role", {})
     own = _own(profile, here)
     document: dict[str, Any] = {
         "id": show_id(profile.id),
         # Whoever is an agent anywhere is no customer to be pushed around.
-        "role": "agent" if "agent" in roles else "customer",
+        "role": "agent" if "agent" in profile.values.get("role", {}) else "customer",
         "emails": profile.ranked("email"),
         "phones": profile.ranked("phone"),
         "handles": profile.ranked("handle"),
@@ -128,14 +131,13 @@ def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any
     for name in _PARTY_FIELDS:
         if name != "role" and (value := profile.best(name)) is not None:
             document[name] = value
-    for name in ("email", "phone", "handle"):
+    for name in CONTACT_TYPES:
         # An address that the target has of its own is never replaced by another system's: it may be what joins the records.
-        mine = next((held.normalized for held in own if held.kind == name), None)
-        if value := mine or profile.best(name):
-            document[name] = value
+        mine = {held.normalized for held in own if held.kind == name}
+        if known := document[f"{name}s"]:
+            document[name] = next((value for value in known if value in mine), known[0])
     if "formatted_name" not in document:
         document["formatted_name"] = profile.name
-    if profile.preference:
-        held = dict(profile.preference)
-        document["preference"] = held | {"elsewhere": held.pop("source") != here}
+    if wish := profile.choose("preference"):
+        document["preference"] = msgspec.json.decode(wish.value) | {"elsewhere": wish.claim.source != here}
     return document

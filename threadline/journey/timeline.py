@@ -1,27 +1,28 @@
 """Finds customers, and shows one with all that happened, over all channels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from threadline.identity.membership import profiles_of
 from threadline.identity.related import entities_of, read_related
+from threadline.identity.survivorship import USUAL, Survivorship
 from threadline.journey.entries import threads_with_entries, time_of
 from threadline.journey.profile import Profile, follow, load_profiles
-from threadline.journey.views import CaseView, CustomerHit, CustomerView, Fact, OrderView, PreferenceView, RecordView
-from threadline.model.identifiers import SHARED_KINDS, identify, normalize_email, normalize_handle, normalize_phone
+from threadline.journey.views import CaseView, CustomerHit, CustomerView, Fact, Label, OrderView, PreferenceView, RecordView
+from threadline.model.identifiers import CONTACT_TYPES, SHARED_KINDS, identify, normalize_email, normalize_handle, normalize_phone
 from threadline.model.ids import parse_id, show_id
 from threadline.model.money import Money
 from threadline.store.database import Row, Transaction, moment
 
 _HITS = 50
-_LABELS = {
+_LABELS: Mapping[str, Label] = {
     "formatted_name": "Name", "email": "E-mail", "phone": "Phone", "handle": "Handle", "language": "Language", "birth_date": "Birth date",
     "status": "Status",
 }  # fmt: skip
 _KINDS = {"email": "e-mail", "phone": "phone", "handle": "handle", "threadline": "profile id"}
 
 
-def find_customers(transaction: Transaction, query: str, region: str | None = None) -> list[CustomerHit]:
-    """Find customers by e-mail, phone, handle, `source:id`, order number, profile id, or a part of the name."""
+def find_customers(transaction: Transaction, query: str, region: str | None = None, rules: Survivorship = USUAL) -> list[CustomerHit]:
+    """Find customers by e-mail, phone, handle, `source:id`, order number, profile id, or a part of the name; `rules` choose values."""
     text = query.strip()
     if not text:
         return []
@@ -31,7 +32,7 @@ def find_customers(transaction: Transaction, query: str, region: str | None = No
     if not matched:
         pattern = "%" + text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         matched = {profile: f"name {text}" for (profile,) in transaction.query(_BY_NAME, [pattern, _HITS])}
-    profiles = load_profiles(transaction, matched)
+    profiles = load_profiles(transaction, matched, rules)
     return [_hit(profiles[profile], what) for profile, what in matched.items() if profile in profiles][:_HITS]
 
 
@@ -105,24 +106,24 @@ def _readings(text: str, region: str | None) -> Iterable[tuple[str, str]]:
 
 
 def _hit(profile: Profile, what: str) -> CustomerHit:
-    sources = {source for held in profile.values.values() for names in held.values() for source in names}
+    sources = {claim.source for held in profile.values.values() for claims in held.values() for claim in claims}
     return CustomerHit(id=show_id(profile.id), name=profile.name, matched=what, sources=tuple(sorted(sources)))
 
 
-def customer(transaction: Transaction, profile_id: bytes) -> CustomerView | str | None:
-    """Show a customer; the id that it was merged into when it was, None when there is none."""
+def customer(transaction: Transaction, profile_id: bytes, rules: Survivorship = USUAL) -> CustomerView | str | None:
+    """Show a customer, with the values that `rules` choose; the id that it was merged into when it was, None when there is none."""
     current = follow(transaction, profile_id)
     if current is None:
         return None
     if current != profile_id:
         return show_id(current)
-    profile = load_profiles(transaction, [current]).get(current)
+    profile = load_profiles(transaction, [current], rules).get(current)
     if profile is None:
         return None
     entities = entities_of(transaction, profile.parties)
     threads = {row[0] for row in transaction.query_in("SELECT thread FROM thread_members WHERE entity {keys}", entities)}
     threads |= {row[0] for row in transaction.query("SELECT id FROM threads WHERE profile = ?", [current])}
-    views = threads_with_entries(transaction, threads)
+    views = threads_with_entries(transaction, threads, rules)
     return CustomerView(
         id=show_id(current),
         name=profile.name,
@@ -137,10 +138,10 @@ def customer(transaction: Transaction, profile_id: bytes) -> CustomerView | str 
 
 def _facts(profile: Profile) -> Iterable[Fact]:
     for name, label in _LABELS.items():
-        for value in profile.ranked(name):
-            yield Fact(label=label, value=value, sources=tuple(sorted(profile.values[name][value])))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-            if name in ("formatted_name", "language", "birth_date", "status"):
-                break
+        choice = profile.choose(name)
+        for value in profile.ranked(name) if name in CONTACT_TYPES else [choice.value] if choice else []:
+            why = choice.by if choice and choice.value == value else None
+            yield Fact(label=label, value=value, sources=profile.sources(name, value), chosen_by=why)
 
 
 def _records(transaction: Transaction, profile: Profile) -> Iterable[RecordView]:

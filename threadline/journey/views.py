@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from threadline.model.entities import Channel, Role
 from threadline.model.money import Money
@@ -47,13 +47,18 @@ class ThreadView:
     entries: tuple[Entry, ...]
 
 
+Label: TypeAlias = Literal["Name", "E-mail", "Phone", "Handle", "Language", "Birth date", "Status"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """One value of the profile, and the sources that say so."""
 
-    label: Literal["Name", "E-mail", "Phone", "Handle", "Language", "Birth date", "Status"]
+    label: Label
     value: str
     sources: tuple[str, ...]
+    chosen_by: str | None = None
+    """Why this value comes before the others (docs/identity.md); None where there are none, and for those others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,9 @@ from threadline.identity.membership import followed, members, profiles_of
 from threadline.identity.rebuild import rebuild
 from threadline.identity.reviews import Review, open_reviews
 from threadline.identity.rules import Rules
+from threadline.journey.profile import load_profiles
 from threadline.journey.timeline import find_parties
+from threadline.journey.values import FieldValue, field_values
 from threadline.model.ids import new_ulid, parse_id, show_id
 from threadline.sdk.errors import ConfigError
 from threadline.store import schema
@@ -104,6 +106,13 @@ def history_of(config: Config, profile: str) -> tuple[list[ProfileEvent], list[D
         return events, made, {one.party: one for one in told(transaction, parties)}
 
 
+def values_of(config: Config, profile: str) -> tuple[bytes, list[FieldValue]]:
+    """Return a profile's id, and what its records say of each field, with why one value of several is shown."""
+    with _reading(config) as transaction:
+        home = profiles_of(transaction, [_party(config, transaction, profile)]).popitem()[1]
+        return home, field_values(load_profiles(transaction, [home], config.policy.survivorship)[home])
+
+
 def rebuild_profiles(config: Config) -> int:
     """Make all profiles anew; return how many changed."""
     with open_database(config.database, create=False) as database:
@@ -162,5 +171,5 @@ def _writing(config: Config) -> Generator[Transaction, Any, None]:
 
 __all__ = [
     "explain_records", "follow_rules", "history_of", "link_records", "party_of", "preview_split", "rebuild_profiles", "reviews",
-    "settle_review", "split_records",
+    "settle_review", "split_records", "values_of",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """What a pull may do before it stops, what it keeps, and what it makes of records that look different than before."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from threadline.identity.rules import USUAL as USUAL_IDENTITY
 from threadline.identity.rules import Rules, read_rules
+from threadline.identity.survivorship import USUAL as USUAL_SURVIVORSHIP
+from threadline.identity.survivorship import Survivorship, read_survivorship
 from threadline.sdk.yamlfile import Document, read_yaml
 
 DriftPolicy: TypeAlias = Literal["evolve", "freeze", "ignore"]
@@ -32,16 +34,21 @@ class Policy(Struct, frozen=True, kw_only=True):
     """For how long, and how many, earlier versions of a record are kept; the newest always is."""
     identity: Rules = USUAL_IDENTITY
     """Which values join parties to one customer."""
+    survivorship: Survivorship = USUAL_SURVIVORSHIP
+    """Which of several values a profile shows."""
 
 
 USUAL = Policy()
 """What holds where nothing else is said."""
 
 
-def _identity(folder: Path) -> Rules:
+def _identity(folder: Path, sources: Collection[str]) -> dict[str, Any]:
     """Read the rules of identity that stand beside threadline.yaml; where there are none the usual ones hold."""
     own = folder / "mappings" / "identity.yaml"
-    return read_rules(read_yaml(own)) if own.is_file() else USUAL_IDENTITY
+    if not own.is_file():
+        return {}
+    document = read_yaml(own)
+    return {"identity": read_rules(document), "survivorship": read_survivorship(document, sources)}
 
 
 _LIMITS = {"lease": ("seconds", 86_400), "breaker_percent": ("percent", 100), "breaker_of": ("records", 1_000_000)}
@@ -54,7 +61,7 @@ def read_policy(document: Document, top: Mapping[str, Any]) -> Policy:
     given |= {f"archive_{name}": value for name, value in _numbers(document, top, "archive", _ARCHIVE).items()}
     if "lease" in given:
         given["lease"] = timedelta(seconds=given["lease"])
-    return Policy(**given, identity=_identity(Path(document.name).parent))
+    return Policy(**given, **_identity(Path(document.name).parent, top.get("sources") or {}))
 
 
 def _numbers(document: Document, top: Mapping[str, Any], block: str, known: Mapping[str, tuple[str, int]]) -> dict[str, int]:

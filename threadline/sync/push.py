@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from xxhash import xxh3_128_digest
+from xxhash import xxh3_128_digest, xxh3_128_hexdigest
 
+from threadline.identity.survivorship import USUAL, Survivorship
 from threadline.journey.documents import interaction_documents
 from threadline.journey.profile import load_profiles, profile_document
 from threadline.journey.references import carried
@@ -51,11 +52,13 @@ class Outgoing:
     system: str
     object: PushObject
     mapping: PushMapping
+    survivorship: Survivorship = USUAL
 
     @property
     def consumer(self) -> str:
-        """Name of its position in the change log; a changed mapping starts anew, and pushes only what differs."""
-        return f"push {self.target} {self.object.name} {self.mapping.fingerprint.hex()}"
+        """Name of its position in the change log; a changed mapping or choice of values starts anew, and pushes only what differs."""
+        rules = xxh3_128_hexdigest(self.mapping.fingerprint + self.survivorship.fingerprint)
+        return f"push {self.target} {self.object.name} {rules}"
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -140,10 +143,11 @@ def _documents(transaction: Transaction, outgoing: Outgoing, changes: list[Chang
     """Yield (id, document) of what changed; None for a profile that was merged into another."""
     ids = {change.entity_id for change in changes if change.entity_type in outgoing.reads}
     if outgoing.mapping.tree.source == "profile":
-        profiles = load_profiles(transaction, ids)
+        profiles = load_profiles(transaction, ids, outgoing.survivorship)
         yield from ((one, profile_document(profiles[one], outgoing.system) if one in profiles else None) for one in sorted(ids))
     else:
-        yield from ((parse_id(one["id"]) or b"", one) for one in interaction_documents(transaction, ids, outgoing.system))
+        documents = interaction_documents(transaction, ids, outgoing.system, outgoing.survivorship)
+        yield from ((parse_id(one["id"]) or b"", one) for one in documents)
 
 
 @dataclass(frozen=True, slots=True)

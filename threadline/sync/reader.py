@@ -24,7 +24,7 @@ class StoreReader:
     def customers(self, query: str) -> Sequence[CustomerHit]:
         """Find customers."""
         with open_database(self._config.database, create=True) as database, database.read() as transaction:
-            return timeline.find_customers(transaction, query, self._config.region)
+            return timeline.find_customers(transaction, query, self._config.region, self._config.policy.survivorship)
 
     def customer(self, profile_id: str) -> CustomerView | str | None:
         """Show one customer; the id that it was merged into, or None."""
@@ -32,7 +32,7 @@ class StoreReader:
         if identity is None:
             return None
         with open_database(self._config.database, create=True) as database, database.read() as transaction:
-            return timeline.customer(transaction, identity)
+            return timeline.customer(transaction, identity, self._config.policy.survivorship)
 
 
 def open_reader(config: Config) -> StoreReader:

@@ -137,7 +137,7 @@ def outgoing(config: Config, target: str) -> list["Outgoing"]:
     found: list[Outgoing] = []
     for name, object_name in zip(entry.mappings, entry.objects, strict=True):
         mapping = push_mapping(name, folder=config.folder, region=config.region, functions=kind.functions)
-        found.append(Outgoing(target, entry.system, offered[object_name], mapping))
+        found.append(Outgoing(target, entry.system, offered[object_name], mapping, config.policy.survivorship))
     return found
 
 

@@ -1,0 +1,271 @@
+"""Which of several values a profile shows: docs/identity.md, `survivorship` in `mappings/identity.yaml`.
+
+The choice is a function of what the records say now: the time at which threadline read them, or in which order, has no part in it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Struct, field
+from xxhash import xxh3_128_digest
+
+from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, kind_of, nearest
+from threadline.store.database import moment
+
+
+class Claim(NamedTuple):
+    """A record that says a value; `at` is when its source last changed it, `ended` says that the source no longer has it."""
+
+    source: str
+    external_id: str
+    party: bytes
+    at: Any = None
+    ended: bool = False
+    verified: bool = False
+
+
+Said: TypeAlias = Mapping[str, Mapping[str, Sequence[Claim]]]
+"""Field -> value -> who says so."""
+_Held: TypeAlias = Mapping[str, Sequence[Claim]]
+
+FIELDS = (
+    "kind", "given_name", "family_name", "formatted_name", "birth_date", "language", "status", "email", "phone", "handle", "preference",
+)  # fmt: skip
+"""Whose values are chosen."""
+
+
+class Criterion(Struct, frozen=True):
+    """A reason to prefer values to others; `sources` belongs to the one of this name, and `field` to `with`."""
+
+    name: str
+    sources: tuple[str, ...] = ()
+    field: str = ""
+
+    def __str__(self) -> str:
+        """Return it as people are told of it."""
+        return " ".join(filter(None, (self.name.replace("_", " "), ", ".join(self.sources), self.field)))
+
+
+class Choice(NamedTuple):
+    """The value that is shown, and why: the reason that left no other (None: there is no other), and the record that says so best."""
+
+    value: str
+    by: str | None
+    claim: Claim
+
+
+class Survivorship(Struct, frozen=True, dict=True):
+    """The reasons by field, tried one after the other until one value is left; the first in the alphabet is, where several are."""
+
+    usual: tuple[Criterion, ...]
+    """For fields that have none of their own."""
+    fields: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict[str, tuple[Criterion, ...]])
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """What tells these rules from others."""
+        return xxh3_128_digest(msgspec.json.encode(self))
+
+    def ranked(self, name: str, said: Said) -> list[str]:
+        """Return all values of a field, best first."""
+        held = said.get(name, {})
+        return list(held) if len(held) <= 1 else self._ordered(_living(held), self._reasons(name), said)
+
+    def best(self, name: str, said: Said) -> str | None:
+        """Return the best value of a field; None where nobody says anything."""
+        return min(self._left(name, said)[0], default=None)
+
+    def choose(self, name: str, said: Said) -> Choice | None:
+        """Return the best value of a field with why it is chosen; None where nobody says anything."""
+        left, by = self._left(name, said)
+        if not left:
+            return None
+        value = min(left)
+        why = "alphabet" if len(left) > 1 else None if by is None else str(by)
+        return Choice(value, why, by_weight(said[name][value])[0])
+
+    def _left(self, name: str, said: Said) -> tuple[_Held, Criterion | None]:
+        """Return the values that all reasons leave, and the one after which no other was left."""
+        held = said.get(name, {})
+        if len(held) > 1:
+            held = _living(held)
+            for reason in self._reasons(name):
+                marks = self._marks(reason, held, said)
+                best = min(marks)
+                held = {value: claims for (value, claims), mark in zip(held.items(), marks, strict=True) if mark == best}
+                if len(held) == 1:
+                    return held, reason
+        return held, None
+
+    def _reasons(self, name: str) -> tuple[Criterion, ...]:
+        return _NOT_GONE + self.fields.get(name, self.usual)
+
+    def _ordered(self, held: _Held, reasons: tuple[Criterion, ...], said: Said) -> list[str]:
+        if len(held) == 1 or not reasons:
+            return sorted(held)
+        return [value for group in self._grouped(reasons[0], held, said) for value in self._ordered(group, reasons[1:], said)]
+
+    def _grouped(self, reason: Criterion, held: _Held, said: Said) -> list[_Held]:
+        """Return the values in groups of which a reason says the same, the best first."""
+        marks = dict(zip(held, self._marks(reason, held, said), strict=True))
+        return [{value: held[value] for value, one in marks.items() if one == mark} for mark in sorted(set(marks.values()))]
+
+    def _marks(self, reason: Criterion, held: _Held, said: Said) -> list[Any]:
+        """Return what a reason says of each value; the lowest is the best."""
+        if reason.name == "sources":
+            places = {source: place for place, source in enumerate(reason.sources)}
+            return [min(places.get(claim.source, len(places)) for claim in claims) for claims in held.values()]
+        if reason.name == "with":
+            other = self.best(reason.field, said)
+            parties = {claim.party for claim in said[reason.field][other]} if other else set[bytes]()
+            return [parties.isdisjoint(claim.party for claim in claims) for claims in held.values()]
+        return _MARKS[reason.name](held)
+
+
+def _living(held: _Held) -> _Held:
+    """Leave out who no longer says a value, where somebody does."""
+    return {value: [claim for claim in claims if not claim.ended] or claims for value, claims in held.items()}
+
+
+def _not_gone(held: _Held) -> list[Any]:
+    return [claims[0].ended for claims in held.values()]
+
+
+def _verified(held: _Held) -> list[Any]:
+    return [not any(claim.verified for claim in claims) for claims in held.values()]
+
+
+def _most_said(held: _Held) -> list[Any]:
+    # ANA LIMA says what Ana Lima does.
+    sources: dict[str, set[str]] = defaultdict(set)
+    for value, claims in held.items():
+        sources[value.casefold()].update(claim.source for claim in claims)
+    return [-len(sources[value.casefold()]) for value in held]
+
+
+def _most_recent(held: _Held) -> list[Any]:
+    return [min(map(_age, claims)) for claims in held.values()]
+
+
+def _most_complete(held: _Held) -> list[Any]:
+    return [(-len(value), value.isupper() or value.islower()) for value in held]
+
+
+_MARKS: Mapping[str, Callable[[_Held], list[Any]]] = {
+    "verified": _verified, "most_said": _most_said, "most_recent": _most_recent, "most_complete": _most_complete, "not_gone": _not_gone,
+}  # fmt: skip
+PLAIN = ("verified", "most_said", "most_recent", "most_complete")
+"""The reasons that a file names by a word alone."""
+
+
+def _age(claim: Claim) -> float:
+    at = moment(claim.at)
+    return -at.timestamp() if at else float("inf")
+
+
+def by_weight(claims: Iterable[Claim]) -> list[Claim]:
+    """Return who says a value, the weightiest first: who still says it, is sure of it, and was changed last."""
+    return sorted(claims, key=lambda claim: (claim.ended, not claim.verified, _age(claim), claim.source, claim.external_id))
+
+
+def _plain(*names: str) -> tuple[Criterion, ...]:
+    return tuple(map(Criterion, names))
+
+
+_NOT_GONE = _plain("not_gone")
+"""What comes before all else: what only records say that are gone is history."""
+_PART = (Criterion("with", field="formatted_name"), *_plain("most_said", "most_complete", "most_recent"))
+USUAL = Survivorship(
+    _plain("verified", "most_said", "most_recent", "most_complete"),
+    {
+        "formatted_name": _plain("most_said", "most_complete", "most_recent"),
+        "given_name": _PART,
+        "family_name": _PART,
+        "preference": _plain("most_recent"),
+    },
+)
+"""What holds where nothing else is said."""
+
+
+def read_survivorship(document: Document, sources: Collection[str] | None = None) -> Survivorship:
+    """Read `survivorship` of a rules file; ConfigError with file:line for what is wrong.
+
+    `sources` are those of the project, where they are known.
+    """
+    at: Location = ("survivorship",)
+    given = document.check_keys(at, document.value.get("survivorship") or {}, ("usual", "fields"), "`survivorship`")
+    entries = document.check_keys((*at, "fields"), given.get("fields") or {}, FIELDS, "`fields`")
+    reader = _Reader(document, sources)
+    own = {name: reader.reasons((*at, "fields", name), value, name) for name, value in entries.items()}
+    # Fields that a file leaves out keep their rules, unless it says itself what is usual.
+    usual, fields = (reader.reasons((*at, "usual"), given["usual"]), own) if "usual" in given else (USUAL.usual, {**USUAL.fields, **own})
+    for name in own:
+        if name in _needed(name, fields):
+            raise document.error((*at, "fields", name), f"{name} is chosen with a field that is itself chosen with {name}")
+    return Survivorship(usual, fields)
+
+
+def _needed(name: str, fields: Mapping[str, tuple[Criterion, ...]]) -> set[str]:
+    """Return the fields that must be chosen before this one."""
+    needed, todo = set[str](), [name]
+    while todo:
+        further = {reason.field for reason in fields.get(todo.pop(), ()) if reason.field} - needed
+        needed |= further
+        todo += further
+    return needed
+
+
+class _Reader:
+    """Reads the reasons of one file."""
+
+    def __init__(self, document: Document, sources: Collection[str] | None) -> None:
+        self._document = document
+        self._sources = sources
+
+    def reasons(self, at: Location, value: Any, name: str | None = None) -> tuple[Criterion, ...]:
+        """Read the reasons of a field, or the usual ones."""
+        if not is_list(value) or not value:
+            raise self._document.error(at, f"the rules of a field are a list of: {', '.join(PLAIN)}, {{sources: [...]}}, {{with: field}}")
+        found = tuple(self._reason((*at, index), one, name) for index, one in enumerate(value))
+        for index, one in enumerate(found):
+            if one in found[:index]:
+                raise self._document.error((*at, index), f"`{one}` stands here twice")
+        return found
+
+    def _reason(self, at: Location, value: Any, name: str | None) -> Criterion:
+        if is_mapping(value) and len(value) == 1:
+            ((key, given),) = value.items()
+            if key == "sources":
+                return Criterion(key, self._named((*at, key), given))
+            if key == "with":
+                return Criterion(key, field=self._other((*at, key), given, name))
+            if key in PLAIN:
+                raise self._document.error(at, f"`{key}` takes nothing: write the word alone")
+            value = key
+        if not isinstance(value, str):
+            raise self._document.error(at, f"a rule is a word, {{sources: [...]}} or {{with: field}}, not {kind_of(value)}")
+        if value not in PLAIN:
+            raise self._document.error(at, f"no rule named {value!r}{nearest(value, (*PLAIN, 'sources', 'with'))}")
+        return Criterion(value)
+
+    def _named(self, at: Location, value: Any) -> tuple[str, ...]:
+        if not is_list(value) or not value or not all(isinstance(one, str) for one in value):
+            raise self._document.error(at, "`sources` is a list of names of sources, the most trusted first")
+        for index, one in enumerate(value):
+            if self._sources is not None and one not in self._sources:
+                raise self._document.error((*at, index), f"no source named {one!r} in threadline.yaml{nearest(one, self._sources)}")
+        return tuple(value)
+
+    def _other(self, at: Location, value: Any, name: str | None) -> str:
+        if name is None:
+            raise self._document.error(at, "`with` belongs to a field of its own, not to what is usual")
+        if value not in FIELDS or value == name:
+            others = [one for one in FIELDS if one != name]
+            raise self._document.error(at, f"`with` names another field{nearest(str(value), others)}")
+        return str(value)
+
+
+__all__ = ["FIELDS", "PLAIN", "USUAL", "Choice", "Claim", "Criterion", "Said", "Survivorship", "by_weight", "read_survivorship"]
