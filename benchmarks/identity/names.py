@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 
-def words(text: str) -> Sequence[str]:
+def words(text: str) -> tuple[str, ...]:
     """Return the words of a text; an underscore stands for a space within one."""
     return tuple(word.replace("_", " ") for word in text.split())
 

@@ -1,35 +1,61 @@
-"""A plain deterministic pass, to have what matching starts from: records that share an identifier and contradict nothing are a profile."""
+"""What the product's own rules join before any matching: its evidence and its partition, without a database between."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from threadline.identity.matching.comparisons import COMPARISONS
-from threadline.identity.matching.features import Features, features
 from threadline.identity.matching.person import Person
-from threadline.identity.matching.training import generic_values
+from threadline.identity.neighbourhood import Neighbourhood, person_of
+from threadline.identity.partition import Partition, people_among
+from threadline.identity.rules import INBOX, USUAL, Rules, inbox_of, names_nobody
+from threadline.model.identifiers import identify
 
-_TELLING = [comparison for comparison in COMPARISONS if comparison.name in ("given", "birth")]
 
-
-def profiles(people: Sequence[Person]) -> tuple[list[Person], list[int]]:
+def profiles(people: Sequence[Person], rules: Rules = USUAL) -> tuple[list[Person], list[int]]:
     """Return profiles, and for each record the number of its profile."""
-    plain = [features(person) for person in people]
-    generic = generic_values((row.given, (*row.accounts, *row.phones)) for row in plain)
-    holders: dict[str, list[int]] = defaultdict(list)
-    for number, row in enumerate(plain):
-        for value in (*row.accounts, *row.phones):
-            if value not in generic:
-                holders[value].append(number)
-    group = list(range(len(people)))
-    for numbers in holders.values():
-        for one, other in _agreeing(numbers, plain):
-            group[_root(group, other)] = _root(group, one)
-    roots = [_root(group, number) for number in range(len(people))]
-    order = {root: place for place, root in enumerate(dict.fromkeys(roots))}
+    around = neighbourhood(people, rules)
+    groups = Partition(around.people, {}, rules.most_records).of(around.parties, around.evidence(rules))
+    home = {party: number for number, group in enumerate(groups) for party in group}
+    place = {number: at for at, number in enumerate(dict.fromkeys(home[person.id] for person in people))}
     members: dict[int, list[Person]] = defaultdict(list)
-    for person, root in zip(people, roots, strict=True):
-        members[root].append(person)
-    return [merged(members[root]) for root in order], [order[root] for root in roots]
+    for person in people:
+        members[place[home[person.id]]].append(person)
+    return [merged(members[number]) for number in range(len(members))], [place[home[person.id]] for person in people]
+
+
+def neighbourhood(people: Sequence[Person], rules: Rules) -> Neighbourhood:
+    """Return what the store would know of people."""
+    around = Neighbourhood({person.id for person in people})
+    for person in people:
+        given, family, formatted, born = (
+            next(iter(told), None) for told in (person.given_names, person.family_names, person.formatted_names, person.birth_dates)
+        )
+        around.people[person.id] = person_of((given, family, formatted, born))
+        for kind, value in dict.fromkeys(_identifiers(person, rules)):
+            if not names_nobody(rules.of(kind)[1], kind, value):
+                identifier = identify("email" if kind == INBOX else kind, value, value, "").id
+                around.values.setdefault(identifier, (kind, value))
+                around.holders[identifier].append(person.id)
+    _note_shared(around, rules)
+    return around
+
+
+def _identifiers(person: Person, rules: Rules) -> Iterable[tuple[str, str]]:
+    _, email = rules.of("email")
+    for address in person.emails:
+        yield "email", address
+        if inbox := inbox_of(email, address):
+            yield INBOX, inbox
+    yield from (("phone", number) for number in person.phones)
+    yield from (("handle", handle) for handle in person.handles)
+
+
+def _note_shared(around: Neighbourhood, rules: Rules) -> None:
+    for identifier, holders in around.holders.items():
+        rule = rules.of(around.values[identifier][0])[1]
+        if len(holders) > rule.records:
+            around.shared[identifier] = "records"
+        elif len(holders) > rule.people and people_among(around.people[party].name for party in holders) > rule.people:
+            around.shared[identifier] = "people"
 
 
 def merged(people: Sequence[Person]) -> Person:
@@ -38,30 +64,3 @@ def merged(people: Sequence[Person]) -> Person:
     several = [name for name in Person.__struct_fields__ if name != "id"]
     values = {name: tuple(dict.fromkeys(value for person in best for value in getattr(person, name))) for name in several}
     return Person(id=people[0].id, **values)
-
-
-def _agreeing(numbers: Sequence[int], rows: Sequence[Features]) -> Iterable[tuple[int, int]]:
-    # A record without a name joins only where all the others have one name.
-    kinds: list[int] = []
-    for number in (one for one in numbers if rows[one].given):
-        same = next((kind for kind in kinds if agree(rows[kind], rows[number])), None)
-        if same is None:
-            kinds.append(number)
-        else:
-            yield same, number
-    nameless = [number for number in numbers if not rows[number].given]
-    if nameless and len(kinds) <= 1:
-        first = (kinds or nameless)[0]
-        yield from ((first, number) for number in nameless)
-
-
-def agree(left: Features, right: Features) -> bool:
-    """Tell whether given names and birth dates, where both are known, may be one person's."""
-    return all(one.absent.holds(left, right) or any(level.condition.holds(left, right) for level in one.levels) for one in _TELLING)
-
-
-def _root(group: list[int], number: int) -> int:
-    while group[number] != number:
-        group[number] = group[group[number]]
-        number = group[number]
-    return number

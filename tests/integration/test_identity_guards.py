@@ -17,7 +17,7 @@ from threadline.sync.identity import follow_rules
 from threadline.sync.policy import Policy
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MAIL, PHONE = "box@example.org", "+49 30 901820"
+MAIL, PHONE, LINE = "box@example.org", "+49 1512 3456780", "+49 30 901820"
 
 
 def together(lab: Lab) -> Partition:
@@ -44,6 +44,14 @@ def people(*names: str | None, **values: Any) -> list[dict[str, Any]]:
         (["Ana Lima", "Bo Lima", None], [[0], [1], [2]]),
         (["Ana Lima", None, None], [[0, 1, 2]]),
         (["Ana Lima", "Ana Costa"], [[0, 1]]),
+        (["Dani Rossi", "Daniela Rossi"], [[0, 1]]),
+        (["Jan Weber", "Jana Weber"], [[0], [1]]),
+        (["Laura Weber", "Luara Weber"], [[0, 1]]),
+        (["Laura Weber", "Luara Costa"], [[0], [1]]),
+        (["Benny Weber", "Denny Weber"], [[0], [1]]),
+        (["Maria José García", "José García"], [[0, 1]]),
+        (["Ana García López", "Eva García López"], [[0], [1]]),
+        (["Teresa Lo Presti", "Daniela Lo Presti"], [[0], [1]]),
         (["Robert Lee", "Bob Lee", "Lee, Robert", "ROBERT LEE"], [[0, 1, 2, 3]]),
         (["Jürgen Groß", "Juergen Gross"], [[0, 1]]),
         (["John Lee Jr.", "John Lee Sr."], [[0], [1]]),
@@ -57,17 +65,53 @@ def test_an_inbox_joins_those_whose_names_one_person_may_have(lab, names, groups
 
 
 @pytest.mark.parametrize(
-    ("names", "groups"),
+    ("number", "names", "groups"),
     [
-        (["Ana Lima", "Ana Lima", None], [[0, 1, 2]]),
-        (["Ana Lima", "Ana Costa"], [[0], [1]]),
-        (["Ana Lima", "Bo Lima", None], [[0], [1], [2]]),
-        ([None, None], [[0, 1]]),
+        (PHONE, ["Ana Lima", "Ana Lima", None], [[0, 1, 2]]),
+        (PHONE, ["Ana Lima", None, None], [[0], [1, 2]]),
+        (PHONE, ["Ana Lima", "Ana Costa"], [[0], [1]]),
+        (PHONE, ["Ana Lima", "Bo Lima", None], [[0], [1], [2]]),
+        (PHONE, [None, None], [[0, 1]]),
+        (LINE, ["Ana Lima", "Ana Lima", None], [[0, 1], [2]]),
+        (LINE, [None, None], [[0], [1]]),
     ],
 )
-def test_a_phone_joins_those_of_the_same_name(lab, names, groups):
-    lab.read("people", *people(*names, phone=PHONE))
+def test_a_phone_joins_those_of_the_same_name_and_who_calls_from_ones_own(lab, number, names, groups):
+    lab.read("people", *people(*names, phone=number))
     assert together(lab) == apart(*groups)
+
+
+@pytest.mark.parametrize(
+    ("inbox", "names", "groups"),
+    [
+        ("ana.lima@example.org", ["Ana Lima", None], [[0, 1]]),
+        ("alima7@example.org", ["Ana Lima", None], [[0, 1]]),
+        ("bluefox@example.org", ["Ana Lima", None], [[0, 1]]),
+        ("bo.lima@example.org", ["Ana Lima", None], [[0], [1]]),
+        ("lima77@example.org", ["Ana Lima", None, None], [[0], [1], [2]]),
+        ("rosa.costa@example.org", ["Ana Lima", None], [[0], [1]]),
+        ("info@example.org", ["Ana Lima", None, None], [[0], [1], [2]]),
+        ("lima@lima.org", ["Ana Lima", "A. Lima", None], [[0], [1], [2]]),
+    ],
+)
+def test_whoever_has_no_name_is_taken_for_the_one_whose_address_it_is(lab, inbox, names, groups):
+    lab.read("people", *people(*names, email=inbox))
+    assert together(lab) == apart(*groups)
+
+
+@pytest.mark.parametrize("value", [{"phone": LINE}, {"email": "info@example.org"}])
+def test_a_birth_date_says_who_it_is_where_no_name_does(lab, value):
+    lab.read(
+        "people", {"id": 0, "name": "Ana Lima", "born": "1980-03-04", **value}, {"id": 1, "name": "Bo Lima", "born": "1978-11-05", **value}
+    )
+    lab.read("people", {"id": 2, "born": "1978-11-05", **value}, {"id": 3, "born": "1991-01-30", **value}, {"id": 4, **value})
+    assert together(lab) == apart([0], [1, 2], [3], [4])
+
+
+def test_of_two_with_one_name_it_is_open_who_has_no_birth_date(lab):
+    same = {"name": "Ana Lima", "email": MAIL}
+    lab.read("people", {"id": 0, "born": "1950-03-04", **same}, {"id": 1, "born": "1978-11-05", **same}, {"id": 2, **same})
+    assert together(lab) == apart([0], [1], [2])
 
 
 def test_an_address_of_a_role_joins_those_of_the_same_name(lab):

@@ -8,13 +8,12 @@ from typing import Any
 
 from threadline.identity.membership import followed, members, profiles_of
 from threadline.identity.names import read_name
-from threadline.identity.partition import Evidence, Person, people_among
-from threadline.identity.rules import Rules, names_needed, names_nobody
+from threadline.identity.partition import NOBODY, Evidence, Person, people_among
+from threadline.identity.rules import Rules, names_needed, names_nobody, names_to_tell
+from threadline.identity.vocabulary import NO_BIRTHS
 from threadline.model.ids import parse_id
 from threadline.store.database import Row, Transaction
 
-_UNSAID = ("1900-01-01", "1970-01-01")
-"""Birth dates that programs write where none was told."""
 _MATCHED = 100
 """The rank of matches: behind everything that is known for certain."""
 
@@ -50,7 +49,9 @@ class Neighbourhood:
             if len(parties) > 1 and identifier not in self.shared:
                 kind, value = self.values[identifier]
                 rank, rule = rules.of(kind)
-                found.append(Evidence("identifier", rank + 2, identifier, names_needed(rule, kind, value), tuple(sorted(parties))))
+                needed, names = names_needed(rule, kind, value), {self.people.get(party, NOBODY).name for party in parties}
+                named = names_to_tell(rule, kind, value, [name for name in names if name]) if None in names and needed != "any" else 1
+                found.append(Evidence("identifier", rank + 2, identifier, needed, tuple(sorted(parties)), named))
         found += [Evidence("match", _MATCHED, pair[0] + pair[1], "any", pair) for pair in self.matches]
         return found
 
@@ -243,7 +244,7 @@ def person_of(row: Sequence[Any]) -> Person:
     """Return what given name, family name, formatted name and birth date say."""
     given, family, formatted, birth = row
     date = str(birth) if birth else None
-    return Person(read_name(given or None, family or None, formatted or None), None if date in _UNSAID else date)
+    return Person(read_name(given or None, family or None, formatted or None), None if date in NO_BIRTHS else date)
 
 
 def _read_identifiers(transaction: Transaction, parties: set[bytes]) -> list[Row]:

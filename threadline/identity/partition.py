@@ -1,7 +1,8 @@
 """Who is one customer among parties that share values: a function of what is known of them, not of when it came.
 
 The strongest evidence joins first. Two groups join unless something keeps them apart: a decision, birth dates, or names. A value that
-several people share joins those with one name; of whom nothing but that value is known, joins nobody of them.
+several people share joins those with one name; of whom nothing but that value is known, joins nobody of them, but for the one who was
+born on the same day.
 """
 
 from collections import defaultdict
@@ -38,6 +39,8 @@ class Evidence(NamedTuple):
     key: bytes
     names: Names
     holders: tuple[bytes, ...]
+    named: int = 1
+    """Named records that it takes to say whose it is, before those without a name are taken for the same person; 0: nothing does."""
 
 
 class Attempt(NamedTuple):
@@ -89,13 +92,19 @@ class Partition:
         if self._watch:
             contested, groups = set(parties), list[set[bytes]]()
         else:
-            groups = [component for component in components if self._is_peaceful(component)]
+            unclear = self._unclear(shared)
+            groups = [component for component in components if unclear.isdisjoint(component) and self._is_peaceful(component)]
             contested = set(parties).difference(*groups)
         shared = sorted((one for one in shared if one.holders[0] in contested), key=lambda one: (one.rank, one.key))
         self._settle(shared)
         distinct = {id(group): group for group in self._groups.values()}
         alone = [{party} for party in contested if party not in self._groups]
         return [*groups, *(set(group.parties) for group in distinct.values()), *alone]
+
+    def _unclear(self, shared: Iterable[Evidence]) -> set[bytes]:
+        """Return those without a name whom not all that they share joins."""
+        doubtful = {party for one in shared if one.named != 1 and one.names != "any" for party in one.holders}
+        return {party for party in doubtful if not self._person(party).name}
 
     def _is_peaceful(self, component: Collection[bytes]) -> bool:
         """Whether nothing could keep any two parties of a component apart: all that they share joins them."""
@@ -137,41 +146,62 @@ class Partition:
             if name := self._person(party).name:
                 by_name[name].append(party)
         for held in by_name.values():
-            self._join_all(evidence, held)
+            self._join_all(evidence, self._told_apart(held, evidence))
+
+    def _told_apart(self, namesakes: Sequence[bytes], evidence: Evidence) -> Sequence[bytes]:
+        """Return those of one name who can be told apart: where they are several people by their birth dates, not whoever has none."""
+        groups = {party: self._group(party) for party in namesakes}
+        births = {birth for group in groups.values() for birth in group.births}
+        if len(births) < 2 or all(_near(one, other) for one, other in combinations(births, 2)):
+            return namesakes
+        self._tell(list({id(group): group for group in groups.values()}.values()), evidence, "it may be either of several people")
+        return [party for party in namesakes if groups[party].births]
 
     def _join_same(self, evidence: Evidence) -> None:
         """Join groups that have a name in common, one of a member that does not hold the value itself, too."""
-        named = [self._holder(group, evidence) for group in self._among(evidence) if group.names]
-        for one, other in combinations(named, 2):
-            if self._groups[one] is not self._groups[other] and _agree(self._groups[one], self._groups[other]):
-                self._join(one, other, evidence)
+        for cluster in _clusters([group for group in self._among(evidence) if group.names], _agree):
+            self._join_all(evidence, self._told_apart([self._holder(group, evidence) for group in cluster], evidence))
 
     def _join_alike(self, evidence: Evidence) -> None:
         """Join groups whose names one person may have; not where they may be either of two people."""
         if evidence.names == "same":
             return
-        for cluster in _clusters([group for group in self._among(evidence) if group.names]):
+        for cluster in _clusters([group for group in self._among(evidence) if group.names], _compatible):
             if any(_differ(one, other) for one, other in combinations(cluster, 2)):
                 self._tell(cluster, evidence, "it may be either of several people")
             else:
-                self._join_all(evidence, [self._holder(group, evidence) for group in cluster])
+                self._join_all(evidence, self._told_apart([self._holder(group, evidence) for group in cluster], evidence))
 
     def _join_unnamed(self, evidence: Evidence) -> None:
         """Join those of whom no name is known with the one person who holds the value."""
         groups = self._among(evidence)
         if len(groups) < 2 or all(group.names for group in groups):
             return
-        if sum(1 for group in groups if group.names) > 1:
-            self._tell(groups, evidence, "several people share it")
-        else:
-            self._join_all(evidence, [self._holder(group, evidence) for group in groups])
+        self._join_born_alike(groups, evidence)
+        groups = self._among(evidence)
+        named = [group for group in groups if group.names]
+        if len(named) > 1 or not evidence.named:
+            self._tell(groups, evidence, "several people share it" if len(named) > 1 else "whoever has no name may be anybody who uses it")
+            return
+        if named and sum(self._person(party).name is not None for party in evidence.holders) < evidence.named:
+            self._tell(groups, evidence, "too few records name who has it")
+            groups = [group for group in groups if not group.names]
+        self._join_all(evidence, [self._holder(group, evidence) for group in groups])
+
+    def _join_born_alike(self, groups: Sequence[_Group], evidence: Evidence) -> None:
+        """Join whoever has no name with the one person who holds the value and was born on the same day."""
+        for group in groups:
+            if group.births and not group.names:
+                alike = [other for other in groups if other.names and not group.births.isdisjoint(other.births)]
+                if len(alike) == 1:
+                    self._join(self._holder(alike[0], evidence), self._holder(group, evidence), evidence)
 
     def _among(self, evidence: Evidence) -> list[_Group]:
         """Return the groups of those who hold a value, in the order of their holders."""
         return list({id(group): group for group in (self._group(party) for party in evidence.holders)}.values())
 
     def _holder(self, group: _Group, evidence: Evidence) -> bytes:
-        return next(party for party in evidence.holders if self._groups[party] is group)
+        return next(party for party in evidence.holders if self._groups.get(party) is group)
 
     def _person(self, party: bytes) -> Person:
         return self._people.get(party, NOBODY)
@@ -233,11 +263,15 @@ def _agree(one: _Group, other: _Group) -> bool:
     return any(compare(left, right) == "same" for left in one.names for right in other.names)
 
 
-def _clusters(groups: Sequence[_Group]) -> list[list[_Group]]:
-    """Return groups linked by names that do not differ, in clusters of two and more."""
+def _compatible(one: _Group, other: _Group) -> bool:
+    return not _differ(one, other)
+
+
+def _clusters(groups: Sequence[_Group], linked: Callable[[_Group, _Group], bool]) -> list[list[_Group]]:
+    """Return groups that are linked, directly or by others, in clusters of two and more."""
     clusters: list[list[_Group]] = []
     for group in groups:
-        near = [cluster for cluster in clusters if any(not _differ(group, other) for other in cluster)]
+        near = [cluster for cluster in clusters if any(linked(group, other) for other in cluster)]
         merged = [*(one for cluster in near for one in cluster), group]
         clusters = [*(cluster for cluster in clusters if cluster not in near), merged]
     return [cluster for cluster in clusters if len(cluster) > 1]

@@ -1,13 +1,15 @@
 """Which values join records to one customer, and what keeps them apart: docs/identity.md, `mappings/identity.yaml`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import translate
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from threadline.identity.names import Name, writes
+from threadline.identity.vocabulary import NOBODY, ROLES
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest
 
 Names = Literal["any", "alike", "same"]
@@ -35,20 +37,16 @@ class Rule(Struct, frozen=True):
     """Patterns (* and ?) of values that name nobody."""
     roles: tuple[str, ...] = ()
     """Words in the local parts of addresses that several people read: there names must be the same."""
+    unnamed: int = 1
+    """How many records of one name hold a value before those without a name are taken for the same person; 0: they never are."""
+    lines: tuple[str, ...] = ()
+    """Types of phone lines, as libphonenumber tells them, that one person has; who calls by others nobody knows. Empty: all of them."""
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Domains whose addresses reach one inbox however they are written: with any `dots`, or anything behind a `plus`."""
 
     def __hash__(self) -> int:
-        return hash((self.names, self.people, self.records, self.nobody, self.roles))
+        return hash((self.names, self.people, self.records, self.nobody, self.roles, self.unnamed, self.lines))
 
-
-_NOBODY = ("none", "no", "na", "n.a", "nomail", "noemail", "no-email", "no.email", "unknown", "nobody", "anonymous", "test", "xxx")
-_MACHINES = ("noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster")
-_ROLES = (
-    "admin", "billing", "booking", "buchhaltung", "contact", "customerservice", "einkauf", "family", "familie", "hello", "help", "hr",
-    "info", "invoice", "kontakt", "mail", "marketing", "office", "orders", "post", "reception", "sales", "service", "shop", "support",
-    "team", "verkauf",
-)  # fmt: skip
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("gmail.com", "googlemail.com"), _WAYS),
@@ -59,8 +57,8 @@ _USUAL: Mapping[str, Rule] = {
     "threadline": Rule(),
     "handle": Rule(),
     "other": Rule(),
-    "email": Rule("alike", nobody=tuple(f"{name}@*" for name in (*_NOBODY, *_MACHINES)), roles=_ROLES, aliases=_ALIASES),
-    "phone": Rule("same"),
+    "email": Rule("alike", nobody=NOBODY, roles=ROLES, aliases=_ALIASES),
+    "phone": Rule("same", unnamed=2, lines=("mobile", "fixed_line_or_mobile")),
 }
 """By kind, the strongest first; `other` is any id of a source's own."""
 
@@ -101,10 +99,41 @@ def _is_made_up(number: str) -> bool:
 
 def names_needed(rule: Rule, kind: str, value: str) -> Names:
     """Return what names must be to each other among those who hold this very value."""
-    if kind in ("email", INBOX) and rule.roles:
+    return "same" if kind in ("email", INBOX) and rule.roles and _is_role(rule.roles, value) else rule.names
+
+
+def names_to_tell(rule: Rule, kind: str, value: str, names: Collection[Name]) -> int:
+    """Return how many named records say who has a value where others hold it without a name; 0 where it may be somebody else's.
+
+    `names` are those of its holders: an address that writes none of them but another one, or only a family's, is not theirs alone.
+    """
+    if kind == "phone":
+        return 0 if rule.lines and line_type(value) not in rule.lines else rule.unnamed
+    if kind in ("email", INBOX):
         local = value.partition("@")[0].partition("+")[0]
-        return rule.names if set(_WORDS.findall(local)).isdisjoint(rule.roles) else "same"
-    return rule.names
+        told = {writes(local, name) for name in names}
+        if ("no" in told and "yes" not in told) or names_needed(rule, kind, value) != rule.names:
+            return 0
+    return rule.unnamed
+
+
+def _is_role(roles: Collection[str], address: str) -> bool:
+    """Whether several people read an address; acme@acme.com is one of a company."""
+    local, _, domain = address.partition("@")
+    local = local.partition("+")[0]
+    return local == domain.partition(".")[0] or not set(_WORDS.findall(local)).isdisjoint(roles)
+
+
+@lru_cache(maxsize=10_000)
+def line_type(number: str) -> str:
+    """Return what kind of line a number in E.164 is, such as mobile or fixed_line; unknown where its country's plan does not say."""
+    import phonenumbers
+
+    try:
+        kind = phonenumbers.number_type(phonenumbers.parse(number, None))
+    except phonenumbers.NumberParseException:
+        return "unknown"
+    return str(phonenumbers.PhoneNumberType.to_string(kind)).lower()
 
 
 def inbox_of(rule: Rule, address: str) -> str | None:
@@ -117,7 +146,11 @@ def inbox_of(rule: Rule, address: str) -> str | None:
 
 
 _TOP = ("version", "identifiers", "most_records", "survivorship")
-_RULE = ("names", "people", "records", "nobody", "roles", "aliases")
+_RULE = ("names", "people", "records", "nobody", "roles", "aliases", "unnamed", "lines")
+_LINES = (
+    "mobile", "fixed_line", "fixed_line_or_mobile", "voip", "personal_number", "uan", "toll_free", "shared_cost", "premium_rate", "pager",
+    "voicemail", "unknown",
+)  # fmt: skip
 
 
 def read_rules(document: Document) -> Rules:
@@ -150,14 +183,25 @@ def _rule(document: Document, at: Location, value: Any) -> Rule:
         _number(document, given, "records", at, 50),
         _texts(document, given, "nobody", at),
         _texts(document, given, "roles", at),
-        _aliases(document, given, at),
+        aliases=_aliases(document, given, at),
+        unnamed=_number(document, given, "unnamed", at, 1, least=0),
+        lines=_lines(document, given, at),
     )
 
 
-def _number(document: Document, given: Mapping[str, Any], name: str, at: Location, usual: int) -> int:
+def _lines(document: Document, given: Mapping[str, Any], at: Location) -> tuple[str, ...]:
+    lines = _texts(document, given, "lines", at)
+    if unknown := [line for line in lines if line not in _LINES]:
+        raise document.error(
+            (*at, "lines"), f"no type of phone line is called {unknown[0]!r}{nearest(unknown[0], _LINES)}: {', '.join(_LINES)}"
+        )
+    return lines
+
+
+def _number(document: Document, given: Mapping[str, Any], name: str, at: Location, usual: int, least: int = 1) -> int:
     value = given.get(name, usual)
-    if type(value) is not int or not 1 <= value <= _MOST:
-        raise document.error((*at, name), f"`{name}` is a whole number from 1 to {_MOST:,}")
+    if type(value) is not int or not least <= value <= _MOST:
+        raise document.error((*at, name), f"`{name}` is a whole number from {least} to {_MOST:,}")
     return value
 
 
