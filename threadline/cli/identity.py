@@ -151,9 +151,11 @@ def values(profile: str, *, json: bool) -> None:
     print_table(["field", "value", "chosen by", "said by"], rows, prose=["value", "said by"])
 
 
+_MARKS = ("verified", "mentioned", "gone")
+
+
 def _said_by(said: SaidBy) -> str:
-    marks = [f"{said.at:%Y-%m-%d}" if said.at else "", "verified" if said.verified else "", "gone" if said.gone else ""]
-    known = ", ".join(filter(None, marks))
+    known = ", ".join([*([f"{said.at:%Y-%m-%d}"] if said.at else []), *(mark for mark in _MARKS if getattr(said, mark))])
     return f"{said.source}:{said.external_id}" + (f" ({known})" if known else "")
 
 

@@ -33,7 +33,7 @@ class Profile:
     rules: Survivorship = USUAL
     parties: list[bytes] = field(default_factory=list[bytes])
     values: dict[str, dict[str, list[Claim]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    """Field -> value -> who says so; the value of `preference` is JSON."""
+    """Field -> value -> who says so; an `address` or `preference` is JSON, with the columns of its table."""
     identifiers: list[Held] = field(default_factory=list[Held])
 
     def best(self, name: str) -> str | None:
@@ -59,7 +59,8 @@ class Profile:
 
 
 _PARTY_FIELDS = ("kind", "role", "given_name", "family_name", "formatted_name", "birth_date", "language", "status")
-_PREFERENCE_FIELDS = ("channel", "purpose", "language", "quiet_from", "quiet_to")
+MANY = {"email": "emails", "phone": "phones", "handle": "handles", "address": "addresses"}
+"""Fields of which a customer may have several."""
 
 
 def follow(transaction: Transaction, profile: bytes) -> bytes | None:
@@ -77,36 +78,44 @@ def load_profiles(transaction: Transaction, ids: Iterable[bytes], rules: Survivo
         held.parties.append(party)
         home[party] = held
     claims: dict[bytes, Claim] = {}
-    for party, source, external_id, at, end, *values in transaction.query_in(_PARTIES, home):
-        claims[party] = claim = Claim(source, external_id, party, at, end is not None)
+    for party, source, external_id, at, end, mentioned, *values in transaction.query_in(_PARTIES, home):
+        claims[party] = claim = Claim(source, external_id, party, at, end is not None, bool(mentioned))
         for name, value in zip(_PARTY_FIELDS, values, strict=True):
             if value is not None and value != "":
                 home[party].values[name][str(value)].append(claim)
     _load_identifiers(transaction, home, claims)
-    _load_preferences(transaction, home, claims)
+    _load_wholes(transaction, home, claims)
     return found
 
 
-_PARTIES = f"SELECT id, source, external_id, last_update, valid_to, {', '.join(_PARTY_FIELDS)} FROM parties WHERE id {{keys}}"  # noqa: S608 - names above
-_IDENTIFIERS = "SELECT party, owner, type, value, value_normalized, verified FROM party_identifiers WHERE party {keys}"
-_PREFERENCES = f"SELECT party, set_at, {', '.join(_PREFERENCE_FIELDS)} FROM preferences WHERE party {{keys}}"  # noqa: S608 - names above
+_PARTIES = f"SELECT id, source, external_id, last_update, valid_to, mentioned, {', '.join(_PARTY_FIELDS)} FROM parties WHERE id {{keys}}"  # noqa: S608 - names above
+_IDENTIFIERS = "SELECT party, owner, type, value, value_normalized, verified, preferred FROM party_identifiers WHERE party {keys}"
+_WHOLES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
+    "address": ("addresses", "last_update", ("contexts", "street", "house_number", "unit", "post_code", "city", "region", "country")),
+    "preference": ("preferences", "set_at", ("channel", "purpose", "language", "quiet_from", "quiet_to")),
+}
+"""Fields whose values have parts that belong together, with their table, the time that counts, and its columns."""
 
 
 def _load_identifiers(transaction: Transaction, home: Mapping[bytes, Profile], claims: Mapping[bytes, Claim]) -> None:
-    for party, owner, kind, value, normalized, verified in transaction.query_in(_IDENTIFIERS, claims):
-        claim = claims[party]
-        profile = home[party]
+    for party, owner, kind, value, normalized, verified, preferred in transaction.query_in(_IDENTIFIERS, claims):
+        claim, profile = claims[party], home[party]
         profile.identifiers.append(Held(claim.source, party, owner, kind, value, normalized))
         if kind in CONTACT_TYPES:
-            profile.values[kind][normalized].append(claim._replace(verified=True) if verified else claim)
+            plain = preferred and not verified
+            profile.values[kind][normalized].append(claim if plain else claim._replace(verified=bool(verified), preferred=bool(preferred)))
 
 
-def _load_preferences(transaction: Transaction, home: Mapping[bytes, Profile], claims: Mapping[bytes, Claim]) -> None:
-    for party, at, *values in transaction.query_in(_PREFERENCES, claims):
-        wish = {name: value for name, value in zip(_PREFERENCE_FIELDS, values, strict=True) if value is not None}
-        if wish:
-            # A wish has a time of its own; one without is older than all others.
-            home[party].values["preference"][msgspec.json.encode(wish).decode()].append(claims[party]._replace(at=at))
+def _load_wholes(transaction: Transaction, home: Mapping[bytes, Profile], claims: Mapping[bytes, Claim]) -> None:
+    for field_name, (table, time, columns) in _WHOLES.items():
+        what = ", ".join(f"w.{column}" for column in columns)
+        rows = transaction.query_in(
+            f"SELECT w.party, {time}, {what} FROM {table} w JOIN parties p ON p.id = w.party WHERE w.party {{keys}}",  # noqa: S608 - names above
+            claims,
+        )
+        for party, at, *values in rows:
+            if parts := {name: value for name, value in zip(columns, values, strict=True) if value is not None}:
+                home[party].values[field_name][msgspec.json.encode(parts).decode()].append(claims[party]._replace(at=at))
 
 
 def _own(profile: Profile, here: str | None) -> list[Held]:
@@ -119,25 +128,30 @@ def _own(profile: Profile, here: str | None) -> list[Held]:
 def profile_document(profile: Profile, here: str | None = None) -> dict[str, Any]:
     """Return the `profile` document of push mappings (docs/mapping.md); `here` is the target's source."""
     own = _own(profile, here)
+    home = own[0].party if own else None
     document: dict[str, Any] = {
         "id": show_id(profile.id),
         # Whoever is an agent anywhere is no customer to be pushed around.
         "role": "agent" if "agent" in profile.values.get("role", {}) else "customer",
-        "emails": profile.ranked("email"),
-        "phones": profile.ranked("phone"),
-        "handles": profile.ranked("handle"),
         "here": {held.kind: held.value for held in own if held.owner == here},
     }
     for name in _PARTY_FIELDS:
         if name != "role" and (value := profile.best(name)) is not None:
             document[name] = value
-    for name in CONTACT_TYPES:
-        # An address that the target has of its own is never replaced by another system's: it may be what joins the records.
-        mine = {held.normalized for held in own if held.kind == name}
-        if known := document[f"{name}s"]:
-            document[name] = next((value for value in known if value in mine), known[0])
+    for name, names in MANY.items():
+        known = profile.ranked(name)
+        document[names] = [shown_as(name, value) for value in known]
+        if known:
+            # What the target has of its own is never replaced by another system's: an address may be what joins the records.
+            mine = [value for value in known if any(claim.party == home for claim in profile.values[name][value])]
+            document[name] = shown_as(name, (mine or known)[0])
     if "formatted_name" not in document:
         document["formatted_name"] = profile.name
     if wish := profile.choose("preference"):
-        document["preference"] = msgspec.json.decode(wish.value) | {"elsewhere": wish.claim.source != here}
+        document["preference"] = shown_as("preference", wish.value) | {"elsewhere": wish.claim.source != here}
     return document
+
+
+def shown_as(name: str, value: str) -> Any:
+    """Return a value of a field as documents have it."""
+    return msgspec.json.decode(value) if name in _WHOLES else value

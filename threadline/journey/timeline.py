@@ -6,17 +6,18 @@ from threadline.identity.membership import profiles_of
 from threadline.identity.related import entities_of, read_related
 from threadline.identity.survivorship import USUAL, Survivorship
 from threadline.journey.entries import threads_with_entries, time_of
-from threadline.journey.profile import Profile, follow, load_profiles
+from threadline.journey.profile import MANY, Profile, follow, load_profiles
+from threadline.journey.values import address_line
 from threadline.journey.views import CaseView, CustomerHit, CustomerView, Fact, Label, OrderView, PreferenceView, RecordView
-from threadline.model.identifiers import CONTACT_TYPES, SHARED_KINDS, identify, normalize_email, normalize_handle, normalize_phone
+from threadline.model.identifiers import SHARED_KINDS, identify, normalize_email, normalize_handle, normalize_phone
 from threadline.model.ids import parse_id, show_id
 from threadline.model.money import Money
 from threadline.store.database import Row, Transaction, moment
 
 _HITS = 50
 _LABELS: Mapping[str, Label] = {
-    "formatted_name": "Name", "email": "E-mail", "phone": "Phone", "handle": "Handle", "language": "Language", "birth_date": "Birth date",
-    "status": "Status",
+    "formatted_name": "Name", "email": "E-mail", "phone": "Phone", "handle": "Handle", "address": "Address", "language": "Language",
+    "birth_date": "Birth date", "status": "Status",
 }  # fmt: skip
 _KINDS = {"email": "e-mail", "phone": "phone", "handle": "handle", "threadline": "profile id"}
 
@@ -139,9 +140,10 @@ def customer(transaction: Transaction, profile_id: bytes, rules: Survivorship = 
 def _facts(profile: Profile) -> Iterable[Fact]:
     for name, label in _LABELS.items():
         choice = profile.choose(name)
-        for value in profile.ranked(name) if name in CONTACT_TYPES else [choice.value] if choice else []:
+        for value in profile.ranked(name) if name in MANY else [choice.value] if choice else []:
+            text = address_line(value) if name == "address" else value
             why = choice.by if choice and choice.value == value else None
-            yield Fact(label=label, value=value, sources=profile.sources(name, value), chosen_by=why)
+            yield Fact(label=label, value=text, sources=profile.sources(name, value), chosen_by=why)
 
 
 def _records(transaction: Transaction, profile: Profile) -> Iterable[RecordView]:

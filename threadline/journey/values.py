@@ -7,17 +7,21 @@ import msgspec
 from msgspec import Struct
 
 from threadline.identity.survivorship import FIELDS, Claim, by_weight
-from threadline.journey.profile import Profile
+from threadline.journey.profile import Profile, shown_as
 from threadline.store.database import moment
 
 
 class SaidBy(Struct, frozen=True):
-    """A record that says a value; `at` is when its source last changed it, of a preference when it was set."""
+    """A record that says a value; `at` is when its source last changed it, of a preference when it was set.
+
+    Of who is only `mentioned` the source has no record; one that is `gone` it has no longer.
+    """
 
     source: str
     external_id: str
     at: datetime | None
     verified: bool
+    mentioned: bool
     gone: bool
 
 
@@ -37,15 +41,21 @@ def field_values(profile: Profile) -> list[FieldValue]:
     for name in FIELDS:
         choice = profile.choose(name)
         for value in profile.ranked(name):
-            by = choice.by if choice and choice.value == value else None
             said_by = [_said(claim) for claim in by_weight(profile.values[name][value])]
-            shown = msgspec.json.decode(value) if name == "preference" else value
-            found.append(FieldValue(name, shown, choice is not None and choice.value == value, by, said_by))
+            shown = choice is not None and choice.value == value
+            found.append(FieldValue(name, shown_as(name, value), shown, choice.by if choice and shown else None, said_by))
     return found
 
 
+def address_line(value: str) -> str:
+    """Write an address, which is JSON, in one line."""
+    parts: dict[str, str] = msgspec.json.decode(value)
+    lines = (("street", "house_number"), ("unit",), ("post_code", "city"), ("region",), ("country",))
+    return ", ".join(filter(None, (" ".join(parts[name] for name in line if name in parts) for line in lines)))
+
+
 def _said(claim: Claim) -> SaidBy:
-    return SaidBy(claim.source, claim.external_id, moment(claim.at), claim.verified, claim.ended)
+    return SaidBy(claim.source, claim.external_id, moment(claim.at), claim.verified, claim.mentioned, claim.ended)
 
 
-__all__ = ["FieldValue", "SaidBy", "field_values"]
+__all__ = ["FieldValue", "SaidBy", "address_line", "field_values"]

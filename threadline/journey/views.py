@@ -47,7 +47,7 @@ class ThreadView:
     entries: tuple[Entry, ...]
 
 
-Label: TypeAlias = Literal["Name", "E-mail", "Phone", "Handle", "Language", "Birth date", "Status"]
+Label: TypeAlias = Literal["Name", "E-mail", "Phone", "Handle", "Address", "Language", "Birth date", "Status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
