@@ -90,7 +90,7 @@ class Survivorship(Struct, frozen=True, dict=True):
         if not left:
             return None
         value = min(left)
-        why = "alphabet" if len(left) > 1 else None if by is None else str(by)
+        why = "first in the alphabet" if len(left) > 1 else None if by is None else str(by)
         return Choice(value, why, by_weight(said[name][value])[0])
 
     def _left(self, name: str, said: Said) -> tuple[_Held, Rule | None]:
