@@ -202,7 +202,7 @@ class Lab:
         found: list[Outgoing] = []
         for name in objects:
             item = next(item for item in ListConnector.objects if item.name == name)
-            found.append(Outgoing(target, target, item, push_mapping(name, mapping or PUSHES[name])))
+            found.append(Outgoing(target, target, item, push_mapping(name, mapping or PUSHES[name]), self.policy.survivorship))
         return found
 
     def push(self, *objects: str, mapping: str | None = None) -> PushCounts:
