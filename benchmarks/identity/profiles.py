@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from threadline.identity.matching.person import Person
 from threadline.identity.neighbourhood import Neighbourhood, person_of
-from threadline.identity.partition import Partition, people_among
+from threadline.identity.partition import people_among
 from threadline.identity.rules import INBOX, USUAL, Rules, inbox_of, names_nobody
 from threadline.model.identifiers import identify
 
@@ -13,7 +13,7 @@ from threadline.model.identifiers import identify
 def profiles(people: Sequence[Person], rules: Rules = USUAL) -> tuple[list[Person], list[int]]:
     """Return profiles, and for each record the number of its profile."""
     around = neighbourhood(people, rules)
-    groups = Partition(around.people, {}, rules.most_records).of(around.parties, around.evidence(rules))
+    groups = around.partition(rules).of(around.parties, around.evidence(rules))
     home = {party: number for number, group in enumerate(groups) for party in group}
     place = {number: at for at, number in enumerate(dict.fromkeys(home[person.id] for person in people))}
     members: dict[int, list[Person]] = defaultdict(list)
@@ -25,6 +25,7 @@ def profiles(people: Sequence[Person], rules: Rules = USUAL) -> tuple[list[Perso
 def neighbourhood(people: Sequence[Person], rules: Rules) -> Neighbourhood:
     """Return what the store would know of people."""
     around = Neighbourhood({person.id for person in people})
+    holders: dict[bytes, list[bytes]] = defaultdict(list)
     for person in people:
         given, family, formatted, born = (
             next(iter(told), None) for told in (person.given_names, person.family_names, person.formatted_names, person.birth_dates)
@@ -34,7 +35,8 @@ def neighbourhood(people: Sequence[Person], rules: Rules) -> Neighbourhood:
             if not names_nobody(rules.of(kind)[1], kind, value):
                 identifier = identify("email" if kind == INBOX else kind, value, value, "").id
                 around.values.setdefault(identifier, (kind, value))
-                around.holders[identifier].append(person.id)
+                holders[identifier].append(person.id)
+    around.holders.update((identifier, tuple(sorted(held))) for identifier, held in holders.items())
     _note_shared(around, rules)
     return around
 

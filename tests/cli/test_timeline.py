@@ -75,9 +75,11 @@ def test_a_phone_number_is_found_however_it_is_written(nordlicht: Nordlicht, she
 
 
 def test_a_profile_that_was_merged_leads_to_the_one_it_is_now(nordlicht: Nordlicht, shell: Shell) -> None:
-    merged = nordlicht.query("SELECT id, redirect_to FROM profiles WHERE redirect_to IS NOT NULL")
+    merged = nordlicht.query(
+        "SELECT DISTINCT profile FROM profile_events WHERE kind = 'merged' AND profile NOT IN (SELECT profile FROM party_profiles)"
+    )
     assert merged
-    for old, _ in merged:
+    for (old,) in merged:
         ran = shell.run("timeline", show_id(old), "--json")
         assert profile_id(ran) != show_id(old)
 

@@ -14,8 +14,8 @@ NOW = datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)
 SIZES = [0, 1, 49, 50, 60, 7_000]
 
 
-def profile(number: int, version: int = 1) -> tuple[Any, ...]:
-    return (entity_id("test", "profile", str(number)), None, version, NOW)
+def attachment(number: int, version: int = 1) -> tuple[Any, ...]:
+    return (entity_id("test", "file", str(number)), version, b"", NOW)
 
 
 def order(number: str, **changes: Any) -> tuple[Any, ...]:
@@ -31,45 +31,45 @@ def stored(database: Database, what: str, table: str) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("size", SIZES)
 def test_insert_adds_what_is_not_there_and_leaves_what_is(database, size):
     with database.write() as transaction:
-        transaction.insert(schema.PROFILES, [profile(number, 1) for number in range(0, size, 2)])
+        transaction.insert(schema.ATTACHMENTS, [attachment(number, 1) for number in range(0, size, 2)])
     with database.write() as transaction:
-        transaction.insert(schema.PROFILES, [profile(number, 2) for number in range(size)])
-    versions = dict(stored(database, "id, version", "profiles"))
-    assert versions == {profile(number)[0]: 1 + number % 2 for number in range(size)}
+        transaction.insert(schema.ATTACHMENTS, [attachment(number, 2) for number in range(size)])
+    versions = dict(stored(database, "digest, size", "attachments"))
+    assert versions == {attachment(number)[0]: 1 + number % 2 for number in range(size)}
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_upsert_replaces_what_is_there(database, size):
     with database.write() as transaction:
-        transaction.upsert(schema.PROFILES, [profile(number, 1) for number in range(0, size, 2)])
-        transaction.upsert(schema.PROFILES, [profile(number, 2) for number in range(size)])
-    assert dict(stored(database, "id, version", "profiles")) == {profile(number)[0]: 2 for number in range(size)}
+        transaction.upsert(schema.ATTACHMENTS, [attachment(number, 1) for number in range(0, size, 2)])
+        transaction.upsert(schema.ATTACHMENTS, [attachment(number, 2) for number in range(size)])
+    assert dict(stored(database, "digest, size", "attachments")) == {attachment(number)[0]: 2 for number in range(size)}
 
 
 @pytest.mark.parametrize("size", [3, 60])
 def test_loading_the_same_table_twice_in_one_transaction_keeps_both(database, size):
     with database.write() as transaction:
-        transaction.insert(schema.PROFILES, [profile(number) for number in range(size)])
-        transaction.upsert(schema.PROFILES, [profile(number, 2) for number in range(size, 2 * size)])
-        assert len(transaction.query("SELECT id FROM profiles")) == 2 * size
+        transaction.insert(schema.ATTACHMENTS, [attachment(number) for number in range(size)])
+        transaction.upsert(schema.ATTACHMENTS, [attachment(number, 2) for number in range(size, 2 * size)])
+        assert len(transaction.query("SELECT digest FROM attachments")) == 2 * size
 
 
 def test_insert_ignores_a_key_that_occurs_twice_in_one_call(database):
-    rows = [profile(number % 40, number) for number in range(80)]
+    rows = [attachment(number % 40, number) for number in range(80)]
     with database.write() as transaction:
-        transaction.insert(schema.PROFILES, rows)
-    assert {row[0] for row in stored(database, "id", "profiles")} == {profile(number)[0] for number in range(40)}
+        transaction.insert(schema.ATTACHMENTS, rows)
+    assert {row[0] for row in stored(database, "digest", "attachments")} == {attachment(number)[0] for number in range(40)}
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_query_in_and_execute_in_take_any_number_of_keys(database, size):
-    keys = [profile(number)[0] for number in range(size)]
+    keys = [attachment(number)[0] for number in range(size)]
     with database.write() as transaction:
-        transaction.insert(schema.PROFILES, [profile(number, number) for number in range(7_000)])
-        found = transaction.query_in("SELECT id FROM profiles WHERE version >= ? AND id {keys}", keys, [1])
+        transaction.insert(schema.ATTACHMENTS, [attachment(number, number) for number in range(7_000)])
+        found = transaction.query_in("SELECT digest FROM attachments WHERE size >= ? AND digest {keys}", keys, [1])
         assert sorted(found) == sorted((key,) for key in keys[1:])
-        transaction.execute_in("DELETE FROM profiles WHERE id {keys}", keys)
-        assert transaction.query("SELECT count(*) FROM profiles") == [(7_000 - size,)]
+        transaction.execute_in("DELETE FROM attachments WHERE digest {keys}", keys)
+        assert transaction.query("SELECT count(*) FROM attachments") == [(7_000 - size,)]
 
 
 @pytest.mark.parametrize("size", [1, 60])
@@ -175,36 +175,36 @@ def test_dates_truth_values_numbers_and_bytes_come_back(database, size):
 def test_an_error_rolls_everything_back_and_the_store_stays_usable(database):
     def fail() -> None:
         with database.write() as transaction:
-            transaction.insert(schema.PROFILES, [profile(number) for number in range(60)])
-            transaction.execute("UPDATE profiles SET version = ?", [5])
+            transaction.insert(schema.ATTACHMENTS, [attachment(number) for number in range(60)])
+            transaction.execute("UPDATE attachments SET size = ?", [5])
             raise KeyError("half-way")
 
     with pytest.raises(KeyError, match="half-way"):
         fail()
-    assert stored(database, "id", "profiles") == []
+    assert stored(database, "digest", "attachments") == []
     with database.write() as transaction:
-        transaction.insert(schema.PROFILES, [profile(1)])
-    assert len(stored(database, "id", "profiles")) == 1
+        transaction.insert(schema.ATTACHMENTS, [attachment(1)])
+    assert len(stored(database, "digest", "attachments")) == 1
 
 
 def test_a_failed_statement_rolls_back_what_came_before_it(database):
     def fail() -> None:
         with database.write() as transaction:
-            transaction.insert(schema.PROFILES, [profile(1)])
+            transaction.insert(schema.ATTACHMENTS, [attachment(1)])
             transaction.execute("UPDATE no_such_table SET version = 1")
 
     with pytest.raises(Exception, match="no_such_table"):
         fail()
-    assert stored(database, "id", "profiles") == []
+    assert stored(database, "digest", "attachments") == []
 
 
 def test_a_reader_sees_one_moment_and_never_half_a_transaction(database, database_url):
     with open_database(database_url, create=False) as other, other.read() as view:
-        assert view.query("SELECT count(*) FROM profiles") == [(0,)]
+        assert view.query("SELECT count(*) FROM attachments") == [(0,)]
         with database.write() as transaction:
-            transaction.insert(schema.PROFILES, [profile(1)])
-        assert view.query("SELECT count(*) FROM profiles") == [(0,)]
-    assert len(stored(database, "id", "profiles")) == 1
+            transaction.insert(schema.ATTACHMENTS, [attachment(1)])
+        assert view.query("SELECT count(*) FROM attachments") == [(0,)]
+    assert len(stored(database, "digest", "attachments")) == 1
 
 
 def test_the_clock_is_the_databases_own_and_goes_on_within_a_transaction(database):
@@ -221,7 +221,7 @@ def test_a_connection_that_breaks_is_worth_another_try(postgres_server):
 
         def broken() -> None:
             with database.write() as transaction:
-                transaction.insert(schema.PROFILES, [profile(1)])
+                transaction.insert(schema.ATTACHMENTS, [attachment(1)])
                 transaction.query("SELECT pg_terminate_backend(pg_backend_pid())")
 
         with pytest.raises(RetryableError, match="the connection to PostgreSQL failed"):
@@ -231,7 +231,7 @@ def test_a_connection_that_breaks_is_worth_another_try(postgres_server):
 
 
 def test_of_rows_with_one_key_the_last_counts():
-    rows = [profile(1, 1), profile(2, 1), profile(1, 2)]
-    assert distinct(rows, schema.PROFILES) == [profile(1, 2), profile(2, 1)]
+    rows = [attachment(1, 1), attachment(2, 1), attachment(1, 2)]
+    assert distinct(rows, schema.ATTACHMENTS) == [attachment(1, 2), attachment(2, 1)]
     pair = [(b"r", b"e", "case", "first"), (b"r", b"f", "case", "other"), (b"r", b"e", "case", "second")]
     assert distinct(pair, schema.THREAD_REFERENCES) == [pair[2], pair[1]]

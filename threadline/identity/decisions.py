@@ -9,7 +9,6 @@ from threadline.identity.explain import Told, told
 from threadline.identity.graph import Regrouped, regroup
 from threadline.identity.membership import members, profiles_of
 from threadline.identity.neighbourhood import Neighbourhood, explore
-from threadline.identity.partition import Partition
 from threadline.identity.related import entities_of
 from threadline.identity.rules import USUAL, Rules
 from threadline.sdk.errors import ConfigError
@@ -100,7 +99,7 @@ def _groups_apart(around: Neighbourhood, rules: Rules, moving: Sequence[bytes], 
         apart.setdefault(party, set()).update(staying)
     links = [pair for pair in around.links if len({pair[0] in moving, pair[1] in moving}) == 1]
     evidence = [one for one in around.evidence(rules) if one.origin != "link" or one.holders in links]
-    return Partition(around.people, apart, rules.most_records).of(around.parties, evidence)
+    return around.partition(rules, apart).of(around.parties, evidence)
 
 
 def _part(transaction: Transaction, parties: Sequence[bytes]) -> Part:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from threadline.identity.membership import profiles_of
 from threadline.identity.neighbourhood import Neighbourhood, explore
-from threadline.identity.partition import Attempt, Evidence, Partition
+from threadline.identity.partition import Attempt, Evidence
 from threadline.identity.rules import USUAL, Rules, names_nobody
 from threadline.model.groups import connected
 from threadline.store.database import Transaction, moment
@@ -61,7 +61,7 @@ def explain(transaction: Transaction, one: bytes, other: bytes, rules: Rules = U
     """Explain two parties."""
     around = explore(transaction, {one, other}, rules)
     attempts: list[Attempt] = []
-    groups = Partition(around.people, around.apart, rules.most_records, watch=attempts.append).of(around.parties, around.evidence(rules))
+    groups = around.partition(rules, watch=attempts.append).of(around.parties, around.evidence(rules))
     homes = profiles_of(transaction, [one, other])
     profiles = (homes[one], homes[other])
     mine = next(group for group in groups if one in group)

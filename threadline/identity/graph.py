@@ -5,11 +5,12 @@ what changed. The outcome does not depend on the order in which records arrive.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from threadline.identity.neighbourhood import Neighbourhood, explore
-from threadline.identity.partition import Attempt, Partition
+from threadline.identity.partition import Attempt
 from threadline.identity.reviews import ask_about
 from threadline.identity.rules import USUAL, Rules
 from threadline.model.groups import name_groups
@@ -54,8 +55,8 @@ def settle(transaction: Transaction, around: Neighbourhood, rules: Rules, cause:
     outcome = Regrouped(around.parties - linked, set(), set(), around.parties)
     if linked:
         large: list[Attempt] = []
-        groups = Partition(around.people, around.apart, rules.most_records, large=large.append).of(linked, evidence)
-        names, redirects = name_groups(groups, around.profiles, _unused(transaction, linked & around.profiles.keys()))
+        groups = around.partition(rules, large=large.append).of(linked, evidence)
+        names, redirects = name_groups(groups, around.profiles, partial(_unused, transaction, around.profiles))
         _store(transaction, around, dict(zip(names, groups, strict=True)), redirects, cause, outcome)
         if large:
             ask_about(transaction, large)
@@ -63,27 +64,23 @@ def settle(transaction: Transaction, around: Neighbourhood, rules: Rules, cause:
     return outcome
 
 
-def _unused(transaction: Transaction, parties: Iterable[bytes]) -> Callable[[Collection[bytes]], bytes]:
-    """Return what names a group whose parties had no profile, or lost it to others: after one of them, or else anew.
+def _unused(transaction: Transaction, before: Mapping[bytes, bytes], group: Collection[bytes]) -> bytes:
+    """Name a group whose parties had no profile, or lost it to others: after one of them, or else anew.
 
-    `parties` are those that had one: others may be in a profile that is named after them still. Of those that are free, the id that
-    ended last is taken: a group that was joined and is separated again gets its own back.
+    Of the ids that are free, the one that ended last is taken: a group that was joined and is separated again gets its own back.
     """
-    known = set(parties)
-    taken = {row[0] for row in transaction.query_in("SELECT profile FROM memberships WHERE profile {keys}", known)}
-    ended: dict[bytes, str] = {}
-
-    def name(group: Collection[bytes]) -> bytes:
-        free = sorted(party for party in group if party not in taken)
-        if len(free) > 1 and not ended:
-            ended.update((row[0], str(row[1])) for row in transaction.query_in(_ENDED, known))
-        # The first of those that ended at the latest moment.
-        return max(free, key=lambda party: ended.get(party, "")) if free else new_ulid()
-
-    return name
+    known = [party for party in group if party in before]
+    # Others may be in a profile that is named after one of them still.
+    taken = {row[0] for row in transaction.query_in("SELECT profile FROM memberships WHERE profile {keys}", known)} if known else ()
+    free = sorted(party for party in group if party not in taken)
+    if len(free) < 2 or not known:
+        return free[0] if free else new_ulid()
+    ended: dict[bytes, str] = {profile: str(at) for profile, at in transaction.query_in(_ENDED, free)}
+    # The first of those that ended at the latest moment.
+    return max(free, key=lambda party: ended.get(party, ""))
 
 
-_ENDED = "SELECT id, changed_at FROM profiles WHERE redirect_to IS NOT NULL AND id {keys}"
+_ENDED = "SELECT profile, max(at) FROM profile_events WHERE kind = 'merged' AND profile {keys} GROUP BY profile"
 
 
 def _store(
@@ -92,31 +89,37 @@ def _store(
 ) -> None:  # fmt: skip
     before, changed = around.profiles, outcome.changed
     moved: list[Row] = [(party, name) for name, group in groups.items() for party in group if before.get(party, party) != name]
-    touched = {name for name, group in groups.items() if not group <= before.keys()}
-    touched |= {name for _, name in moved} | {before[party] for party, _ in moved if party in before}
-    if not touched:
+    changed.update(name for name, group in groups.items() if not group <= before.keys())
+    changed.update(name for _, name in moved)
+    changed.update(before[party] for party, _ in moved if party in before)
+    if not changed:
         return
-    changed |= touched
-    for (ended,) in transaction.query_in("SELECT DISTINCT redirect_to FROM profiles WHERE redirect_to {keys}", redirects):
-        transaction.execute("UPDATE profiles SET redirect_to = ? WHERE redirect_to = ?", [redirects[ended], ended])
-    versions: dict[bytes, int] = dict(transaction.query_in("SELECT id, version FROM profiles WHERE id {keys}", touched))
-    now = transaction.now()
-    known = touched.intersection(before.values()) | versions.keys()
-    transaction.upsert(schema.PROFILES, [(profile, redirects.get(profile), versions.get(profile, 1) + 1, now) for profile in known])
+    _redirect(transaction, changed, redirects, {party: name for party, name in moved if party in redirects})
     transaction.execute_in("DELETE FROM memberships WHERE party {keys}", [party for party, name in moved if party == name])
     transaction.upsert(schema.MEMBERSHIPS, [row for row in moved if row[0] != row[1]])
     events = list(_events(before, moved, redirects))
+    now = transaction.now() if events else None
     transaction.append(schema.PROFILE_EVENTS, [(now, *event, cause) for event in events])
     outcome.merged.update(old for kind, old, _, _ in events if kind == "merged")
     outcome.split.update(new for kind, _, new, _ in events if kind == "split")
 
 
+def _redirect(transaction: Transaction, changed: set[bytes], redirects: Mapping[bytes, bytes], moved: Mapping[bytes, bytes]) -> None:
+    for (ended,) in transaction.query_in("SELECT DISTINCT profile FROM redirects WHERE profile {keys}", redirects):
+        transaction.execute("UPDATE redirects SET profile = ? WHERE profile = ?", [redirects[ended], ended])
+    transaction.execute_in("DELETE FROM redirects WHERE id {keys}", changed - redirects.keys())
+    transaction.upsert(schema.REDIRECTS, [(ended, leads) for ended, leads in redirects.items() if moved.get(ended) != leads])
+
+
 def _events(before: Mapping[bytes, bytes], moved: Iterable[Row], redirects: Mapping[bytes, bytes]) -> Iterable[Row]:
     """Yield (what, profile, other profile, parties that went from the one to the other); a party that is new makes no history."""
+    several = {profile for party, profile in before.items() if party != profile}
     went: dict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
-    for party, name in moved:
-        if party in before:
-            went[before[party], name].append(party)
+    for party, name in sorted(moved):
+        if (old := before.get(party)) in several:
+            went[old, name].append(party)
+        elif old:
+            yield "merged", old, name, party
     for (old, new), parties in sorted(went.items()):
         what = "merged" if redirects.get(old) == new else "split"
         yield what, old, new, b"".join(sorted(parties))

@@ -18,7 +18,7 @@ def profiles_of(transaction: Transaction, parties: Iterable[bytes]) -> dict[byte
 
 def followed(transaction: Transaction, profile: bytes) -> bytes:
     """Return the profile that an id leads to: itself, unless it ended."""
-    rows = transaction.query("SELECT redirect_to FROM profiles WHERE id = ? AND redirect_to IS NOT NULL", [profile])
+    rows = transaction.query("SELECT profile FROM redirects WHERE id = ?", [profile]) or transaction.query(_WENT, [profile, profile])
     return rows[0][0] if rows else profile
 
 
@@ -29,5 +29,7 @@ def members(transaction: Transaction, profiles: Iterable[bytes]) -> list[tuple[b
     return sorted(((profile, party) for profile, party in rows), key=lambda row: row[1])
 
 
+_WENT = "SELECT profile FROM memberships WHERE party = ? AND NOT EXISTS (SELECT 1 FROM memberships WHERE profile = ?)"
+"""Where the party went after which a profile was named that nobody is in any longer."""
 _BY_MEMBERSHIP = "SELECT profile, party FROM memberships WHERE profile {keys}"
 _BY_ITSELF = "SELECT id, id FROM parties WHERE NOT EXISTS (SELECT 1 FROM memberships WHERE party = parties.id) AND id {keys}"

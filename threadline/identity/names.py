@@ -31,7 +31,7 @@ class Name(NamedTuple):
 
 
 @lru_cache(maxsize=50_000)
-def read_name(given: str | None, family: str | None, formatted: str | None) -> Name | None:
+def read_name(given: str, family: str, formatted: str) -> Name | None:
     """Read a name; None when there is none, such as an address or a number in its place."""
     if given and family:
         return _name(_words(given), _words(family))

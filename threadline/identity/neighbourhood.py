@@ -1,15 +1,18 @@
 """What the store knows around some parties: whoever shares a value, a decision or a profile with them, and so on."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from itertools import groupby
+from operator import itemgetter
+from sys import intern
 from typing import Any
 
 from threadline.identity.membership import followed, members, profiles_of
-from threadline.identity.names import read_name
-from threadline.identity.partition import NOBODY, Evidence, Person, people_among
-from threadline.identity.rules import Rules, names_needed, names_nobody, names_to_tell
+from threadline.identity.names import Name
+from threadline.identity.partition import Evidence, Partition, Person, Watch, people_among
+from threadline.identity.rules import Rule, Rules, names_needed, names_nobody, names_to_tell
 from threadline.identity.vocabulary import NO_BIRTHS
 from threadline.model.ids import parse_id
 from threadline.store.database import Row, Transaction
@@ -27,8 +30,8 @@ class Neighbourhood:
     """The profile of each party that had one before."""
     people: dict[bytes, Person] = field(default_factory=dict[bytes, Person])
     """Of those who share something."""
-    holders: dict[bytes, list[bytes]] = field(default_factory=lambda: defaultdict[bytes, list[bytes]](list))
-    """Parties by the identifier that they share."""
+    holders: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict[bytes, tuple[bytes, ...]])
+    """Parties, in their order, by the identifier that they share."""
     values: dict[bytes, tuple[str, str]] = field(default_factory=dict[bytes, tuple[str, str]])
     """Kind and value of each identifier."""
     named: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
@@ -45,15 +48,30 @@ class Neighbourhood:
         """Return everything that may join these parties."""
         found = [Evidence("link", 0, pair[0] + pair[1], "any", pair) for pair in self.links]
         found += self._named()
+        of = cache(rules.of)
         for identifier, parties in self.holders.items():
             if len(parties) > 1 and identifier not in self.shared:
                 kind, value = self.values[identifier]
-                rank, rule = rules.of(kind)
-                needed, names = names_needed(rule, kind, value), {self.people.get(party, NOBODY).name for party in parties}
-                named = names_to_tell(rule, kind, value, [name for name in names if name]) if None in names and needed != "any" else 1
-                found.append(Evidence("identifier", rank + 2, identifier, needed, tuple(sorted(parties)), named))
+                rank, rule = of(kind)
+                found.append(Evidence("identifier", rank + 2, identifier, names_needed(rule, kind, value), parties))
         found += [Evidence("match", _MATCHED, pair[0] + pair[1], "any", pair) for pair in self.matches]
         return found
+
+    def partition(
+        self, rules: Rules, apart: Mapping[bytes, Collection[bytes]] | None = None, *,
+        watch: Watch | None = None, large: Watch | None = None,
+    ) -> Partition:  # fmt: skip
+        """Return what divides these parties by the rules; `apart` are decisions in the place of those that were made."""
+        return Partition(
+            self.people, self.apart if apart is None else apart, rules.most_records, to_tell=partial(self._to_tell, rules), watch=watch,
+            large=large,
+        )  # fmt: skip
+
+    def _to_tell(self, rules: Rules, evidence: Evidence, names: Collection[Name]) -> int:
+        if evidence.origin != "identifier":
+            return 1
+        kind, value = self.values[evidence.key]
+        return names_to_tell(rules.of(kind)[1], kind, value, names)
 
     def _named(self) -> Iterable[Evidence]:
         if not self.named:
@@ -87,6 +105,8 @@ class _Explorer:
     def __init__(self, transaction: Transaction, rules: Rules) -> None:
         self._transaction = transaction
         self._rules = rules
+        self._known: dict[str, Rule] = {}
+        self._fewest = min(min(rule.people, rule.records) for rule in rules.identifiers.values())
         self._around = Neighbourhood()
         self._seen: set[bytes] = set()
         """Identifiers that were looked at."""
@@ -96,31 +116,32 @@ class _Explorer:
 
     def explore(self, start: set[bytes], fresh: Sequence[Row], retired: Iterable[bytes]) -> Neighbourhood:
         around, transaction = self._around, self._transaction
-        known_profiles: set[bytes] = set()
-        frontier = start
-        found = self._reconsider(retired)
+        new = {row[0] for row in fresh}
+        # What joined them to the rest of their profiles may be gone. Of all others it is found again.
+        met = set(profiles_of(transaction, start - new).values())
+        known = set[bytes]()
+        frontier, found = start, self._reconsider(retired)
         while frontier or found:
             around.parties |= frontier
-            asked = frontier.difference(row[0] for row in fresh)
-            around.profiles.update(profiles_of(transaction, asked))
-            profiles = {around.profiles[party] for party in asked}
-            found |= self._holders([*fresh, *_read_identifiers(transaction, asked)])
+            found |= self._holders([*fresh, *_read_identifiers(transaction, frontier - new)])
             fresh = ()
-            profiles |= {profile for profile in around.named if profile not in known_profiles}
-            if met := profiles - known_profiles:
-                known_profiles |= met
+            if met := (met | around.named.keys()) - known:
+                known |= met
                 found |= {party for _, party in members(transaction, met)}
             found |= self._decisions(frontier)
             frontier, found = found - around.parties, set[bytes]()
+        around.profiles.update(profiles_of(transaction, around.parties - new))
         self._read_people(self._linked())
         return around
 
     def survey(self) -> Neighbourhood:
         around, transaction = self._around, self._transaction
         around.shared_before.update(transaction.query("SELECT id, reason FROM shared_identifiers"))
+        same: dict[bytes, bytes] = {}
         for part in _PARTS:
-            self._note_values(transaction.query(_SHARED, part))
-        self._note_values(transaction.query(_NAMED))
+            self._note_shared(part, same)
+        for party, value in transaction.query(_NAMED):
+            self._note_profile(party, value)
         around.parties.update(party for held in (*around.holders.values(), *around.named.values()) for party in held)
         for table in ("decisions", "matches"):
             around.parties.update(party for pair in transaction.query(f"SELECT one, other FROM {table}") for party in pair)  # noqa: S608
@@ -129,40 +150,43 @@ class _Explorer:
             moved.update(transaction.query("SELECT party, profile FROM memberships WHERE party BETWEEN ? AND ?", part))
         around.parties.update(moved, moved.values(), around.named)
         self._decisions(around.parties)
+        same.update((party, party) for party in around.parties - same.keys())
         for part in _PARTS:
-            for row in transaction.query(_PEOPLE_OF, part):
-                if row[0] in around.parties:
-                    around.people[row[0]] = person_of(row[1:])
+            around.people.update((same[row[0]], person_of(row[1:])) for row in transaction.query(_PEOPLE_OF, part) if row[0] in same)
         around.profiles.update((party, moved.get(party, party)) for party in around.people)
         around.parties.intersection_update(around.people)  # profiles that are named after nobody any longer are no parties
-        self._look(around.holders.keys())
+        self._look(around.holders)
         return around
+
+    def _rule(self, kind: str) -> Rule:
+        if kind not in self._known:
+            self._known[kind] = self._rules.of(kind)[1]
+        return self._known[kind]
 
     def _note_profile(self, party: bytes, value: str) -> None:
         """Note that a system says of a party which profile it is."""
         if profile := parse_id(value):
             self._around.named[followed(self._transaction, profile)].add(party)
 
-    def _note_values(self, rows: Iterable[Row]) -> None:
-        """Note who holds what, from rows as `_holders` takes them; each identifier's come together."""
-        around = self._around
-        for party, identifier, _, kind, _, value in rows:
-            if kind == "threadline":
-                self._note_profile(party, value)
-            elif identifier in around.values or not names_nobody(self._rules.of(kind)[1], kind, value):
-                around.values[identifier] = kind, value
-                around.holders[identifier].append(party)
+    def _note_shared(self, part: Sequence[bytes], same: dict[bytes, bytes]) -> None:
+        """Note who holds what, of the identifiers in a range that several hold; of equal ids keep but one."""
+        values = self._around.values
+        for identifier, kind, value in self._transaction.query(_SHARED_VALUES, part):
+            if kind != "threadline" and not names_nobody(self._rule(kind), kind, value):
+                values[identifier] = intern(kind), value
+        for identifier, held in groupby(self._transaction.query(_SHARED, part), itemgetter(0)):
+            if identifier in values:
+                self._around.holders[identifier] = tuple([same.setdefault(party, party) for _, party in held])
 
-    def _holders(self, rows: Sequence[Row]) -> set[bytes]:
+    def _holders(self, rows: Iterable[Row]) -> set[bytes]:
         """Note identifiers; return who else holds them."""
-        around, new = self._around, set[bytes]()
-        rules = {kind: self._rules.of(kind)[1] for kind in {row[3] for row in rows}}
-        for party, identifier, _, kind, _, value in rows:
+        around, seen, new = self._around, self._seen, set[bytes]()
+        for party, identifier, kind, value in rows:
             if kind == "threadline":
                 self._note_profile(party, value)
-            elif identifier not in self._seen:
-                self._seen.add(identifier)
-                if not names_nobody(rules[kind], kind, value):
+            elif identifier not in seen:
+                seen.add(identifier)
+                if not names_nobody(self._rule(kind), kind, value):
                     around.values[identifier] = kind, value
                     new.add(identifier)
         return self._read_holders(new)
@@ -175,28 +199,30 @@ class _Explorer:
             still = {identity for identity, reason in crowded if reason == "records"}
             around.shared.update(dict.fromkeys(still, "records"))
             identifiers = identifiers - still
-        for party, identifier in self._transaction.query_in(_HOLDERS, identifiers):
-            around.holders[identifier].append(party)
-        return self._look(identifiers)
+        held = defaultdict[bytes, list[bytes]](list)
+        for identifier, party in self._transaction.query_in(_HOLDERS, identifiers):
+            held[identifier].append(party)
+        return self._look({identifier: tuple(sorted(holders)) for identifier, holders in held.items() if len(holders) > 1})
 
-    def _look(self, identifiers: Collection[bytes]) -> set[bytes]:
-        """Find out which values too many hold; return the holders of all that join, or have just ceased to."""
+    def _look(self, held: Mapping[bytes, tuple[bytes, ...]]) -> set[bytes]:
+        """Note who holds values that several hold, and which of these too many do; return those whom the others join, or ceased to."""
         around, found = self._around, set[bytes]()
+        around.holders.update(held)
         many: dict[bytes, int] = {}
-        for identifier in identifiers:
-            holders = around.holders.get(identifier, ())
-            rule = self._rules.of(around.values[identifier][0])[1]
-            if len(holders) > rule.records:
-                around.shared[identifier] = "records"
-            elif len(holders) > rule.people:
-                many[identifier] = rule.people
-        self._read_people({party for identifier in many for party in around.holders[identifier]})
+        for identifier, holders in held.items():
+            if len(holders) > self._fewest:
+                rule = self._rule(around.values[identifier][0])
+                if len(holders) > rule.records:
+                    around.shared[identifier] = "records"
+                elif len(holders) > rule.people:
+                    many[identifier] = rule.people
+        self._read_people({party for identifier in many for party in held[identifier]})
         for identifier, most in many.items():
-            if people_among(around.people[party].name for party in around.holders[identifier]) > most:
+            if people_among(around.people[party].name for party in held[identifier]) > most:
                 around.shared[identifier] = "people"
-        for identifier in identifiers:
+        for identifier, holders in held.items():
             if identifier not in around.shared or identifier not in around.shared_before:
-                found.update(around.holders.get(identifier, ()))
+                found.update(holders)
         return found
 
     def _reconsider(self, retired: Iterable[bytes]) -> set[bytes]:
@@ -204,15 +230,15 @@ class _Explorer:
         if not self._any_shared:
             return set()
         around = self._around
+        held: dict[bytes, tuple[bytes, ...]] = {}
         rows = self._transaction.query_in("SELECT id, type, value, reason FROM shared_identifiers WHERE id {keys}", set(retired))
         for identifier, kind, value, reason in rows:
             self._seen.add(identifier)
             around.values[identifier] = kind, value
             around.shared_before[identifier] = reason
-            most = self._rules.of(kind)[1].records + 1
-            held = self._transaction.query(f"{_ONE} LIMIT {most}", [identifier])
-            around.holders[identifier] = [party for (party,) in held]
-        return self._look([row[0] for row in rows])
+            most = self._rule(kind).records + 1
+            held[identifier] = tuple(party for (party,) in self._transaction.query(f"{_ONE} LIMIT {most}", [identifier]))
+        return self._look(held)
 
     def _decisions(self, parties: set[bytes]) -> set[bytes]:
         around, found = self._around, set[bytes]()
@@ -243,14 +269,12 @@ class _Explorer:
 def person_of(row: Sequence[Any]) -> Person:
     """Return what given name, family name, formatted name and birth date say."""
     given, family, formatted, birth = row
-    date = str(birth) if birth else None
-    return Person(read_name(given or None, family or None, formatted or None), None if date in NO_BIRTHS else date)
+    date = intern(str(birth)) if birth else None
+    return Person((intern(given or ""), intern(family or ""), formatted or ""), None if date in NO_BIRTHS else date)
 
 
 def _read_identifiers(transaction: Transaction, parties: set[bytes]) -> list[Row]:
-    return transaction.query_in(
-        "SELECT party, identifier, owner, type, value, value_normalized FROM party_identifiers WHERE party {keys}", parties
-    )
+    return transaction.query_in("SELECT party, identifier, type, value_normalized FROM party_identifiers WHERE party {keys}", parties)
 
 
 def _both(transaction: Transaction, sql: str, parties: set[bytes]) -> list[Row]:
@@ -258,7 +282,7 @@ def _both(transaction: Transaction, sql: str, parties: set[bytes]) -> list[Row]:
     return [*ask(sql.format(side="one", keys="{keys}")), *ask(sql.format(side="other", keys="{keys}"))]
 
 
-_HOLDERS = "SELECT party, identifier FROM party_identifiers WHERE identifier {keys}"
+_HOLDERS = "SELECT identifier, party FROM party_identifiers WHERE identifier {keys}"
 _ONE = "SELECT party FROM party_identifiers WHERE identifier = ? ORDER BY party"
 PEOPLE = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id {keys}"
 _DECISIONS = "SELECT one, other, verdict FROM decisions WHERE {side} {keys}"
@@ -266,12 +290,13 @@ _MATCHES = "SELECT one, other FROM matches WHERE state = 'accepted' AND {side} {
 
 _PARTS = [(bytes([first]) + bytes(15), bytes([first + 3]) + b"\xff" * 15) for first in range(0, 256, 4)]
 """All ids in ranges, so that no answer of the database is large."""
-_COLUMNS = "party, identifier, owner, type, value, value_normalized"
-_SHARED = (
-    f"SELECT {_COLUMNS} FROM party_identifiers WHERE identifier IN (SELECT identifier FROM party_identifiers "  # noqa: S608
-    "WHERE identifier BETWEEN ? AND ? GROUP BY identifier HAVING count(*) > 1)"
+_SEVERAL = (
+    "FROM party_identifiers WHERE identifier IN (SELECT identifier FROM party_identifiers WHERE identifier BETWEEN ? AND ? "
+    "GROUP BY identifier HAVING count(*) > 1)"
 )
-_NAMED = f"SELECT {_COLUMNS} FROM party_identifiers WHERE type = 'threadline'"  # noqa: S608
+_SHARED = f"SELECT identifier, party {_SEVERAL} ORDER BY identifier, party"
+_SHARED_VALUES = f"SELECT identifier, max(type), max(value_normalized) {_SEVERAL} GROUP BY identifier"
+_NAMED = "SELECT party, value_normalized FROM party_identifiers WHERE type = 'threadline'"
 _PEOPLE_OF = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id BETWEEN ? AND ?"
 
 __all__ = ["PEOPLE", "Neighbourhood", "explore", "person_of", "survey"]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from threadline.identity.names import Name, compare
+from threadline.identity.names import Name, compare, read_name
 from threadline.identity.rules import Names
 from threadline.model.groups import connected
 
@@ -21,11 +21,17 @@ Origin = Literal["identifier", "profile id", "link", "match"]
 class Person(NamedTuple):
     """What a party's record says that can keep it apart from others."""
 
-    name: Name | None
+    written: tuple[str, str, str]
+    """Given name, family name and formatted name as the record has them, "" for what it has not."""
     birth_date: str | None
 
+    @property
+    def name(self) -> Name | None:
+        """The name, in the form in which it is compared."""
+        return read_name(*self.written)
 
-NOBODY = Person(None, None)
+
+NOBODY = Person(("", "", ""), None)
 
 
 class Evidence(NamedTuple):
@@ -39,8 +45,6 @@ class Evidence(NamedTuple):
     key: bytes
     names: Names
     holders: tuple[bytes, ...]
-    named: int = 1
-    """Named records that it takes to say whose it is, before those without a name are taken for the same person; 0: nothing does."""
 
 
 class Attempt(NamedTuple):
@@ -53,15 +57,22 @@ class Attempt(NamedTuple):
 
 
 Watch = Callable[[Attempt], None]
+Teller = Callable[[Evidence, Collection[Name]], int]
+"""Returns how many named records say who has a value, before those without a name are taken for the same person; 0: nothing does.
+
+It is asked for evidence that one person by these names holds.
+"""
 
 
 class _Group:
     """Parties that are one so far, and what is known of them."""
 
-    __slots__ = ("apart", "births", "linked", "names", "parties")
+    __slots__ = ("apart", "births", "joined", "linked", "names", "parties")
 
     def __init__(self, party: bytes, person: Person, apart: Collection[bytes]) -> None:
         self.parties = [party]
+        self.joined = 0
+        """How many joins there had been when it was joined last."""
         self.names = {person.name} if person.name else set[Name]()
         self.births = {person.birth_date} if person.birth_date else set[str]()
         self.apart = set(apart)
@@ -74,12 +85,13 @@ class Partition:
 
     def __init__(
         self, people: Mapping[bytes, Person], apart: Mapping[bytes, Collection[bytes]], most: int, *,
-        watch: Watch | None = None, large: Watch | None = None,
+        to_tell: Teller = lambda evidence, names: 1, watch: Watch | None = None, large: Watch | None = None,
     ) -> None:  # fmt: skip
         self._people = people
         self._apart = apart
         self._most = most
         self._too_many = f"together they would be more than {most} records"
+        self._to_tell = to_tell
         self._watch = watch
         self._large = large
         self._groups: dict[bytes, _Group] = {}
@@ -88,23 +100,20 @@ class Partition:
     def of(self, parties: Collection[bytes], evidence: Iterable[Evidence]) -> list[set[bytes]]:
         """Return the parties in groups."""
         shared = [one for one in evidence if len(one.holders) > 1]
-        components = connected(parties, [one.holders for one in shared])
-        if self._watch:
-            contested, groups = set(parties), list[set[bytes]]()
-        else:
-            unclear = self._unclear(shared)
-            groups = [component for component in components if unclear.isdisjoint(component) and self._is_peaceful(component)]
-            contested = set(parties).difference(*groups)
-        shared = sorted((one for one in shared if one.holders[0] in contested), key=lambda one: (one.rank, one.key))
-        self._settle(shared)
-        distinct = {id(group): group for group in self._groups.values()}
-        alone = [{party} for party in contested if party not in self._groups]
-        return [*groups, *(set(group.parties) for group in distinct.values()), *alone]
-
-    def _unclear(self, shared: Iterable[Evidence]) -> set[bytes]:
-        """Return those without a name whom not all that they share joins."""
-        doubtful = {party for one in shared if one.named != 1 and one.names != "any" for party in one.holders}
-        return {party for party in doubtful if not self._person(party).name}
+        groups: list[set[bytes]] = []
+        contested: list[tuple[set[bytes], list[Evidence]]] = []
+        for component in connected(parties, [one.holders for one in shared]):
+            if not self._watch and self._is_peaceful(component):
+                groups.append(component)
+            else:
+                contested.append((component, []))
+        home = {party: found for component, found in contested for party in component}
+        for one in shared:
+            if one.holders[0] in home:
+                home[one.holders[0]].append(one)
+        for component, found in contested:
+            groups += self._settle(component, sorted(found, key=lambda one: (one.rank, one.key)))
+        return groups
 
     def _is_peaceful(self, component: Collection[bytes]) -> bool:
         """Whether nothing could keep any two parties of a component apart: all that they share joins them."""
@@ -113,25 +122,38 @@ class Partition:
         if len(component) > self._most or not self._apart.keys().isdisjoint(component):
             return False
         people = [self._people[party] for party in component if party in self._people]
-        names = {person.name for person in people if person.name}
-        if len(names) > 1 and any(compare(one, other) != "same" for one, other in combinations(names, 2)):
-            return False
         births = {person.birth_date for person in people if person.birth_date}
-        return len(births) < 2 or all(_near(one, other) for one, other in combinations(births, 2))
+        if len(births) > 1 and not all(_near(one, other) for one, other in combinations(births, 2)):
+            return False
+        names = {read_name(*written) for written in {person.written for person in people}}
+        # Whoever has no name is joined only by what tells whose it is.
+        return None not in names and all(compare(one, other) == "same" for one, other in combinations(names, 2))
 
-    def _settle(self, shared: Sequence[Evidence]) -> None:
+    def _settle(self, parties: Iterable[bytes], shared: Sequence[Evidence]) -> Iterable[set[bytes]]:
+        """Divide parties that are linked, directly or by others."""
+        self._groups = {party: _Group(party, self._people.get(party, NOBODY), self._apart.get(party, ())) for party in parties}
         for one in shared:
             if one.names == "any":
                 self._join_all(one, one.holders)
             else:
                 self._join_namesakes(one)
         checked = [one for one in shared if one.names != "any"]
+        stages = [(join, [-1] * len(checked)) for join in (self._join_same, self._join_alike, self._join_unnamed)]
         before = -1
         while before != self._joined:  # what one value leaves open, the next may decide
             before = self._joined
-            for join in (self._join_same, self._join_alike, self._join_unnamed):
-                for one in checked:
-                    join(one)
+            for join, seen in stages:
+                for place, one in enumerate(checked):
+                    if self._changed_since(seen[place], one.holders):
+                        seen[place] = self._joined
+                        join(one)
+        distinct = {id(group): group for group in self._groups.values()}
+        return (set(group.parties) for group in distinct.values())
+
+    def _changed_since(self, joins: int, holders: Sequence[bytes]) -> bool:
+        """Whether those who hold a value are several, and not all were looked at as they are now."""
+        groups = [self._groups[party] for party in holders]
+        return max([group.joined for group in groups]) > joins and any(group is not groups[0] for group in groups)
 
     def _join_all(self, evidence: Evidence, holders: Iterable[bytes]) -> None:
         """Join those who hold a value; where something keeps some apart, each joins the first that it can."""
@@ -143,14 +165,14 @@ class Partition:
     def _join_namesakes(self, evidence: Evidence) -> None:
         by_name: dict[Name, list[bytes]] = defaultdict(list)
         for party in evidence.holders:
-            if name := self._person(party).name:
+            if name := self._people.get(party, NOBODY).name:
                 by_name[name].append(party)
         for held in by_name.values():
             self._join_all(evidence, self._told_apart(held, evidence))
 
     def _told_apart(self, namesakes: Sequence[bytes], evidence: Evidence) -> Sequence[bytes]:
         """Return those of one name who can be told apart: where they are several people by their birth dates, not whoever has none."""
-        groups = {party: self._group(party) for party in namesakes}
+        groups = {party: self._groups[party] for party in namesakes}
         births = {birth for group in groups.values() for birth in group.births}
         if len(births) < 2 or all(_near(one, other) for one, other in combinations(births, 2)):
             return namesakes
@@ -179,11 +201,15 @@ class Partition:
             return
         self._join_born_alike(groups, evidence)
         groups = self._among(evidence)
-        named = [group for group in groups if group.names]
-        if len(named) > 1 or not evidence.named:
-            self._tell(groups, evidence, "several people share it" if len(named) > 1 else "whoever has no name may be anybody who uses it")
+        if sum(1 for group in groups if group.names) > 1:
+            self._tell(groups, evidence, "several people share it")
             return
-        if named and sum(self._person(party).name is not None for party in evidence.holders) < evidence.named:
+        names = [name for party in evidence.holders if (name := self._people.get(party, NOBODY).name)]
+        needed = self._to_tell(evidence, names)
+        if not needed:
+            self._tell(groups, evidence, "whoever has no name may be anybody who uses it")
+            return
+        if names and len(names) < needed:
             self._tell(groups, evidence, "too few records name who has it")
             groups = [group for group in groups if not group.names]
         self._join_all(evidence, [self._holder(group, evidence) for group in groups])
@@ -198,23 +224,14 @@ class Partition:
 
     def _among(self, evidence: Evidence) -> list[_Group]:
         """Return the groups of those who hold a value, in the order of their holders."""
-        return list({id(group): group for group in (self._group(party) for party in evidence.holders)}.values())
+        return list({id(group): group for group in map(self._groups.__getitem__, evidence.holders)}.values())
 
     def _holder(self, group: _Group, evidence: Evidence) -> bytes:
-        return next(party for party in evidence.holders if self._groups.get(party) is group)
-
-    def _person(self, party: bytes) -> Person:
-        return self._people.get(party, NOBODY)
-
-    def _group(self, party: bytes) -> _Group:
-        group = self._groups.get(party)
-        if group is None:
-            group = self._groups[party] = _Group(party, self._person(party), self._apart.get(party, ()))
-        return group
+        return next(party for party in evidence.holders if self._groups[party] is group)
 
     def _join(self, one: bytes, other: bytes, evidence: Evidence) -> bool:
         """Join the groups of two parties unless something keeps them apart; return whether they are one now."""
-        left, right = self._group(one), self._group(other)
+        left, right = self._groups[one], self._groups[other]
         refused = None if left is right else self._veto(left, right, evidence)
         if self._watch:
             self._watch(Attempt(one, other, evidence, refused))
@@ -232,6 +249,7 @@ class Partition:
         for party in right.parties:
             self._groups[party] = left
         self._joined += 1
+        left.joined = self._joined
         return True
 
     def _veto(self, one: _Group, other: _Group, evidence: Evidence) -> str | None:

@@ -3,13 +3,15 @@
 from threadline.identity.graph import Regrouped, settle
 from threadline.identity.neighbourhood import survey
 from threadline.identity.rules import Rules
+from threadline.model.collector import uncollected
 from threadline.store.database import Transaction
 
 
 def rebuild(transaction: Transaction, rules: Rules, cause: str) -> Regrouped:
     """Regroup everybody who shares anything. Others wait meanwhile: about half a minute for a million records."""
     transaction.lock("identity")
-    return settle(transaction, survey(transaction, rules), rules, cause)
+    with uncollected():
+        return settle(transaction, survey(transaction, rules), rules, cause)
 
 
 __all__ = ["rebuild"]

@@ -34,24 +34,35 @@ def name_groups(
     most of its items had, the smallest (so the oldest ULID) of equals. `new_id` names a group whose items had none, or lost it to
     another group.
     """
-    held = [Counter(current[item] for item in group if item in current) for group in groups]
-    home: dict[bytes, int] = {}
-    best: dict[bytes, tuple[int, bool, bytes]] = {}
-    for index, counter in enumerate(held):
-        for identity, count in counter.items():
-            claim = (-count, identity not in groups[index], min(groups[index]))
-            if identity not in best or claim < best[identity]:
-                best[identity] = claim
-                home[identity] = index
+    home = _homes(groups, current)
     names: list[bytes] = []
     used = set(home)
     ended: dict[bytes, bytes] = {}
-    for index, (group, counter) in enumerate(zip(groups, held, strict=True)):
-        own = sorted((identity for identity in counter if home[identity] == index), key=lambda identity: (-counter[identity], identity))
+    for index, group in enumerate(groups):
+        held = _held(group, current)
+        own = sorted((identity for identity in held if home[identity] == index), key=lambda identity: (-held[identity], identity))
         names.append(own[0] if own else _unused(new_id(group), used))
         used.add(names[-1])
         ended.update((identity, names[-1]) for identity in own[1:])
     return names, ended
+
+
+def _homes(groups: Sequence[Collection[bytes]], current: Mapping[bytes, bytes]) -> dict[bytes, int]:
+    """Return for each id the group that it stays with."""
+    home: dict[bytes, int] = {}
+    torn: dict[bytes, set[int]] = {}
+    for index, group in enumerate(groups):
+        for item in group:
+            if item in current and (first := home.setdefault(current[item], index)) != index:
+                torn.setdefault(current[item], {first}).add(index)
+    for identity, parts in torn.items():
+        claims = {index: _held(groups[index], current)[identity] for index in parts}
+        home[identity] = min(parts, key=lambda index: (-claims[index], identity not in groups[index], min(groups[index])))
+    return home
+
+
+def _held(group: Iterable[bytes], current: Mapping[bytes, bytes]) -> Mapping[bytes, int]:
+    return Counter([current[item] for item in group if item in current])
 
 
 def _unused(identity: bytes, used: Collection[bytes]) -> bytes:

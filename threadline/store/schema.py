@@ -87,7 +87,7 @@ def _count(name: str) -> Column:
 
 
 PARTIES = _entity(entities.Party)
-PARTY_IDENTIFIERS = _entity(entities.PartyIdentifier, ("identifier",), ("record_id",), key=("party", "identifier"))
+PARTY_IDENTIFIERS = _entity(entities.PartyIdentifier, ("identifier", "party"), ("record_id",), key=("party", "identifier"))
 CONTACT_POINTS = _entity(entities.ContactPoint, ("record_id",), key=("party", "type", "value"))
 PREFERENCES = _entity(entities.Preference, ("party",), ("record_id",))
 ADDRESSES = _entity(entities.Address, ("party",), ("record_id",))
@@ -111,11 +111,8 @@ THREAD_REFERENCES = _table(
 )  # fmt: skip
 """What an entity shares with others of its thread: message ids, cases, conversations, order numbers, hashed."""
 
-PROFILES = _table(
-    "profiles", ["id"], Column("id", "id"), Column("redirect_to", "id", nullable=True), _count("version"), Column("changed_at", "time"),
-    indexes=[("redirect_to",)],
-)  # fmt: skip
-"""The profiles that ever gained or lost a party, and which one those that ended lead to. Any other is a party by itself, under its id."""
+REDIRECTS = _table("redirects", ["id"], Column("id", "id"), Column("profile", "id"), indexes=[("profile",)])
+"""The profiles that ended, and which one they lead to: those of which that does not follow from where the party of the same id is."""
 
 MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("profile", "id"), indexes=[("profile",)])
 """The parties whose profile has another id than they have."""
@@ -262,7 +259,7 @@ TOKENS = _table(
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, ADDRESSES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS,
     ORDER_ITEMS, FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS, RELATED_CUSTOMERS, THREAD_REFERENCES,
-    PROFILES, MEMBERSHIPS, PROFILE_EVENTS, SHARED_IDENTIFIERS, DECISIONS, MATCHES,
+    REDIRECTS, MEMBERSHIPS, PROFILE_EVENTS, SHARED_IDENTIFIERS, DECISIONS, MATCHES,
     RECORDS, RECORD_VERSIONS, RAW_PAGES, ATTACHMENTS, RECORD_ATTACHMENTS, STREAMS, STREAM_FIELDS, MAPPINGS, SWEPT,
     RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS, TOKENS,
 )  # fmt: skip

@@ -85,12 +85,12 @@ class SqliteTransaction(Transaction):
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
         if rows:
-            self._connection.executemany(insert_sql(table), rows)
+            self._connection.executemany(insert_sql(table), in_key_order(table, rows))
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
         """See `Transaction`."""
         if rows:
-            self._connection.executemany(upsert_sql(table), rows)
+            self._connection.executemany(upsert_sql(table), in_key_order(table, rows))
 
     def now(self) -> datetime:
         """See `Transaction`; the file is used on one machine, whose clock this is."""

@@ -141,7 +141,7 @@ class Writer:
         regrouped = regroup(
             transaction,
             touched | renamed,
-            [row[:6] for row in added if row[0] in fresh],
+            [(row[0], row[1], row[3], row[5]) for row in added if row[0] in fresh],
             retired={identifier for _, identifier in gone},
             rules=self.policy.identity,
             cause=f"{self.judge.source}.{self.judge.stream}",

@@ -1,12 +1,12 @@
 """Pulls one stream: page by page, each batch and its cursor in one transaction, by one effective writer."""
 
-import gc
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
+from threadline.model.collector import uncollected
 from threadline.sdk.contract import Connector, Cursor, Page, Stream
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.store.database import Database, RepeatCarefullyError, Transaction, moment
@@ -54,19 +54,6 @@ def pull(
                 progress(run.ledger)
         _prune_daily(run, policy)
     return run.ledger
-
-
-@contextmanager
-def uncollected() -> Generator[None]:
-    """Keep Python's collector of cycles from searching, again and again, batches that have none: a third of a first load."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _prune_daily(run: Run, policy: Policy) -> None:

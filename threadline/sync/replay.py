@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from threadline.model.collector import uncollected
 from threadline.store.database import Database
 from threadline.sync import archive
 from threadline.sync.apply import Writer
 from threadline.sync.batch import Incoming, Judge
 from threadline.sync.lease import Run
 from threadline.sync.policy import USUAL, Policy
-from threadline.sync.pull import BATCH, Batches, Progress, uncollected
+from threadline.sync.pull import BATCH, Batches, Progress
 from threadline.sync.views import Ledger
 
 
