@@ -56,6 +56,44 @@ def test_a_split_shows_first_what_it_would_change_and_a_link_takes_it_back(shell
     assert "no, the same" in shell.run("identity", "history", before).out
 
 
+def test_the_values_of_a_customer_come_with_who_says_them_and_why_they_are_shown(shell: Shell, records: list[str]) -> None:
+    ran = shell.run("identity", "values", profile_of(shell, records[0]), "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["profile"] == profile_of(shell, records[0])
+    found = ran.json["values"]
+    said_by = {f"{said['source']}:{said['external_id']}" for one in found for said in one["said_by"]}
+    assert said_by <= set(records)
+    for field in {one["field"] for one in found}:
+        shown, *others = [one for one in found if one["field"] == field]
+        assert shown["shown"]
+        assert (shown["chosen_by"] is not None) == bool(others)
+        assert not any(one["shown"] or one["chosen_by"] for one in others)
+    assert {"formatted_name", "email"} <= {one["field"] for one in found}
+    ran = shell.run("identity", "values", records[0])
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith(f"profile {profile_of(shell, records[0])}\n")
+    for one in found:
+        assert str(one["value"]) in ran.out or one["field"] in ("address", "preference")
+
+
+def test_a_source_that_is_trusted_more_than_others_has_its_values_shown(shell: Shell, records: list[str]) -> None:
+    def shown() -> dict[str, Any]:
+        return {one["field"]: one for one in shell.run("identity", "values", records[0], "--json").json["values"] if one["shown"]}
+
+    own: Any = shell.folder / "mappings" / "identity.yaml"
+    own.parent.mkdir(exist_ok=True)
+    for source in ("x", "helpdesk"):
+        own.write_text(f"version: 1\nsurvivorship:\n  usual: [{{sources: [{source}]}}, most_said]\n")
+        said = [by["source"] for by in shown()["formatted_name"]["said_by"]]
+        assert source in said
+        view = shell.run("timeline", records[0], "--json").json
+        assert view["name"] == shown()["formatted_name"]["value"]
+    own.write_text("version: 1\nsurvivorship:\n  usual:\n    - sources: [helpdesc]\n")
+    ran = shell.run("status")
+    assert ran.code == 3
+    assert ran.message.endswith("identity.yaml:4: no source named 'helpdesc' in threadline.yaml; did you mean 'helpdesk'?")
+
+
 def test_nothing_is_to_be_reviewed_where_all_is_certain(shell: Shell, records: list[str]) -> None:
     assert shell.run("identity", "review", "list").out == "nothing is to be decided\n"
     ran = shell.run("identity", "review", "accept", records[0], records[1])
