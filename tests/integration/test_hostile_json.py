@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.cli.company import Shell
 from tests.integration.lab import MAPPINGS, Lab, ListConnector, pull_mapping, read, wipe
 from tests.integration.test_hostile_records import noise
+from threadline.mapping.files import has_identifiers
 from threadline.model.entities import MAPPED, Entity, Message
 from threadline.model.ids import show_id
 from threadline.model.schema import ENGINE_FIELDS, Field, fields_of
@@ -149,7 +150,7 @@ def everything(target: str) -> str:
     lines = [f"source: list.{target}", f"target: {target}", "version: 1", "fields:", *_fields(target, MAPPED[target])]
     if target == "interaction":
         lines += ["message:", "  fields:", *(f"  {line}" for line in _fields("message", Message))]
-    if target in ("party", "preference"):
+    if has_identifiers(target):
         lines += ["identifiers:", *(f"  {kind}: {{from: {kind}, optional: true}}" for kind in KINDS)]
     elif MAPPED[target].has_parties:
         lines += ["parties:", *(f"  - {{role: customer, identifiers: {{{kind}: {{from: {kind}, optional: true}}}}}}" for kind in KINDS)]
@@ -162,7 +163,9 @@ KINDS = ("person", "email", "phone", "handle", "threadline")
 def _fields(holder: str, entity: type[Entity]) -> list[str]:
     given = ENGINE_FIELDS | ({"interaction"} if holder == "message" else {"party"})
     set_here = [one for one in fields_of(entity) if one.name not in given and not one.derived]
-    return [f"  {one.name}: {{from: {holder}_{one.name}, {_absent(one)}}}" for one in set_here]
+    needed = entity.needs_any[:1]  # without it there would be no row
+    absent = {one.name: "default: x" if one.name in needed else _absent(one) for one in set_here}
+    return [f"  {name}: {{from: {holder}_{name}, {default}}}" for name, default in absent.items()]
 
 
 def _absent(field: Field) -> str:

@@ -157,6 +157,7 @@ def test_dates_truth_values_numbers_and_bytes_come_back(database, size):
         "kind": "individual",
         "role": "customer",
         "birth_date": born,
+        "mentioned": False,
     }
     people = [tuple((party | {"id": bytes([number]) * 16}).get(name) for name in schema.PARTIES.names) for number in range(size)]
     contacts = [(bytes([number]) * 16, "email", "a@b.example", True, None, None, None, raw) for number in range(size)]

@@ -77,13 +77,13 @@ class Rows:
 
     def subject(self, tree: Tree, entity: type[Entity]) -> None:
         """Emit the mention of the party that the record is about; a preference without one is an error."""
-        nothing: Mapping[str, Expression] = {}
-        fields, extensions = (tree.fields, tree.extensions) if entity is Party else (nothing, nothing)
         name, found = self._identifiers(tree.identifiers)
         self.code.put(f"if not {found}: raise {self.code.constant(_nobody)}({self.code.constant(tree.identifiers)})")
         self.code.put(f"parties_first = {name}")
-        mentioned = self.code.constant(entity is not Party)
-        row = self._row(Party, fields, name, f"{found}[0].value", extensions=extensions, given={"mentioned": mentioned})
+        if entity is Party:
+            row = self._row(Party, tree.fields, name, f"{found}[0].value", extensions=tree.extensions)
+        else:
+            row = self._mentioned(name, found, {}, {})
         role = f"{row}[{row_columns(Party).index('role')}]"
         self._mention(role, name, found, row)
 
@@ -96,9 +96,13 @@ class Rows:
         self.code.put(f"if {found}:")
         self.code.indent()
         role = self.code.constant(block.role)
-        row = self._row(Party, block.fields, name, f"{found}[0].value", given={"role": role, "mentioned": self.code.constant(True)})
+        row = self._mentioned(name, found, block.fields, {"role": role})
         self._mention(role, name, found, row)
         self.code.indent(-2 if block.when else -1)
+
+    def _mentioned(self, name: str, found: str, fields: Mapping[str, Expression], given: Mapping[str, str]) -> str:
+        # Many records speak of the party, and each may write its id otherwise.
+        return self._row(Party, fields, name, f"{found}[0].normalized", given={**given, "mentioned": self.code.constant(True)})
 
     def _mention(self, role: str, identity: str, found: str, row: str) -> None:
         self.code.put(f"content.append({found})")

@@ -1,7 +1,7 @@
 """Writes a batch: raw bytes, rows, parties, profiles, dead letters and the change log, all in the caller's transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from threadline.identity.graph import NOTHING, Regrouped, regroup
@@ -10,17 +10,18 @@ from threadline.identity.related import customers_of, write_related
 from threadline.identity.rules import INBOX, Rules, inbox_of
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Entity, Party
-from threadline.model.identifiers import CONTACT_TYPES, identify
+from threadline.model.identifiers import CONTACT_TYPES, Identifier, identify
 from threadline.model.ids import entity_id
 from threadline.store import schema
 from threadline.store.database import Row, Transaction, distinct
 from threadline.sync import archive
 from threadline.sync.batch import Incoming, Judge, Letter, State, Verdict
+from threadline.sync.mentions import enrich, spoken_of
 from threadline.sync.policy import USUAL, Policy
 from threadline.sync.retarget import take_back
 
 _PERSON = [schema.PARTIES.names.index(name) for name in ("given_name", "family_name", "formatted_name", "birth_date")]
-_VERIFIED = schema.PARTY_IDENTIFIERS.names.index("verified")
+_WRITTEN = schema.PARTY_IDENTIFIERS.names.index("value")
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
 
@@ -114,28 +115,28 @@ class Writer:
         return [(again, (*row, write_related((party.role, party.id) for party in parties))) for again, row, parties in mapped]
 
     def _parties(self, transaction: Transaction, verdict: Verdict) -> tuple[set[bytes], Regrouped]:
-        """Write parties and what names them; return the parties whose identifiers changed, and what became of profiles."""
+        """Write parties and what names them; return the parties that are known otherwise by now, and what became of profiles."""
         mentions = [(one.record.id, party) for one in verdict.mapped for party in one.result.parties]
         if not mentions:
             return set(), NOTHING
-        identifiers = _identifier_rows(mentions, self.policy.identity)
         own = self.entity is Party
+        identifiers = _identifier_rows(mentions, self.policy.identity, ranked=own)
         gone = self._retire(transaction, verdict, identifiers) if own else []
-        parties = {party.id: party.row for _, party in mentions}
-        held = set(transaction.query_in("SELECT party, identifier FROM party_identifiers WHERE party {keys}", parties))
+        parties = {party.id: party.row for _, party in mentions} if own else spoken_of(mentions)
+        rows = transaction.query_in("SELECT party, identifier, value FROM party_identifiers WHERE party {keys}", parties)
+        held = {(party, identifier): value for party, identifier, value in rows}
         known = {party for party, _ in held}
         added = [row for row in identifiers if row[:2] not in held]
         transaction.append(schema.PARTIES, [row for party, row in parties.items() if party not in known])
         transaction.append(schema.PARTY_IDENTIFIERS, added)
-        renamed = set[bytes]()
+        transaction.insert(schema.CONTACT_POINTS, distinct(_contact_rows(added), schema.CONTACT_POINTS))
+        told = {party: row for party, row in parties.items() if party in known}
+        told_again = [_written(row, held[row[:2]]) for row in identifiers if row[:2] in held]
         if own:
-            renamed = _told_otherwise(transaction, [row for party, row in parties.items() if party in known])
-            # The source's own record of a person is what it knows; a mention elsewhere only adds one that is not there.
-            transaction.upsert(schema.PARTIES, [row for party, row in parties.items() if party in known])
-            transaction.upsert(schema.PARTY_IDENTIFIERS, [row for row in identifiers if row[:2] in held])
-            transaction.upsert(schema.CONTACT_POINTS, distinct(_contact_rows(identifiers), schema.CONTACT_POINTS))
+            changed, renamed = set[bytes](), _register(transaction, told, told_again)
         else:
-            transaction.insert(schema.CONTACT_POINTS, distinct(_contact_rows(added), schema.CONTACT_POINTS))
+            changed, renamed = enrich(transaction, told)
+            _respell(transaction, [row for row in told_again if row[_WRITTEN] != held[row[:2]]])
         fresh = {row[0] for row in added} - known
         touched = {party for party, _ in gone} | {row[0] for row in added}
         regrouped = regroup(
@@ -147,7 +148,7 @@ class Writer:
             cause=f"{self.judge.source}.{self.judge.stream}",
         )
         # A party that is new is told of by its profile, which is new as well.
-        return touched - fresh, regrouped
+        return (touched | changed) - fresh, regrouped
 
     def _retire(self, transaction: Transaction, verdict: Verdict, identifiers: Sequence[Row]) -> list[tuple[bytes, bytes]]:
         """Take away what changed records say no longer; return (party, identifier) of it."""
@@ -215,6 +216,20 @@ def log(transaction: Transaction, entries: Iterable[tuple[str, str, Iterable[byt
         transaction.append(schema.CHANGES, [(txid, now, kind, what, run_id, ids) for kind, what, ids in joined if ids])
 
 
+def _register(transaction: Transaction, parties: Mapping[bytes, Row], identifiers: Sequence[Row]) -> set[bytes]:
+    """Let a source's own records of people replace whatever was known; return those whose names or birth dates are new."""
+    renamed = _told_otherwise(transaction, list(parties.values()))
+    transaction.upsert(schema.PARTIES, list(parties.values()))
+    transaction.upsert(schema.PARTY_IDENTIFIERS, identifiers)
+    transaction.upsert(schema.CONTACT_POINTS, distinct(_contact_rows(identifiers), schema.CONTACT_POINTS))
+    return renamed
+
+
+def _respell(transaction: Transaction, identifiers: Iterable[Row]) -> None:
+    for party, identifier, _, _, value, *_ in identifiers:
+        transaction.execute("UPDATE party_identifiers SET value = ? WHERE party = ? AND identifier = ?", [value, party, identifier])
+
+
 def _told_otherwise(transaction: Transaction, rows: Sequence[Row]) -> set[bytes]:
     """Return those of these parties whose names or birth dates are new: that may join them to others, or keep them apart."""
     ids = [row[0] for row in rows]
@@ -222,24 +237,38 @@ def _told_otherwise(transaction: Transaction, rows: Sequence[Row]) -> set[bytes]
     return {row[0] for row in rows if row[0] in before and before[row[0]] != person_of([row[place] for place in _PERSON])}
 
 
-def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]], rules: Rules) -> list[Row]:
-    """Return the rows of all identifiers, each of a party's once; whoever has an alias of an inbox has the inbox, too."""
+def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]], rules: Rules, *, ranked: bool) -> list[Row]:
+    """Return the rows of all identifiers, each of a party's once; whoever has an alias of an inbox has the inbox, too.
+
+    `ranked` says that the first of a kind is preferred: many records mention somebody, and each in its own order.
+    """
     rows: dict[tuple[bytes, bytes], Row] = {}
     inboxes: dict[tuple[bytes, bytes], Row] = {}
     _, email = rules.of("email")
     for record_id, party in mentions:
         before = None
         for one in party.identifiers:
-            preferred, before = one.kind != before, one.kind
+            preferred, before = not ranked or one.kind != before, one.kind
             if (party.id, one.id) not in rows:
                 told = (one.value, one.normalized, record_id, one.verified, preferred)
                 rows[party.id, one.id] = (party.id, one.id, one.owner, one.kind, *told)
                 if one.kind == "email" and (inbox := inbox_of(email, one.normalized)):
                     identifier = identify("email", one.value, inbox, "").id
                     inboxes[party.id, identifier] = (party.id, identifier, None, INBOX, one.value, inbox, record_id, one.verified, False)
-            elif one.verified:
-                rows[party.id, one.id] = (*rows[party.id, one.id][:_VERIFIED], True, *rows[party.id, one.id][_VERIFIED + 1 :])
+            elif one.verified or one.value > rows[party.id, one.id][_WRITTEN]:
+                rows[party.id, one.id] = _joined(rows[party.id, one.id], one)
     return list((inboxes | rows).values())
+
+
+def _joined(row: Row, told: Identifier) -> Row:
+    """Add what is told of an identifier once more."""
+    *same, verified, preferred = _written(row, told.value)
+    return (*same, verified or told.verified, preferred)
+
+
+def _written(row: Row, otherwise: str) -> Row:
+    """Return an identifier's row in the spelling that does not depend on the order in which it was told."""
+    return (*row[:_WRITTEN], max(row[_WRITTEN], otherwise), *row[_WRITTEN + 1 :])
 
 
 def _contact_rows(identifiers: Iterable[Row]) -> Iterable[Row]:
