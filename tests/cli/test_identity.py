@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cli.company import Nordlicht, Shell
+from threadline.model.ids import show_id
 
 
 @pytest.fixture
@@ -76,18 +77,28 @@ def test_the_values_of_a_customer_come_with_who_says_them_and_why_they_are_shown
         assert str(one["value"]) in ran.out or one["field"] in ("address", "preference")
 
 
-def test_a_source_that_is_trusted_more_than_others_has_its_values_shown(shell: Shell, records: list[str]) -> None:
-    def shown() -> dict[str, Any]:
-        return {one["field"]: one for one in shell.run("identity", "values", records[0], "--json").json["values"] if one["shown"]}
+def test_a_source_that_is_trusted_more_than_others_has_its_values_shown(nordlicht: Nordlicht, shell: Shell) -> None:
+    ((profile,), *_) = nordlicht.query(
+        "SELECT m.profile FROM party_profiles m JOIN party_identifiers i ON i.party = m.party AND i.type = 'email' "
+        "JOIN parties p ON p.id = m.party WHERE p.source IN ('crm', 'shop') GROUP BY m.profile HAVING count(DISTINCT i.identifier) > 1"
+    )
 
+    def shown() -> dict[str, Any]:
+        found = shell.run("identity", "values", show_id(profile), "--json").json["values"]
+        return next(one for one in found if one["field"] == "email" and one["shown"])
+
+    assert shown()["chosen_by"] == "most said"
     own: Any = shell.folder / "mappings" / "identity.yaml"
     own.parent.mkdir(exist_ok=True)
-    for source in ("x", "helpdesk"):
+    values: set[str] = set()
+    for source in ("crm", "shop"):
         own.write_text(f"version: 1\nsurvivorship:\n  usual: [{{sources: [{source}]}}, most_said]\n")
-        said = [by["source"] for by in shown()["formatted_name"]["said_by"]]
-        assert source in said
-        view = shell.run("timeline", records[0], "--json").json
-        assert view["name"] == shown()["formatted_name"]["value"]
+        assert shown()["chosen_by"] == f"sources {source}"
+        assert source in [by["source"] for by in shown()["said_by"]]
+        view = shell.run("timeline", show_id(profile), "--json").json
+        assert next(fact for fact in view["facts"] if fact["label"] == "E-mail")["value"] == shown()["value"]
+        values.add(shown()["value"])
+    assert len(values) == 2
     own.write_text("version: 1\nsurvivorship:\n  usual:\n    - sources: [helpdesc]\n")
     ran = shell.run("status")
     assert ran.code == 3
