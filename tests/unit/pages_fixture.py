@@ -215,7 +215,7 @@ def mara() -> CustomerView:
         facts=(
             Fact(label="Name", value="Mara Lindqvist", sources=("crm",)),
             Fact(label="E-mail", value="m.lindqvist@posteo.example", sources=("crm", "helpdesk", "shop")),
-            Fact(label="Phone", value="+49405550142", sources=("crm",)),
+            Fact(label="Phone", value="+49405550142", sources=("crm",), chosen_by="most recent"),
             Fact(label="Phone", value="+491715550188", sources=("shop",)),
             Fact(label="Handle", value="x:mara_lq", sources=("acme-on-x",)),
             Fact(label="Language", value="de", sources=("helpdesk",)),

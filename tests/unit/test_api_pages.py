@@ -155,6 +155,7 @@ def test_each_entry_says_where_it_comes_from_and_why_it_is_here(see):
 def test_what_stands_beside_the_thread(see):
     page = see(f"customers/{MARA}")
     assert "m.lindqvist@posteo.example crm, helpdesk, shop agree" in page.text
+    assert "+49405550142 crm · most recent" in page.text
     for words in (
         "+49405550142",
         "+491715550188",
