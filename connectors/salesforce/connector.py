@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from connectors.salesforce.client import Client, daily_requests
-from connectors.salesforce.names import best_phone, person_name
+from connectors.salesforce.names import person_name
 from connectors.salesforce.pull import Pull, window
 from connectors.salesforce.push import BATCH, push_contacts
 from connectors.salesforce.settings import SalesforceSettings
@@ -29,7 +29,7 @@ class Salesforce(Connector[SalesforceSettings], Target):
         Stream("cases", key=("Id",), mapping="salesforce/cases", about="Case", cursor=_DEFAULT),
     )
     objects = (PushObject("contact", batch=BATCH, repeat="upsert", about="Contact, by Id or by external id"),)
-    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"best_phone": best_phone, "person_name": person_name}
+    functions: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"person_name": person_name}
     sandbox = "connectors.salesforce.sandbox:SalesforceSandbox"
     connection_type = "salesforce"
 

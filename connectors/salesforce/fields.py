@@ -14,7 +14,11 @@ from threadline.sdk import RetryableError
 
 _COMMON = ("Id", "IsDeleted", "MasterRecordId", "CreatedDate", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
 _USUAL: Mapping[str, Sequence[str]] = {
-    "Contact": ("FirstName", "LastName", "Name", "Email", "Phone", "MobilePhone", "Birthdate"),
+    "Contact": (
+        "FirstName", "LastName", "Name", "Email", "Phone", "MobilePhone", "HomePhone", "OtherPhone", "Birthdate",
+        "MailingStreet", "MailingPostalCode", "MailingCity", "MailingState", "MailingCountry",
+        "OtherStreet", "OtherPostalCode", "OtherCity", "OtherState", "OtherCountry",
+    ),
     "Case": (
         "CaseNumber", "ContactId", "SuppliedName", "SuppliedEmail", "SuppliedPhone", "Subject", "Description", "Status", "Origin",
         "Priority", "Type", "Reason", "IsClosed", "IsEscalated", "ClosedDate",

@@ -1,7 +1,5 @@
 """Values that mean something else than they say: what the shipped mappings `call`."""
 
-from collections.abc import Mapping
-
 from threadline.sdk import JSON
 
 NO_NAME = "[not provided]"
@@ -11,8 +9,3 @@ NO_NAME = "[not provided]"
 def person_name(value: JSON) -> str | None:
     """Return a name without what stands in for an unknown one; None when nothing else is left."""
     return str(value).replace(NO_NAME, "").strip() or None
-
-
-def best_phone(record: Mapping[str, JSON]) -> JSON:
-    """Return a contact's mobile number, else its business number, which colleagues may share; None without either."""
-    return record.get("MobilePhone") or record.get("Phone")

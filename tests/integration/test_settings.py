@@ -121,6 +121,7 @@ WHOLE = {
     "flags that cannot stand there": ("region: DE", "references: {order: 'A(?i)b'}", r":1: not a regular expression: "),
     "pattern of nothing": ("region: DE", "references: {order: '[0-9]*'}", r":1: .* also fits where nothing stands"),
     "pattern that is no text": ("region: DE", "references: {order: [A]}", r":1: `order` must be a text"),
+    "region in words": ("region: DE", "region: Germany", r":1: 'Germany' is no country's code of ISO 3166: two capital letters, such as"),
     "unknown reference": ("region: DE", "references: {ordr: A}", r":1: `references` knows no key 'ordr'; did you mean 'order'\?"),
     "database that is no text": ("region: DE", "database: 5", r":1: `database` must be a text"),
     "no YAML": ("region: DE", "region: [DE", r":\d+: not valid YAML"),
@@ -133,6 +134,26 @@ WHOLE = {
 def test_what_is_wrong_with_the_whole_file_is_one_error_with_its_place(load, old, new, said):
     with pytest.raises(ConfigError, match=said):
         load(GOOD.replace(old, new, 1))
+
+
+def test_each_source_may_have_its_own_region(load):
+    config = load(GOOD.replace("acme}", "acme}\n    region: CH", 1))
+    assert (config.region_of("desk"), config.region_of("post"), load(GOOD).region_of("desk")) == ("CH", "DE", "DE")
+    raw = b'{"id": 7, "role": "end-user", "phone": "044 668 18 00", "shared_phone_number": false}'
+    for text, number in ((GOOD.replace("acme}", "acme}\n    region: CH", 1), "+41446681800"), (GOOD, "+49446681800")):
+        settings = load(text)
+        with open_connector(settings.source("desk"), {"email": "a@acme.example", "token": "t"}) as connector:
+            mapped = judge_of(settings, "desk", "users", connector).mapping(raw, "7", bytes(16), bytes(16))
+        assert mapped is not None
+        assert number in [one.normalized for one in mapped.parties[0].identifiers]
+
+
+def test_a_region_that_no_number_is_known_of_stops_what_reads_numbers(load):
+    settings = load(GOOD.replace("region: DE", "region: UK"))
+    with open_connector(settings.source("desk"), {"email": "a@acme.example", "token": "t"}) as connector:
+        mapping = judge_of(settings, "desk", "users", connector).mapping
+        with pytest.raises(ConfigError, match="'UK' is no region of phone numbers: give a country's code of ISO 3166, such as DE or GB"):
+            mapping(b'{"id": 7, "role": "end-user", "phone": "044 668 18 00"}', "7", bytes(16), bytes(16))
 
 
 def test_limits_and_archive_are_every_streams_and_drift_is_a_streams_own(load):

@@ -141,4 +141,4 @@ def test_every_stream_has_a_mapping_and_every_object_too():
 
 
 def test_functions_of_another_connector_are_not_known():
-    assert "the connector has no function named 'best_phone'" in complaint(pull_mapping, "salesforce/contacts", "s", functions={})
+    assert "the connector has no function named 'person_name'" in complaint(pull_mapping, "salesforce/contacts", "s", functions={})

@@ -93,6 +93,8 @@ def preview(name: str, source: str | None, record: Path | None, limit: int, *, j
     config = CONFIG.load() if record is None and (source or _configured()) else None
     folder, region = (config.folder, config.region) if config else _surroundings()
     chosen = config.source(source).name if config and source else _source_of(config, name) if config else source
+    if config and chosen and chosen in config.sources:
+        region = config.region_of(chosen)
     mapping = _compile(name, folder, region, chosen)
     results = [_outcome(mapping, key, raw) for key, raw in _records(mapping, config, chosen, record, limit)]
     if json:

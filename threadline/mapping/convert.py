@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from math import isinf
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import msgspec
 from threadline.model.identifiers import normalize_email, normalize_handle, normalize_phone
 from threadline.model.money import currency_code
 from threadline.model.schema import Kind
+from threadline.sdk.errors import ConfigError
 from threadline.sdk.markup import html_to_text
 from threadline.sdk.yamlfile import is_list, kind_of
 
@@ -171,6 +173,16 @@ def as_is(value: Any) -> Any:
     return value
 
 
+@cache
+def known_region(region: str | None) -> str | None:
+    """Return a region that phone numbers are known of; ConfigError for any other, with which no number could be read."""
+    import phonenumbers
+
+    if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ConfigError(f"threadline.yaml: {region!r} is no region of phone numbers: give a country's code of ISO 3166, such as DE or GB")
+    return region
+
+
 def converters(region: str | None) -> Mapping[str, Converter]:
     """Return the conversions by their names in mapping files; `region` is for phone numbers without a country code."""
     return {
@@ -182,7 +194,7 @@ def converters(region: str | None) -> Mapping[str, Converter]:
         "date": to_date,
         "boolean": to_boolean,
         "email": lambda value: normalize_email(to_text(value)),
-        "phone": lambda value: normalize_phone(to_text(value), region),
+        "phone": lambda value: normalize_phone(to_text(value), known_region(region)),
         "handle": lambda value: normalize_handle(to_text(value)),
         "url": to_url,
         "language": to_language,

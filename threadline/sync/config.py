@@ -24,8 +24,9 @@ from threadline.sync.views import Problem
 
 DEFAULT_FILE = "threadline.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _TOP = ("database", "region", "references", "limits", "archive", "sources", "targets")
-_SOURCE = ("connector", "schedule", "listen", "settings", "streams", "budget")
+_SOURCE = ("connector", "schedule", "listen", "settings", "streams", "budget", "region")
 _TARGET = ("system", "push", "schedule")
 _PRESETS = ("@once", "@continuous", "@quarterly")
 """What Airflow takes besides cron expressions and the usual names for them."""
@@ -45,6 +46,8 @@ class Source(Struct, frozen=True):
     """"file:line" of the entry."""
     budget: Mapping[str, int] = {}
     """How many calls of each allowance the source may make, where that is not what the vendor allows."""
+    region: str | None = None
+    """Where its phone numbers without a country code belong, where that is not where those of the others do."""
     listen: bool = False
     """Whether Airflow stays connected to it, and pulls as soon as it says that something has changed."""
 
@@ -80,6 +83,10 @@ class Config(Struct, frozen=True):
     def policy_of(self, source: str, stream: str) -> Policy:
         """Return how a stream is pulled."""
         return replace(self.policy, drift=self.source(source).drift.get(stream, self.policy.drift))
+
+    def region_of(self, source: str) -> str | None:
+        """Return where a source's phone numbers without a country code belong."""
+        return self.source(source).region or self.region
 
     @property
     def folder(self) -> Path:
@@ -143,7 +150,7 @@ def load_config(path: Path | None = None, *, entries: bool = True, only: str | N
     return Config(
         path=chosen.absolute(),
         database=_database(chosen, _text(document, top, "database")),
-        region=_text(document, top, "region"),
+        region=_region(document, top),
         references=_references(document, top),
         sources=sources,
         targets=targets,
@@ -214,8 +221,15 @@ def _source(document: Document, name: str, entry: Any) -> Source:
     streams, drift = _streams(document, at, keys.get("streams"), kind, settings)
     return Source(
         name, connector, _schedule(document, keys, at), settings, streams, drift, document.at(at), _budget(document, keys, at),
-        _listen(document, keys, at, kind),
+        _region(document, keys, at), _listen(document, keys, at, kind),
     )  # fmt: skip
+
+
+def _region(document: Document, keys: Mapping[str, Any], at: Location = ()) -> str | None:
+    region = _text(document, keys, "region", at)
+    if region is not None and not _COUNTRY.fullmatch(region):
+        raise document.error((*at, "region"), f"{region!r} is no country's code of ISO 3166: two capital letters, such as DE or GB")
+    return region
 
 
 def _listen(document: Document, keys: Mapping[str, Any], at: Location, kind: type[Connector[Any]]) -> bool:

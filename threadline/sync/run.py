@@ -29,7 +29,8 @@ def judge_of(config: Config, source: str, stream: str, connector: Any) -> Judge:
     if stream not in entry.streams:
         raise ConfigError(f"source {source} has no stream {stream!r}; it has: {', '.join(entry.streams)}")
     offered = pulling.stream_of(connector, stream)
-    mapping = pull_mapping(entry.streams[stream], source, folder=config.folder, region=config.region, functions=connector.functions)
+    region = config.region_of(source)
+    mapping = pull_mapping(entry.streams[stream], source, folder=config.folder, region=region, functions=connector.functions)
     return Judge(source, stream, offered.key, mapping, config.policy_of(source, stream).drift)
 
 
@@ -92,7 +93,9 @@ def mapping_difference(config: Config, source: str, stream: str, text: str, name
             rows = view.query(_IN_FORCE, [source, stream])
         if not rows:
             raise ConfigError(f"{source}.{stream} was not pulled yet: there is nothing to compare with")
-        old, new = (compile_pull(one, name, source, region=config.region, functions=connector.functions) for one in (rows[0][0], text))
+        old, new = (
+            compile_pull(one, name, source, region=config.region_of(source), functions=connector.functions) for one in (rows[0][0], text)
+        )
         pushes = [one for target in config.targets for one in outgoing(config, target)]
         changed = Judge(source, stream, judge.key, new, judge.fields.policy)
         return difference(database, changed, old, Finder(config.references.get("order")), pushes, config.policy_of(source, stream))
@@ -136,7 +139,7 @@ def outgoing(config: Config, target: str) -> list["Outgoing"]:
     offered = {item.name: item for item in configuration.offered_objects(kind, source.settings)}
     found: list[Outgoing] = []
     for name, object_name in zip(entry.mappings, entry.objects, strict=True):
-        mapping = push_mapping(name, folder=config.folder, region=config.region, functions=kind.functions)
+        mapping = push_mapping(name, folder=config.folder, region=config.region_of(entry.system), functions=kind.functions)
         found.append(Outgoing(target, entry.system, offered[object_name], mapping, config.policy.survivorship))
     return found
 
