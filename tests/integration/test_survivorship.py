@@ -18,6 +18,7 @@ from threadline.journey.timeline import customer, find_customers
 from threadline.journey.values import field_values
 from threadline.model.ids import parse_id
 from threadline.sync.policy import Policy
+from threadline.sync.push import push
 
 PEOPLE = (
     MAPPINGS["people"].replace(
@@ -224,6 +225,51 @@ def test_pages_show_what_the_rules_choose_and_why(lab):
         ("Name", "A. Lima", ("shop",), "sources shop, desk"), ("E-mail", "ana@example.org", ("desk", "shop"), None),
         ("Handle", "x:ana", ("desk", "shop"), None), ("Address", "Am Markt 1, Köln", ("desk",), None),
     ]  # fmt: skip
+
+
+USER = """
+source: profile
+target: list.user
+version: 1
+address: {known: {from: here.list_person, optional: true}}
+fields: {id: id, name: formatted_name, email: {from: email, optional: true}, language: {from: language, optional: true}}
+"""
+
+
+WRITES = {"desk": str.lower, "shop": str.upper}
+
+
+def settled(lab: Lab, held: dict[str, dict[int, Person]]) -> int:
+    """Push to both systems, which write what they are told in letters of their own, until nothing is due; return how often that was."""
+    for turn in range(8):
+        begin = len(lab.connector.received)
+        lab.resolve()
+        for source in sorted(held, reverse=turn % 2 == 1):
+            before = len(lab.connector.received)
+            push(lab.database, lab.connector, lab.outgoing("user", target=source, mapping=USER))
+            for _, intent in lab.connector.received[before:]:
+                number = int(intent.payload.get("known") or 100 + len(held[source]))
+                told = {name: WRITES[source](intent.payload[name]) for name in ("name", "email", "language") if name in intent.payload}
+                of_record = {
+                    "id": number,
+                    "profile": intent.payload["id"],
+                    "changed": f"2026-04-01T10:00:00.{len(lab.connector.received):06}Z",
+                }
+                held[source][number] = held[source].get(number, {}) | told | of_record
+                tell(lab, held[source][number], source=source)
+        if len(lab.connector.received) == begin:
+            return turn
+    return 8
+
+
+@quick
+@given(people=st.lists(person(), min_size=1, max_size=5, unique_by=lambda one: (one[0], one[1]["id"])))
+def test_pushes_come_to_rest_though_each_changes_a_record_and_no_two_write_alike(database, people):
+    wipe(database)
+    lab = Lab(database)
+    tell_in(lab, people, [False] * len(people))
+    held = {source: {record["id"]: record for origin, record in people if origin == source} for source in ("desk", "shop")}
+    assert 0 < settled(lab, held) <= 4
 
 
 @pytest.mark.parametrize("again", [False, True])
