@@ -114,8 +114,10 @@ class Survivorship(Struct, frozen=True, dict=True):
 
     def _grouped(self, rule: Rule, held: _Held, said: Said) -> list[_Held]:
         """Return the values in groups of which a rule says the same, the best first."""
-        marks = dict(zip(held, self._marks(rule, held, said), strict=True))
-        return [{value: held[value] for value, one in marks.items() if one == mark} for mark in sorted(set(marks.values()))]
+        groups: dict[Any, dict[str, Sequence[Claim]]] = {}
+        for value, mark in zip(held, self._marks(rule, held, said), strict=True):
+            groups.setdefault(mark, {})[value] = held[value]
+        return [groups[mark] for mark in sorted(groups)]
 
     def _marks(self, rule: Rule, held: _Held, said: Said) -> list[Any]:
         """Return what a rule says of each value; the lowest is the best."""
