@@ -128,7 +128,7 @@ class Zendesk(Connector[ZendeskSettings], Target, Lookup):
         start = exports.first_start_time(self.settings.start)
         match stream:
             case "users":
-                return exports.by_cursor(client, stream, since, start, per_page)
+                return exports.by_cursor(client, stream, since, start, per_page, include="identities")
             case "tickets":
                 return exports.by_cursor(client, stream, since, start, per_page, include="metric_sets")
             case "comments":

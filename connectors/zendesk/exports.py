@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from connectors.zendesk.client import Client, TooRecentError
 from connectors.zendesk.comments import CommentReader
+from connectors.zendesk.identities import with_identities
 from connectors.zendesk.status_changes import StatusReader
 from threadline.sdk import JSON, Cursor, Opaque, Page, Rejected, split_records
 from threadline.sdk.budget import Allowance, Left
@@ -79,7 +80,9 @@ def by_cursor(client: Client, stream: str, since: Cursor | None, start: int, per
             envelope, body = client.read(path, _CursorEnvelope, records=stream, per_page=per_page, **more, **position)
         except TooRecentError:
             return None
-        return Following(split_records(body, stream), envelope.after_cursor or None, not envelope.end_of_stream)
+        records = split_records(body, stream)
+        records = with_identities(records, body) if stream == "users" else records
+        return Following(records, envelope.after_cursor or None, not envelope.end_of_stream)
 
     return BY_CURSOR.scan(since, fetch)
 

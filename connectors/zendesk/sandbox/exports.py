@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from connectors.zendesk.sandbox.records import Record, metric_set, seconds, ticket_event
+from connectors.zendesk.sandbox.records import Record, identities, metric_set, seconds, ticket_event
 from connectors.zendesk.sandbox.shelves import changes, outside_exports, place_before
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Exports:
         return response
 
     def users(self, request: Request) -> Response:
-        """Users by cursor."""
-        return self._by_cursor(request, "user", lambda user: seconds(user["updated_at"]), lambda user: user)
+        """Users by cursor, with the identities side-load."""
+        return self._by_cursor(request, "user", lambda user: seconds(user["updated_at"]), lambda user: user, identities)
 
     def tickets(self, request: Request) -> Response:
         """Tickets by cursor, with the metric_sets side-load."""
@@ -78,7 +78,10 @@ class Exports:
         comments = "comment_events" in request.query_params.get("include", "")
         return self._by_time(request, "ticket_events", "audit", lambda audit: ticket_event(self._sandbox.account.shown(audit), comments))
 
-    def _by_cursor(self, request: Request, kind: str, changed: Callable[[Record], int], shown: Callable[[Record], Record]) -> Response:
+    def _by_cursor(
+        self, request: Request, kind: str, changed: Callable[[Record], int], shown: Callable[[Record], Record],
+        beside: Callable[[Record], list[Record]] | None = None,
+    ) -> Response:  # fmt: skip
         query = request.query_params
         size, start = min(int(query.get("per_page", _MOST)), _MOST), int(query.get("start_time", 0))
         if start > time.time() - self._sandbox.kept_back:
@@ -94,7 +97,10 @@ class Exports:
         url = f"{self._sandbox.url}{request.url.path}"
         after_url = f"{url}?{urlencode({'cursor': cursor, 'per_page': size})}" if cursor else None
         places = {"after_url": after_url, "after_cursor": cursor, "before_url": None, "before_cursor": None}
-        return JSONResponse({f"{kind}s": [shown(record) for _, record in page], **places, "end_of_stream": len(found) <= size})
+        rows: Record = {f"{kind}s": [shown(record) for _, record in page]}
+        if beside and query.get("include") == beside.__name__:
+            rows[beside.__name__] = [one for _, record in page for one in beside(record)]
+        return JSONResponse({**rows, **places, "end_of_stream": len(found) <= size})
 
     def _by_time(self, request: Request, name: str, kind: str, shown: Callable[[Record], Record]) -> Response:
         query = request.query_params

@@ -127,6 +127,29 @@ def ticket(identity: int, at: str, requester_id: int | None, subject: str, text:
     }
 
 
+def identities(user: Record) -> list[Record]:
+    """Say by what a user is known: the address, and a number that is theirs alone."""
+    direct = user["phone"] if not user["shared_phone_number"] else None
+    known = [("email", user["email"]), ("phone_number", direct)]
+    return [_identity(user, number, kind, value) for number, (kind, value) in enumerate(known) if value]
+
+
+def _identity(user: Record, number: int, kind: str, value: str) -> Record:
+    identity = user["id"] * 10 + number
+    return {
+        "url": f"{ACCOUNT}/api/v2/users/{user['id']}/identities/{identity}.json",
+        "id": identity,
+        "user_id": user["id"],
+        "type": kind,
+        "value": value,
+        "verified": user["verified"],
+        "primary": True,
+        "created_at": user["created_at"],
+        "updated_at": user["updated_at"],
+        **({"undeliverable_count": 0, "deliverable_state": "deliverable"} if kind == "email" else {}),
+    }
+
+
 def metric_set(ticket: Record) -> Record:
     """Say how long a ticket took, as far as it tells itself; the export shows it beside the ticket's own fields."""
     solved = ticket["updated_at"] if ticket["status"] in ("solved", "closed") else None
