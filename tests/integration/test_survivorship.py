@@ -220,10 +220,11 @@ def test_pages_show_what_the_rules_choose_and_why(lab):
         (hit,) = find_customers(transaction, "ana@example.org", None, TRUST)
         assert hit.name == "A. Lima"
         view = customer(transaction, parse_id(hit.id) or b"", TRUST)
-    facts = [(fact.label, fact.value, fact.sources, fact.chosen_by) for fact in view.facts]
+    facts = [(fact.label, fact.value, fact.sources, fact.records, fact.chosen_by) for fact in view.facts]
+    both = ("desk", "shop"), ("desk:1", "shop:1")
     assert facts == [
-        ("Name", "A. Lima", ("shop",), "sources shop, desk"), ("E-mail", "ana@example.org", ("desk", "shop"), None),
-        ("Handle", "x:ana", ("desk", "shop"), None), ("Address", "Am Markt 1, Köln", ("desk",), None),
+        ("Name", "A. Lima", ("shop",), ("shop:1",), "sources shop, desk"), ("E-mail", "ana@example.org", *both, None),
+        ("Handle", "x:ana", *both, None), ("Address", "Am Markt 1, Köln", ("desk",), ("desk:1",), None),
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from threadline.identity.membership import followed, members
-from threadline.identity.survivorship import USUAL, Choice, Claim, Survivorship
+from threadline.identity.survivorship import USUAL, Choice, Claim, Survivorship, by_weight
 from threadline.model.identifiers import CONTACT_TYPES
 from threadline.model.ids import show_id
 from threadline.store.database import Transaction
@@ -48,9 +48,9 @@ class Profile:
         """Return the value of a field with why it is chosen."""
         return self.rules.choose(name, self.values)
 
-    def sources(self, name: str, value: str) -> tuple[str, ...]:
-        """Return the sources that say a value of a field."""
-        return tuple(sorted({claim.source for claim in self.values[name][value]}))
+    def claims(self, name: str, value: str) -> list[Claim]:
+        """Return who says a value of a field, the weightiest first."""
+        return by_weight(self.values[name][value])
 
     @property
     def name(self) -> str:

@@ -141,9 +141,14 @@ def _facts(profile: Profile) -> Iterable[Fact]:
     for name, label in _LABELS.items():
         choice = profile.choose(name)
         for value in profile.ranked(name) if name in MANY else [choice.value] if choice else []:
-            text = address_line(value) if name == "address" else value
-            why = choice.by if choice and choice.value == value else None
-            yield Fact(label=label, value=text, sources=profile.sources(name, value), chosen_by=why)
+            claims = profile.claims(name, value)
+            yield Fact(
+                label=label,
+                value=address_line(value) if name == "address" else value,
+                sources=tuple(sorted({claim.source for claim in claims})),
+                records=tuple(f"{claim.source}:{claim.external_id}" for claim in claims),
+                chosen_by=choice.by if choice and choice.value == value else None,
+            )
 
 
 def _records(transaction: Transaction, profile: Profile) -> Iterable[RecordView]:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from threadline.identity.survivorship import FIELDS, Claim, by_weight
+from threadline.identity.survivorship import FIELDS, Claim
 from threadline.journey.profile import Profile, shown_as
 from threadline.store.database import moment
 
@@ -41,7 +41,7 @@ def field_values(profile: Profile) -> list[FieldValue]:
     for name in FIELDS:
         choice = profile.choose(name)
         for value in profile.ranked(name):
-            said_by = [_said(claim) for claim in by_weight(profile.values[name][value])]
+            said_by = [_said(claim) for claim in profile.claims(name, value)]
             shown = choice is not None and choice.value == value
             found.append(FieldValue(name, shown_as(name, value), shown, choice.by if choice and shown else None, said_by))
     return found

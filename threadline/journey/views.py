@@ -52,11 +52,13 @@ Label: TypeAlias = Literal["Name", "E-mail", "Phone", "Handle", "Address", "Lang
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One value of the profile, and the sources that say so."""
+    """One value of the profile, and who says so."""
 
     label: Label
     value: str
     sources: tuple[str, ...]
+    records: tuple[str, ...] = ()
+    """The records that say so, as SOURCE:ID, the weightiest first."""
     chosen_by: str | None = None
     """Why this value comes before the others (docs/identity.md); None where there are none, and for those others."""
 
