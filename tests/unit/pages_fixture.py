@@ -213,7 +213,7 @@ def mara() -> CustomerView:
         id=MARA,
         name="Mara Lindqvist",
         facts=(
-            Fact(label="Name", value="Mara Lindqvist", sources=("crm",)),
+            Fact(label="Name", value="Mara Lindqvist", sources=("crm",), records=("crm:0035eT000000004ABA",)),
             Fact(label="E-mail", value="m.lindqvist@posteo.example", sources=("crm", "helpdesk", "shop")),
             Fact(label="Phone", value="+49405550142", sources=("crm",), chosen_by="most recent"),
             Fact(label="Phone", value="+491715550188", sources=("shop",)),
