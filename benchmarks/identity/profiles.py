@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from threadline.identity.matching.person import Person
+from threadline.identity.matching.person import Person, merged
 from threadline.identity.neighbourhood import Neighbourhood, person_of
 from threadline.identity.partition import people_among
 from threadline.identity.rules import INBOX, USUAL, Rules, inbox_of, names_nobody
@@ -19,7 +19,7 @@ def profiles(people: Sequence[Person], rules: Rules = USUAL) -> tuple[list[Perso
     members: dict[int, list[Person]] = defaultdict(list)
     for person in people:
         members[place[home[person.id]]].append(person)
-    return [merged(members[number]) for number in range(len(members))], [place[home[person.id]] for person in people]
+    return [merged(members[number][0].id, members[number]) for number in range(len(members))], [place[home[person.id]] for person in people]
 
 
 def neighbourhood(people: Sequence[Person], rules: Rules) -> Neighbourhood:
@@ -58,11 +58,3 @@ def _note_shared(around: Neighbourhood, rules: Rules) -> None:
             around.shared[identifier] = "records"
         elif len(holders) > rule.people and people_among(around.people[party].name for party in holders) > rule.people:
             around.shared[identifier] = "people"
-
-
-def merged(people: Sequence[Person]) -> Person:
-    """Return a profile that has what all its records have; those that say more come first."""
-    best = sorted(people, key=lambda person: -len(person.given_names) - len(person.birth_dates) - len(person.addresses))
-    several = [name for name in Person.__struct_fields__ if name != "id"]
-    values = {name: tuple(dict.fromkeys(value for person in best for value in getattr(person, name))) for name in several}
-    return Person(id=people[0].id, **values)

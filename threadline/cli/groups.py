@@ -173,6 +173,14 @@ def identity_values(
     values(profile, json=json)
 
 
+@identity.command("match")
+def identity_match(json: JSON = False) -> None:
+    """Learn from all customers how people are told apart, and join those who are probably one. Needs the extra `match`."""
+    from threadline.cli.identity import match
+
+    match(json=json)
+
+
 @identity.command("rebuild")
 def identity_rebuild(json: JSON = False) -> None:
     """Make all profiles anew from records, rules and decisions. Ids stay."""

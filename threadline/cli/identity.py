@@ -159,6 +159,20 @@ def _said_by(said: SaidBy) -> str:
     return f"{said.source}:{said.external_id}" + (f" ({known})" if known else "")
 
 
+def match(*, json: bool) -> None:
+    """Match everybody."""
+    config = CONFIG.load(entries=False)
+    with working("matching", quiet=json) as tell:
+        found = identity.match_customers(config, tell)
+    if json:
+        print_json(_shown(found))
+        return
+    numbers = ["customers", "pairs joined", "to review", "profiles changed"]
+    print_table(numbers, [(found.customers, found.joined, found.review, found.changed)], numbers=numbers)
+    if found.review:
+        print("threadline identity review list    shows what only a person can decide")
+
+
 def rebuild(*, json: bool) -> None:
     """Make all profiles anew."""
     config = CONFIG.load(entries=False)

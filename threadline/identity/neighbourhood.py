@@ -17,8 +17,8 @@ from threadline.identity.vocabulary import NO_BIRTHS
 from threadline.model.ids import parse_id
 from threadline.store.database import Row, Transaction
 
-_MATCHED = 100
-"""The rank of matches: behind everything that is known for certain."""
+_MATCHED = 10_000
+"""The rank of a match of no weight, and of all others behind everything that is known for certain."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,8 @@ class Neighbourhood:
     named: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
     """Parties by the profile that a system says they are (an id that threadline itself wrote there)."""
     links: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
-    matches: set[tuple[bytes, bytes]] = field(default_factory=set[tuple[bytes, bytes]])
+    matches: dict[tuple[bytes, bytes], float] = field(default_factory=dict[tuple[bytes, bytes], float])
+    """Pairs that are probably one, and the weight of what speaks for it."""
     apart: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
     """With whom each party was decided not to be one."""
     shared: dict[bytes, str] = field(default_factory=dict[bytes, str])
@@ -54,7 +55,7 @@ class Neighbourhood:
                 kind, value = self.values[identifier]
                 rank, rule = of(kind)
                 found.append(Evidence("identifier", rank + 2, identifier, names_needed(rule, kind, value), parties))
-        found += [Evidence("match", _MATCHED, pair[0] + pair[1], "any", pair) for pair in self.matches]
+        found += [Evidence("match", _MATCHED - round(10 * weight), pair[0] + pair[1], "any", pair) for pair, weight in self.matches.items()]
         return found
 
     def partition(
@@ -250,8 +251,8 @@ class _Explorer:
                     around.links.add((one, other))
                     found |= {one, other}
         if self._matched:
-            for one, other in _both(self._transaction, _MATCHES, parties):
-                around.matches.add((one, other))
+            for one, other, weight in _both(self._transaction, _MATCHES, parties):
+                around.matches[one, other] = weight
                 found |= {one, other}
         return found
 
@@ -286,7 +287,7 @@ _HOLDERS = "SELECT identifier, party FROM party_identifiers WHERE identifier {ke
 _ONE = "SELECT party FROM party_identifiers WHERE identifier = ? ORDER BY party"
 PEOPLE = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id {keys}"
 _DECISIONS = "SELECT one, other, verdict FROM decisions WHERE {side} {keys}"
-_MATCHES = "SELECT one, other FROM matches WHERE state = 'accepted' AND {side} {keys}"
+_MATCHES = "SELECT one, other, weight FROM matches WHERE state = 'accepted' AND {side} {keys}"
 
 _PARTS = [(bytes([first]) + bytes(15), bytes([first + 3]) + b"\xff" * 15) for first in range(0, 256, 4)]
 """All ids in ranges, so that no answer of the database is large."""

@@ -132,12 +132,13 @@ class Partition:
     def _settle(self, parties: Iterable[bytes], shared: Sequence[Evidence]) -> Iterable[set[bytes]]:
         """Divide parties that are linked, directly or by others."""
         self._groups = {party: _Group(party, self._people.get(party, NOBODY), self._apart.get(party, ())) for party in parties}
-        for one in shared:
+        sure = [one for one in shared if one.origin != "match"]
+        for one in sure:
             if one.names == "any":
                 self._join_all(one, one.holders)
             else:
                 self._join_namesakes(one)
-        checked = [one for one in shared if one.names != "any"]
+        checked = [one for one in sure if one.names != "any"]
         stages = [(join, [-1] * len(checked)) for join in (self._join_same, self._join_alike, self._join_unnamed)]
         before = -1
         while before != self._joined:  # what one value leaves open, the next may decide
@@ -147,6 +148,9 @@ class Partition:
                     if self._changed_since(seen[place], one.holders):
                         seen[place] = self._joined
                         join(one)
+        # Matches are of customers as all else makes them: they come last.
+        for one in shared[len(sure) :]:
+            self._join_all(one, one.holders)
         distinct = {id(group): group for group in self._groups.values()}
         return (set(group.parties) for group in distinct.values())
 
@@ -257,7 +261,13 @@ class Partition:
             return "it was decided that they are not one"
         if evidence.origin in ("profile id", "link"):
             return None
-        if one.births and other.births and not any(_near(left, right) for left in one.births for right in other.births):
+        # A match has weighed names and birth dates already.
+        if (
+            evidence.origin != "match"
+            and one.births
+            and other.births
+            and not any(_near(left, right) for left in one.births for right in other.births)
+        ):
             return "their birth dates differ"
         if evidence.names != "any" and _differ(one, other):
             return "their names differ"

@@ -30,7 +30,8 @@ def create(transaction: Transaction, dialect: str, revision: str) -> None:
 def _statements(table: Table, dialect: str) -> Iterator[str]:
     columns = [f'"{column.name}" {_TYPES[dialect][column.kind]}{"" if column.nullable else " NOT NULL"}' for column in table.columns]
     key = f"CONSTRAINT {table.name}_key PRIMARY KEY ({_names(*table.key)})"
-    yield f"CREATE TABLE {table.name} ({', '.join([*columns, key])})"
+    clustered = " WITHOUT ROWID" if table.clustered and dialect == "sqlite" else ""
+    yield f"CREATE TABLE {table.name} ({', '.join([*columns, key])}){clustered}"
     for names in table.indexes:
         yield f"CREATE INDEX {table.name}_by_{'_'.join(names)} ON {table.name} ({_names(*names)})"
     for name in table.looked_up:

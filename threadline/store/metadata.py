@@ -39,5 +39,12 @@ def metadata() -> MetaData:
         ]
         indexes = [Index(f"{table.name}_by_{'_'.join(names)}", *names) for names in table.indexes]
         indexes += [Index(f"{table.name}_by_{name}", name, postgresql_using="hash") for name in table.looked_up]
-        Table(table.name, result, *columns, PrimaryKeyConstraint(*table.key, name=f"{table.name}_key"), *indexes)
+        Table(
+            table.name,
+            result,
+            *columns,
+            PrimaryKeyConstraint(*table.key, name=f"{table.name}_key"),
+            *indexes,
+            sqlite_with_rowid=not table.clustered,
+        )
     return result

@@ -46,6 +46,8 @@ class Table:
     key: tuple[str, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
     looked_up: tuple[str, ...] = ()
+    clustered: bool = False
+    """Whether SQLite keeps the rows in their key's index and nowhere else: for many small ones."""
 
     @property
     def names(self) -> list[str]:
@@ -74,8 +76,8 @@ def _entity(
     return Table(entity.table, tuple(_columns(entity)), key, indexes, looked_up)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportAttributeAccessIssue]
 
 
-def _table(name: str, key: Sequence[str], *columns: Column, indexes: Sequence[tuple[str, ...]] = ()) -> Table:
-    return Table(name, columns, tuple(key), tuple(indexes))
+def _table(name: str, key: Sequence[str], *columns: Column, indexes: Sequence[tuple[str, ...]] = (), clustered: bool = False) -> Table:
+    return Table(name, columns, tuple(key), tuple(indexes), clustered=clustered)
 
 
 def _text(name: str, *, nullable: bool = False) -> Column:
@@ -145,6 +147,15 @@ MATCHES = _table(
 )  # fmt: skip
 """Parties that are probably one, the smaller id first: `accepted`, or in `review` until somebody decides. `weight` is the base-2
 logarithm of the odds that the evidence adds, `evidence` what each field adds."""
+
+MATCH_MODELS = _table("match_models", ["version"], _text("version"), Column("model", "json"), Column("trained_at", "time"))
+"""What matching learned last (`threadline.identity.matching.model`)."""
+
+MATCH_PEOPLE = _table("match_people", ["party"], Column("party", "id"), Column("features", "bytes"))
+"""What is compared of each customer that rules make, as MessagePack, by the smallest id of its parties."""
+
+MATCH_KEYS = _table("match_keys", ["key", "party"], _count("key"), Column("party", "id"), clustered=True)
+"""Who shares a blocking key, so as to be compared; a key that too many share has one row alone, with no party."""
 
 RECORDS = _table(
     "records", ["id"],
@@ -259,7 +270,8 @@ TOKENS = _table(
 TABLES: tuple[Table, ...] = (
     PARTIES, PARTY_IDENTIFIERS, CONTACT_POINTS, PREFERENCES, ADDRESSES, INTERACTIONS, MESSAGES, CASES, STATUS_CHANGES, ORDERS,
     ORDER_ITEMS, FEEDBACK, KNOWLEDGE_ARTICLES, THREADS, THREAD_MEMBERS, RELATED_CUSTOMERS, THREAD_REFERENCES,
-    REDIRECTS, MEMBERSHIPS, PROFILE_EVENTS, SHARED_IDENTIFIERS, DECISIONS, MATCHES,
+    REDIRECTS, MEMBERSHIPS, PROFILE_EVENTS, SHARED_IDENTIFIERS, DECISIONS, MATCHES, MATCH_MODELS,
+    MATCH_PEOPLE, MATCH_KEYS,
     RECORDS, RECORD_VERSIONS, RAW_PAGES, ATTACHMENTS, RECORD_ATTACHMENTS, STREAMS, STREAM_FIELDS, MAPPINGS, SWEPT,
     RUNS, DEAD_LETTERS, CHANGES, CONSUMERS, OUTBOX, BUDGETS, TOKENS,
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """Profiles on request: explained, corrected by people, and made anew. What changes enters the change log."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from xxhash import xxh3_128_digest
@@ -25,6 +25,9 @@ from threadline.store import schema
 from threadline.store.database import Database, Transaction, open_database
 from threadline.sync.apply import log, profile_entries
 from threadline.sync.config import Config
+
+if TYPE_CHECKING:
+    from threadline.sync.matching import Matched
 
 _RULES = "identity"
 """Under this name the rules last used are kept among the mappings."""
@@ -119,6 +122,15 @@ def rebuild_profiles(config: Config) -> int:
         return _rebuild(database, config.policy.identity, "rebuild")
 
 
+def match_customers(config: Config, tell: Callable[[str], None] = lambda _: None) -> "Matched":
+    """Learn from all customers how people are told apart, and match them; ConfigError without the extra `match`."""
+    from threadline.sync.matching import match_everybody
+
+    with open_database(config.database, create=False) as database:
+        follow_rules(database, config.policy.identity)
+        return match_everybody(database, config.policy.identity, tell)
+
+
 def follow_rules(database: Database, rules: Rules) -> int:
     """Make all profiles anew where the rules are others than the last time; return how many changed."""
     text = msgspec.json.encode(rules)
@@ -170,6 +182,6 @@ def _writing(config: Config) -> Generator[Transaction, Any, None]:
 
 
 __all__ = [
-    "explain_records", "follow_rules", "history_of", "link_records", "party_of", "preview_split", "rebuild_profiles", "reviews",
-    "settle_review", "split_records", "values_of",
+    "explain_records", "follow_rules", "history_of", "link_records", "match_customers", "party_of", "preview_split", "rebuild_profiles",
+    "reviews", "settle_review", "split_records",
 ]  # fmt: skip

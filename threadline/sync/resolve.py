@@ -25,6 +25,7 @@ class Change:
     seq: int
     entity_type: str
     entity_id: bytes
+    run_id: bytes
 
 
 def changes_after(transaction: Transaction, consumer: str, kinds: Iterable[str], limit: int = _AT_ONCE) -> list[Change]:
@@ -34,14 +35,14 @@ def changes_after(transaction: Transaction, consumer: str, kinds: Iterable[str],
     horizon = transaction.commit_horizon()
     gate, parameters = ("", []) if horizon is None else (" AND txid < ?", [horizon])
     rows = transaction.query(
-        "SELECT txid, seq, entity_type, entities FROM changes "  # noqa: S608 - one of two texts above
+        "SELECT txid, seq, entity_type, entities, run_id FROM changes "  # noqa: S608 - one of two texts above
         f"WHERE (txid > ? OR (txid = ? AND seq > ?)){gate} ORDER BY txid, seq LIMIT {_ROWS}",
         [txid, txid, seq, *parameters],
     )
     wanted = set(kinds)
     changes: list[Change] = []
-    for row_txid, row_seq, entity_type, entities in rows:
-        changes += (Change(row_txid, row_seq, entity_type, entity) for entity in ids_of(entities))
+    for row_txid, row_seq, entity_type, entities, run_id in rows:
+        changes += (Change(row_txid, row_seq, entity_type, entity, run_id) for entity in ids_of(entities))
         if len(changes) >= limit:
             break
     return [change for change in changes if change.entity_type in wanted] or changes[-1:]

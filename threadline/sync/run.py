@@ -108,10 +108,12 @@ def resolve(config: Config) -> int:
     """Thread what changed; return how many threads and profiles did. Where the rules of identity changed, profiles are made anew before."""
     from threadline.journey.references import Finder
     from threadline.sync.identity import follow_rules
+    from threadline.sync.matching import match_changes
     from threadline.sync.resolve import resolve as resolve_changes
 
     with open_database(config.database, create=True) as database:
         follow_rules(database, config.policy.identity)
+        match_changes(database, config.policy.identity)
         return resolve_changes(database, Finder(config.references.get("order")))
 
 

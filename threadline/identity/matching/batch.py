@@ -1,11 +1,11 @@
 """Matching all people at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from threadline.identity.matching.decision import REVIEW, Pair, decide, with_threshold
-from threadline.identity.matching.features import features
+from threadline.identity.matching.features import Features, features
 from threadline.identity.matching.model import Model
 from threadline.identity.matching.person import Person
 from threadline.identity.matching.score import Match, Scorer
@@ -22,11 +22,12 @@ class Link(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What was learned, whom it joins (heaviest first), and about whom people should decide."""
+    """What was learned, whom it joins (heaviest first), about whom people should decide, and what was compared of each, by id."""
 
     model: Model
     links: Sequence[Link]
     review: Sequence[Link]
+    rows: Mapping[bytes, Features]
 
 
 def match_people(people: Sequence[Person], *, seed: int = 1) -> Outcome:
@@ -45,7 +46,8 @@ def match_people(people: Sequence[Person], *, seed: int = 1) -> Outcome:
     pairs = [Pair(left, right, scorer.score(rows[left], rows[right])) for left, right, _ in scored]
     model = with_threshold(model, pairs)
     decision = decide(model, rows, pairs)
-    return Outcome(model, _links(people, decision.links), _links(people, decision.review))
+    compared = {person.id: row for person, row in zip(people, rows, strict=True)}
+    return Outcome(model, _links(people, decision.links), _links(people, decision.review), compared)
 
 
 def _links(people: Sequence[Person], pairs: Sequence[Pair]) -> list[Link]:

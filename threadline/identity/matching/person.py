@@ -1,5 +1,7 @@
 """What matching is told of a profile."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 
@@ -31,3 +33,12 @@ class Person(Struct, frozen=True, kw_only=True):
     emails: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+
+def merged(group: bytes, people: Sequence[Person]) -> Person:
+    """Return one person, under their group's id, who has what all have; those that say more come first, of equals smaller ids."""
+    best = sorted(people, key=lambda one: (-len(one.given_names) - len(one.birth_dates) - len(one.addresses), one.id))
+    return Person(id=group, **{name: tuple(dict.fromkeys(value for one in best for value in getattr(one, name))) for name in _SEVERAL})
+
+
+_SEVERAL = [name for name in Person.__struct_fields__ if name != "id"]

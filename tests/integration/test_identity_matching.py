@@ -1,0 +1,147 @@
+"""Matching in the store: learned from everybody, applied to what changes, and never against what people decided."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.lab import Lab
+from threadline.identity.decisions import separate, settle
+from threadline.identity.explain import explain
+from threadline.identity.rebuild import rebuild
+from threadline.identity.rules import USUAL
+from threadline.model.ids import entity_id
+from threadline.store import schema
+from threadline.sync.matching import match_changes, match_everybody
+
+pytest.importorskip("splink", reason="matching needs the extra `match`")
+
+GIVEN = ("Ana", "Bruno", "Clara", "David", "Elena", "Felix", "Greta", "Hugo", "Irina", "Jonas", "Karla", "Leo")
+FAMILY = ("Lima", "Costa", "Meyer", "Novak", "Okafor", "Petrov", "Quist", "Rossi", "Silva", "Tanaka", "Ulrich", "Vogel", "Weiss", "Zola")
+CITIES = ("Berlin", "Porto", "Lyon", "Graz", "Turin")
+
+
+def person(number: int, chance: random.Random) -> dict[str, Any]:
+    born = f"{chance.randrange(1950, 2000)}-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}"
+    name = f"{chance.choice(GIVEN)} {chance.choice(FAMILY)}"
+    return {"id": number, "name": name, "born": born, "phone": f"+49 1512 {chance.randrange(10**6, 10**7)}"}
+
+
+def crowd(size: int = 150) -> list[dict[str, Any]]:
+    """People, and for every second of them another record that shares no value with the first."""
+    chance = random.Random(7)
+    people = [person(number, chance) for number in range(size)]
+    again = [{"id": 1_000 + one["id"], "name": one["name"], "born": one["born"]} for one in people[::2]]
+    return people + again
+
+
+def party(number: int) -> bytes:
+    return entity_id("desk", "list_person", str(number))
+
+
+def home(lab: Lab, number: int) -> bytes:
+    return lab.rows("SELECT profile FROM party_profiles WHERE party = ?", party(number))[0][0]
+
+
+def matched(lab: Lab) -> dict[int, bool]:
+    """Tell of each person with a second record whether the two are one customer."""
+    return {number: home(lab, number) == home(lab, 1_000 + number) for number in range(0, 150, 2)}
+
+
+@pytest.fixture
+def learned(lab: Lab) -> Iterator[Lab]:
+    """A store that has learned from everybody in it."""
+    lab.read("people", *crowd())
+    match_everybody(lab.database, USUAL)
+    return lab
+
+
+def test_customers_who_share_no_value_are_joined_by_what_is_alike(learned):
+    together = matched(learned)
+    assert sum(together.values()) > 0.95 * len(together)
+    pairs = {frozenset(row) for row in learned.rows("SELECT one, other FROM matches WHERE state = 'accepted'")}
+    truth = {frozenset((party(number), party(1_000 + number))) for number in together}
+    assert pairs <= truth
+
+
+def test_a_match_is_explained_by_the_weight_of_each_field(learned):
+    number = next(number for number, same in matched(learned).items() if same)
+    with learned.database.read() as transaction:
+        found = explain(transaction, party(number), party(1_000 + number))
+    (step,) = found.path
+    assert step.rule == "match"
+    assert {field for field, _, _ in step.fields} >= {"given", "family", "birth"}
+    assert sum(weight for _, _, weight in step.fields) > step.weight
+
+
+def test_a_rebuild_keeps_what_was_matched(learned):
+    before = matched(learned)
+    with learned.database.write() as transaction:
+        assert not rebuild(transaction, USUAL, "again").changed
+    assert matched(learned) == before
+
+
+def test_who_comes_later_is_matched_by_what_was_learned(learned):
+    newcomers = [{"id": 2_000 + one["id"], "name": one["name"], "born": one["born"]} for one in crowd()[1:150:2]]
+    learned.read("people", *newcomers)
+    match_changes(learned.database, USUAL)
+    together = [home(learned, one["id"] - 2_000) == home(learned, one["id"]) for one in newcomers]
+    assert sum(together) > 0.95 * len(together)
+    assert match_changes(learned.database, USUAL) == 0
+
+
+def test_whoever_turns_out_to_be_born_another_day_is_matched_no_longer(learned):
+    number = next(number for number, same in matched(learned).items() if same)
+    learned.read("people", {"id": 1_000 + number, "name": "Xaver Zeller", "born": "1931-07-30"})
+    match_changes(learned.database, USUAL)
+    assert home(learned, number) != home(learned, 1_000 + number)
+    learned.read("people", next(one for one in crowd() if one["id"] == 1_000 + number))
+    match_changes(learned.database, USUAL)
+    assert home(learned, number) == home(learned, 1_000 + number)
+
+
+def test_what_people_decided_holds_against_every_match(learned):
+    number = next(number for number, same in matched(learned).items() if same)
+    with learned.database.write() as transaction:
+        separate(transaction, [party(1_000 + number)], who="kim", why="a namesake")
+    match_changes(learned.database, USUAL)
+    assert home(learned, number) != home(learned, 1_000 + number)
+    match_everybody(learned.database, USUAL)
+    assert home(learned, number) != home(learned, 1_000 + number)
+    with learned.database.read() as transaction:
+        assert "it was decided that they are not one" in {
+            step.refused for step in explain(transaction, party(number), party(1_000 + number)).against
+        }
+
+
+def test_a_question_that_was_answered_is_not_asked_again(learned):
+    first = crowd()[0]
+    learned.read("people", {"id": 3_000, "name": first["name"]})
+    match_changes(learned.database, USUAL)
+    asked = learned.rows("SELECT one, other FROM matches WHERE state = 'review'")
+    assert asked
+    with learned.database.write() as transaction:
+        for one, other in asked:
+            settle(transaction, one, other, same=False, who="kim", why="no")
+    match_everybody(learned.database, USUAL)
+    assert not {*asked} & {*learned.rows("SELECT one, other FROM matches WHERE state <> 'rejected'")}
+
+
+def test_what_is_kept_of_customers_is_the_same_by_steps_as_all_at_once(learned):
+    learned.read("people", {"id": 4_000, "name": "Nora Lindt", "born": "1980-02-03"}, {**crowd()[3], "name": "Otto Reuter"})
+    match_changes(learned.database, USUAL)
+    tables = (schema.MATCH_PEOPLE, schema.MATCH_KEYS)
+    by_steps = [sorted(learned.rows(f"SELECT * FROM {table.name}")) for table in tables]
+    with learned.database.write() as transaction:
+        for table in tables:
+            transaction.execute(f"DELETE FROM {table.name}")
+    match_everybody(learned.database, USUAL)
+    assert [sorted(learned.rows(f"SELECT * FROM {table.name}")) for table in tables] == by_steps
+
+
+def test_agents_and_companies_are_matched_with_nobody(lab):
+    lab.read("people", *crowd(), {**crowd()[0], "id": 5_000, "phone": None, "role": "agent"})
+    match_everybody(lab.database, USUAL)
+    assert home(lab, 5_000) == party(5_000)
+    assert lab.rows("SELECT 1 FROM match_people WHERE party = ?", party(5_000)) == []
