@@ -30,7 +30,7 @@ PEOPLE = (
     + "addresses: {when: city, fields: {street: {from: street, optional: true}, city: city}}\n"
 )
 TRUST = Survivorship((Rule("sources", ("shop", "desk")), Rule("most_recent")), {"status": (Rule("with", field="formatted_name"),)})
-quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 Person = dict[str, Any]
 
