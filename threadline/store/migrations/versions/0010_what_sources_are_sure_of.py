@@ -13,8 +13,8 @@ def upgrade() -> None:
     """Go to this migration."""
     op.add_column("parties", sa.Column("last_update", sa.DateTime(timezone=True), nullable=True))
     op.add_column("party_identifiers", sa.Column("verified", sa.Boolean(), server_default=sa.false(), nullable=False))
-    with op.batch_alter_table("party_identifiers") as identifiers:
-        identifiers.alter_column("verified", server_default=None)
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column("party_identifiers", "verified", server_default=None)
 
 
 def downgrade() -> None:
