@@ -1,6 +1,8 @@
 """What is known of somebody whom other records only mention does not depend on which of these came first."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -8,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.lab import Lab, partition, read, wipe
+from tests.integration.test_identity import at_once
 from threadline.journey.profile import load_profiles, profile_document
 from threadline.model.ids import entity_id
-from threadline.store.database import Database
+from threadline.store.database import Database, Transaction
+from threadline.testing.faults.database import Observed
 
 MAILS = """
 source: list.talks
@@ -160,3 +164,42 @@ def test_any_order_and_batching_of_mentions_gives_the_same(lab, mails, registere
     cuts = st.sets(st.integers(1, len(mails) - 1))
     once = told(mails, set(), True)
     assert told(data.draw(st.permutations(mails)), data.draw(cuts), data.draw(st.booleans())) == once
+
+
+class Hesitating(Observed):
+    """A database that lets another writer run as far as it gets, before it commits a name."""
+
+    def __init__(self, inner: Database, told: str, rival: threading.Thread) -> None:
+        super().__init__(inner, lambda _: None)
+        self._told, self._rival = told, rival
+
+    @contextmanager
+    def write(self) -> Generator[Transaction]:
+        with self.inner.write() as transaction:
+            yield transaction
+            if transaction.query("SELECT 1 FROM parties WHERE formatted_name = ?", [self._told]) and not self._rival.ident:
+                self._rival.start()
+                self._rival.join(timeout=0.5)
+
+
+@pytest.mark.parametrize("registering", [False, True])
+def test_a_writer_joins_what_it_says_to_what_another_has_not_committed_yet(lab, database_url, registering):
+    """Else what is less overwrites what is more, or a mention the source's own record."""
+    hear(lab, [{"id": 1, "from": "ana@example.org", "name": "Ana"}])
+    mention = (lab.judge("tickets", mapping=MAILS.replace("talks", "tickets")), [[{"id": 2, "from": "ana@example.org", "name": "Ana Li"}]])
+    rival = threading.Thread(target=lambda: at_once(database_url, mention))
+    first = lab.judge("people", mapping=PEOPLE) if registering else lab.judge("talks", mapping=MAILS)
+    told = {"id": 3, "from": "ana@example.org", "email": "ana@example.org", "name": "A. L." if registering else "Ana Lima"}
+    read(Hesitating(lab.database, told["name"], rival), first, told)
+    rival.join()
+    assert name(lab) == told["name"]
+
+
+def test_writers_that_learn_names_in_opposite_order_do_not_block_each_other(lab, database_url):
+    people = [{"id": number, "from": f"c{number}@example.org"} for number in range(90)]
+    hear(lab, people)
+    some, others = ([{**one, "name": f"Ana {letter}"} for one in people] for letter in "LM")
+    forwards = (lab.judge("talks", mapping=MAILS), [some[:45], some[45:]])
+    backwards = (lab.judge("tickets", mapping=MAILS.replace("talks", "tickets")), [others[:44:-1], others[44::-1]])
+    assert at_once(database_url, forwards, backwards) == []
+    assert lab.rows("SELECT DISTINCT formatted_name FROM parties") == [("Ana M",)]

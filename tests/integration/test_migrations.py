@@ -168,6 +168,18 @@ def test_a_database_of_an_older_version_is_upgraded_and_keeps_what_it_holds(empt
         assert contents(database) == before
 
 
+def test_an_upgrade_knows_who_is_only_mentioned(empty_url):
+    with open_database(empty_url, create=True) as database:
+        lab = Lab(database)
+        lab.read("people", {"id": 1, "email": "ana@example.org"})
+        lab.read("orders", {"id": 5, "number": "A-1", "at": "2026-01-01T00:00:00Z", "person": 2})
+    migrate(empty_url, command.downgrade, "0010")
+    with open_database(empty_url, create=False) as database:
+        told = Lab(database).rows("SELECT external_id, mentioned FROM parties ORDER BY external_id")
+        assert [(external_id, bool(mentioned)) for external_id, mentioned in told] == [("1", False), ("2", True)]
+        assert {bool(preferred) for (preferred,) in Lab(database).rows("SELECT preferred FROM party_identifiers")} == {True}
+
+
 def test_the_database_of_another_application_is_refused_and_not_touched(empty_url, tmp_path):
     (tmp_path / "empty").mkdir(exist_ok=True)
     change(empty_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT)", "INSERT INTO orders VALUES (1, 'Ana')")
