@@ -56,6 +56,18 @@ def test_a_name_that_others_are_expected_to_have_joins_nobody() -> None:
     assert joins(common, matched(9, [*NAME, BIRTH]))
 
 
+def test_a_birth_date_alone_joins_nobody() -> None:
+    assert not joins(model(), matched(9, [BIRTH, ("source", "of other systems", 3.0)]))
+
+
+def test_a_name_that_is_known_to_be_several_peoples_joins_nobody_by_itself() -> None:
+    unsaid = features(Person(id=b"", given_names=("William",), family_names=("Hargreaves",)))
+    pairs = [Pair(0, 1, matched(9, NAME))]
+    assert decide(model(), [unsaid, unsaid, read("William", "1957-07-07")], pairs).links == pairs
+    assert decide(model(), [unsaid, unsaid, read("William", "1957-07-07"), read("William", "1990-01-31")], pairs).links == []
+    assert decide(model(), [unsaid, unsaid, read("William", "1957-07-07"), read("William", "1957-01-31")], pairs).links == pairs
+
+
 def test_twins_are_not_joined_where_there_are_families() -> None:
     twins = matched(KIN - 1, [TWINS, ("family", "same", 8.0), BIRTH, HOME], "relatives")
     assert not joins(model(relatives=1e-3), twins)

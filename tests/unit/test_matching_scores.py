@@ -49,6 +49,8 @@ def level(field: str, left: Person, right: Person) -> str | None:
         ("Kasia Wrona", "Katarzyna Wrona", "short form"),
         ("W Hill", "William Hill", "initial"),
         ("W. J. Hill", "William James Hill", "initial"),
+        ("W Hill", "W. Hill", "initial"),
+        ("W Hill", "V Hill", "differs"),
         ("Wiliam Hill", "William Hill", "very close"),
         ("Hill William", "William Hill", "swapped with the family name"),
         ("Hill, William", "William Hill", "same"),
@@ -129,6 +131,16 @@ def test_ones_own_name_in_another_inbox_is_no_further_evidence() -> None:
     other = person(formatted_names=("Charles Rodriguez",), emails=("charles.rodriguez@acme.com",))
     assert level("account", one, other) == "differs"
     assert level("account", person(emails=("bluefox77@web.de",)), person(handles=("x:bluefox77",))) == "same name elsewhere"
+
+
+def test_other_systems_are_likelier_to_know_somebody_than_the_same_one_again() -> None:
+    one, other, twice = (person(formatted_names=("Anna Hill",), sources=sources) for sources in (("crm",), ("shop",), ("shop", "crm")))
+    assert [level("source", one, seen) for seen in (other, twice, person())] == ["of other systems", "differs", None]
+
+
+def test_a_whole_name_is_a_level_of_its_own() -> None:
+    assert level("name", person(formatted_names=("Anna Hill",)), person(formatted_names=("Anna Hill",))) == "same"
+    assert level("name", person(formatted_names=("Anna Hill",)), person(formatted_names=("Ana Hill",))) is None
 
 
 def test_what_is_rare_weighs_more() -> None:

@@ -6,9 +6,13 @@ import pytest
 
 from benchmarks.identity.channels import NOBODY_MAIL, Hazards, generate
 from benchmarks.identity.families import families
+from benchmarks.identity.guests import Habits, guests
 from benchmarks.identity.metrics import agreement
 from benchmarks.identity.people import Society
 from benchmarks.identity.profiles import profiles
+from threadline.identity.matching.features import features
+from threadline.identity.matching.namesakes import excess
+from threadline.identity.matching.person import Person
 
 NONE = Hazards(
     missing=0, typos=0, nicknames=0, transliterations=0, swapped_names=0, swapped_dates=0, wrong_digits=0, old_values=0, aliases=0,
@@ -61,6 +65,33 @@ def test_the_small_set_has_people_whom_several_systems_know() -> None:
     assert 40 <= len(set(made.truth)) <= 80
     assert len(made.people) == len(made.truth)
     assert len({person.sources[0] for person in made.people}) >= 6
+
+
+def test_names_that_go_together_are_found_more_often_than_by_chance() -> None:
+    lands = {"Ana": "Costa", "Rui": "Lima", "Jan": "Vos", "Eva": "Bos"}
+    together = [(given, family) for given, family in lands.items() for _ in range(50)]
+    mixed = [(given, family) for given in lands for family in lands.values() for _ in range(13)]
+    ratios = [
+        excess(
+            [
+                features(
+                    Person(id=b"", given_names=(one,), family_names=(other,), birth_dates=(f"{1900 + place % 99}-01-{1 + place % 28:02}",))
+                )
+                for place, (one, other) in enumerate(names)
+            ]
+        )
+        for names in (together, mixed)
+    ]
+    assert ratios[0] > 3
+    assert ratios[1] == pytest.approx(1, abs=0.15)
+
+
+def test_guests_are_made_the_same_each_time_and_differ_by_habit() -> None:
+    assert guests(400, seed=2) == guests(400, seed=2)
+    named = [
+        sum(bool(one.formatted_names) for one in guests(2_000, habits=habits).people) for habits in (Habits(), Habits(unnamed_calls=1))
+    ]
+    assert named[0] > named[1]
 
 
 @pytest.mark.parametrize(

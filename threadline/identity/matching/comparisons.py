@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from threadline.identity.matching.predicates import Condition, close, few_edits, initial, missing, overlap, same, same_part
+from threadline.identity.matching.predicates import Condition, close, few_edits, initial, long, missing, overlap, same, same_part
 
 
 class Level(Struct, frozen=True):
@@ -28,9 +28,13 @@ class Comparison(Struct, frozen=True):
     """Fields of one kind err and agree together: evidence of one kind alone is thin, and a place is shared by too many to count."""
     mistaken: float = 0.2
     """How often it differs for one person, before any data tell: addresses and numbers change."""
+    learned: bool = True
+    """Whether its weights come of the levels that are seen among pairs."""
 
 
 _SWAPPED = close("given", 0.88, "family") & close("family", 0.88, "given")
+_CALLED_ALIKE = same("given") & same("family") & long("given", 2)
+_ONE_LETTER = few_edits("given", 1) & long("given", 3)
 _POST_AND_CITY = same("post_code") & same("city")
 
 COMPARISONS = (
@@ -38,12 +42,12 @@ COMPARISONS = (
         "given",
         missing("given"),
         [
-            Level("same", same("given"), "given"),
+            Level("same", same("given") & long("given", 2), "given"),
             Level("swapped with the family name", _SWAPPED),
-            Level("one of them the same", overlap("givens")),
-            Level("short form", overlap("nicknames")),
+            Level("one of them the same", overlap("givens") & long("given", 2)),
+            Level("short form", overlap("nicknames") & long("given", 2)),
             Level("initial", initial("given")),
-            Level("very close", close("given", 0.92) | few_edits("given", 1)),
+            Level("very close", close("given", 0.92) | _ONE_LETTER),
             Level("close", close("given", 0.8)),
         ],
         kinship=0.04, kind="name", mistaken=0.03,
@@ -58,6 +62,13 @@ COMPARISONS = (
             Level("close", close("family", 0.8)),
         ],
         kinship=0.9, kind="name", mistaken=0.03,
+    ),
+    Comparison(
+        # Given and family names go together: a whole name is more frequent than its parts, taken by themselves, say.
+        "name",
+        ~_CALLED_ALIKE,
+        [Level("same", _CALLED_ALIKE)],
+        kinship=1.0, kind="whole name", learned=False,
     ),
     Comparison(
         "birth",
@@ -114,5 +125,12 @@ COMPARISONS = (
         missing("account"),
         [Level("same", overlap("accounts")), Level("same name elsewhere", overlap("nicks"))],
         kinship=0.25, kind="contact",
+    ),
+    Comparison(
+        # A system seldom knows somebody twice.
+        "source",
+        missing("source"),
+        [Level("of other systems", ~overlap("sources"))],
+        kinship=0.0, kind="source", mistaken=0.4,
     ),
 )  # fmt: skip

@@ -9,12 +9,15 @@ from msgspec import Struct, structs
 from threadline.identity.matching.comparisons import COMPARISONS
 from threadline.identity.matching.features import Features
 from threadline.identity.matching.model import Model
+from threadline.identity.matching.namesakes import called, several_peoples
 from threadline.identity.matching.score import Match, Scorer, probability
 
 LEAST_PRECISION = 0.98
 """Of all pairs that are joined, how many shall be one person by the model's own probabilities."""
-THIN = log2(0.95 / 0.05)
-"""The weight that evidence of one kind alone has to reach, or that of a household without a birth date: namesakes are not rare."""
+THIN = log2(0.92 / 0.08)
+"""The weight that evidence of one kind alone has to reach, or that of a household without a birth date: namesakes are not rare.
+
+Birth dates alone never join, nor does a name that is known to be several people's."""
 MOST_NAMESAKES = 0.25
 """A name alone joins only where less than so many others are expected to have it."""
 KIN = 8.0
@@ -27,6 +30,7 @@ IMPOSSIBLE = -6.0
 LARGEST_PROFILE = 50
 """Records beyond which nothing more is joined to a profile."""
 _AGREES, _KINDS_NEEDED, _DIFFERS = 2.0, 2, "differs"
+_IMPERSONAL = {"place", "source"}
 _KINDS = {comparison.name: comparison.kind for comparison in COMPARISONS}
 
 
@@ -47,8 +51,11 @@ class Decision(Struct, frozen=True):
 
 def thin(match: Match) -> bool:
     """Tell whether what speaks for a pair is all of one kind."""
-    kinds = {_KINDS[field.field] for field in match.fields if field.weight > _AGREES}
-    return len(kinds - {"place"}) < _KINDS_NEEDED
+    return len(_agreeing_kinds(match)) < _KINDS_NEEDED
+
+
+def _agreeing_kinds(match: Match) -> set[str]:
+    return {_KINDS[field.field] for field in match.fields if field.weight > _AGREES} - _IMPERSONAL
 
 
 def namesakes(model: Model, match: Match) -> float:
@@ -91,15 +98,26 @@ def joins(model: Model, match: Match) -> bool:
     alone = thin(match)
     families = model.relatives > FAMILIES * model.matches
     least = KIN if families and resembles_kin(match) else THIN if namesake or alone else model.threshold
-    return match.weight >= max(least, model.threshold) and not (alone and namesakes(model, match) > MOST_NAMESAKES)
+    born_alike = alone and _agreeing_kinds(match) == {"birth"}
+    return match.weight >= max(least, model.threshold) and not born_alike and not (alone and namesakes(model, match) > MOST_NAMESAKES)
 
 
 def decide(model: Model, rows: Sequence[Features], pairs: Sequence[Pair]) -> Decision:
     """Join pairs, heaviest first, as long as the people on both sides agree on the whole; a chain of likenesses joins nobody."""
     groups = Groups(model, rows, pairs)
-    links = [pair for pair in pairs if joins(model, pair.match) and groups.join(pair)]
+    common = several_peoples(rows)
+
+    def open_to_others(pair: Pair) -> bool:
+        return by_name_alone(pair.match) and not common.isdisjoint((called(rows[pair.left]), called(rows[pair.right])))
+
+    links = [pair for pair in pairs if joins(model, pair.match) and not open_to_others(pair) and groups.join(pair)]
     review = [pair for pair in pairs if pair.match.weight >= model.review and not groups.together(pair)]
     return Decision(links, review)
+
+
+def by_name_alone(match: Match) -> bool:
+    """Tell whether little but a name speaks for a pair."""
+    return _agreeing_kinds(match) <= {"name"}
 
 
 class Groups:
@@ -109,6 +127,7 @@ class Groups:
         self._rows, self._scorer = rows, Scorer(model)
         self._rare = log2((1 - model.matches) / model.matches)
         self._needed = self._rare + model.threshold
+        self._kin = model.relatives > FAMILIES * model.matches
         self._known = {(pair.left, pair.right): pair.match for pair in pairs}
         self._group: dict[int, list[int]] = {}
 
@@ -135,7 +154,10 @@ class Groups:
         matches = [self._match(one, other) for one in left for other in right]
         told = [match for match in matches if any(_KINDS[field.field] in ("name", "birth") for field in match.fields)]
         for_one = sum(min(match.weight + self._rare, self._needed) for match in told)
-        against = any(contradicted(match) and match.weight < IMPOSSIBLE for match in told)
+        against = any(
+            (contradicted(match) and match.weight < IMPOSSIBLE) or (self._kin and resembles_kin(match) and match.weight < LOWEST)
+            for match in told
+        )
         return not against and for_one >= self._needed / 2 * len(told)
 
     def _match(self, one: int, other: int) -> Match:

@@ -40,6 +40,9 @@ class Features(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """E-mail addresses and handles."""
     nicks: tuple[str, ...] = ()
     """The name part of each account, where it is more than the person's own name."""
+    source: str | None = None
+    sources: tuple[str, ...] = ()
+    """The systems that know the person."""
 
 
 def features(person: Person, generic: frozenset[str] = frozenset()) -> Features:
@@ -50,6 +53,8 @@ def features(person: Person, generic: frozenset[str] = frozenset()) -> Features:
     births = _unique(birth for birth in map(_birth, person.birth_dates) if birth)
     handles = [handle for handle in person.handles if handle not in generic]
     givens = _unique(spelling for name in names for spelling in (name.given, name.first) if spelling)
+    # An initial says less than the name that it stands for.
+    givens = tuple(spelling for spelling in givens if len(spelling) > 1) or givens
     families = _unique(part for name in names for part in (name.family, *name.family_parts) if part)
     nicks = _unique(nick for account in (*emails, *handles) if (nick := _nick(account, (*givens, *families))))
     street, house, post_code, city = _address(person.addresses[0]) if person.addresses else (None,) * len(_COLUMNS_OF_ADDRESS)
@@ -72,6 +77,8 @@ def features(person: Person, generic: frozenset[str] = frozenset()) -> Features:
         account=next(iter((*emails, *handles)), None),
         accounts=_unique((*emails, *handles)),
         nicks=nicks,
+        source=person.sources[0] if person.sources else None,
+        sources=person.sources,
     )
 
 

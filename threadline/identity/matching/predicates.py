@@ -29,6 +29,10 @@ class Condition(Struct, frozen=True):
         one, two = self.holds, other.holds
         return Condition(f"({self.sql} AND {other.sql})", lambda left, right: one(left, right) and two(left, right))
 
+    def __invert__(self) -> "Condition":
+        holds = self.holds
+        return Condition(f"(NOT coalesce({self.sql}, FALSE))", lambda left, right: not holds(left, right))
+
     def __or__(self, other: "Condition") -> "Condition":
         one, two = self.holds, other.holds
         return Condition(f"({self.sql} OR {other.sql})", lambda left, right: one(left, right) or two(left, right))
@@ -80,6 +84,17 @@ def few_edits(column: str, most: int) -> Condition:
         return one is not None and two is not None and DamerauLevenshtein.distance(one, two) <= most
 
     return Condition(f"{{edits}}({column}_l, {column}_r) <= {most}", holds)
+
+
+def long(column: str, least: int) -> Condition:
+    """Both sides have at least so many letters."""
+    read = attrgetter(column)
+
+    def holds(left: Features, right: Features) -> bool:
+        one, two = read(left), read(right)
+        return one is not None and two is not None and len(one) >= least and len(two) >= least
+
+    return Condition(f"(length({column}_l) >= {least} AND length({column}_r) >= {least})", holds)
 
 
 def same_part(column: str, start: int, end: int) -> Condition:

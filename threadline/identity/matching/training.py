@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from threadline.identity.matching.comparisons import COMPARISONS, Comparison
 from threadline.identity.matching.features import Features
 from threadline.identity.matching.model import Field, Frequency, Model
+from threadline.identity.matching.namesakes import excess
 from threadline.identity.matching.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def train(bench: Workbench, largest_block: int, *, seed: int = 1, generic: froze
     mixture.fit()
     return Model(
         fields=[
-            Field(comparison.name, m.tolist(), u.tolist()) for comparison, m, u in zip(compared, mixture.m, mixture.u, strict=True)
+            *(Field(comparison.name, m.tolist(), u.tolist()) for comparison, m, u in zip(compared, mixture.m, mixture.u, strict=True)),
+            _whole_names(bench.rows),
         ],
         frequencies=dict(_frequencies(bench.rows, compared)),
         matches=mixture.matches, relatives=mixture.relatives, threshold=0.0, review=0.0,
@@ -117,7 +119,7 @@ def _compared(rows: Sequence[Features]) -> list[Comparison]:
     # Neighbours in the order of arrival are as good as random for telling which fields are known at all.
     pairs = list(zip(rows[::2], rows[1::2], strict=False))[:: max(1, len(rows) // 4_000)]
     wanted = max(1, min(_LEAST_COMPARED, len(pairs) / 50))
-    return [one for one in COMPARISONS if sum(not one.absent.holds(left, right) for left, right in pairs) >= wanted]
+    return [one for one in COMPARISONS if one.learned and sum(not one.absent.holds(left, right) for left, right in pairs) >= wanted]
 
 
 def _random_pairs(size: int, seed: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
@@ -150,6 +152,13 @@ def _expected(comparison: Comparison) -> "NDArray[np.float64]":
     return np.array(
         [agreed * (0.85 if near else 1), *[agreed * 0.15 / near] * near, comparison.mistaken] if near else [agreed, comparison.mistaken]
     )
+
+
+def _whole_names(rows: Sequence[Features]) -> Field:
+    """Return what it says that two have one whole name, beyond what both of its parts say."""
+    ratio = excess(rows)
+    most = max(ratio, 1.0)
+    return Field("name", [1 / most, 1.0], [ratio / most, 1.0])
 
 
 def _frequencies(rows: Sequence[Features], compared: Iterable[Comparison]) -> Iterable[tuple[str, Frequency]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,7 +32,8 @@ class Workbench:
 
     def __init__(self, rows: Sequence[Features]) -> None:
         self.rows = rows
-        self._database: Any = _needed("duckdb").connect()
+        require_packages()
+        self._database: Any = import_module("duckdb").connect()
         self._store(
             "people", {"row": range(len(rows)), **{name: [getattr(row, name) for row in rows] for name in Features.__struct_fields__}}
         )
@@ -127,7 +129,7 @@ class Workbench:
         return found
 
     def _predict(self, pairs: str, chosen: Mapping[str, Any], frequencies: Iterable[str] = (), **options: Any) -> str:
-        splink = _needed("splink")
+        splink = import_module("splink")
         api = splink.DuckDBAPI(connection=self._database)
         linker = splink.Linker(api.register("people"), dict(chosen), log_level=None, validate_settings=False)
         for column in frequencies:
@@ -136,7 +138,7 @@ class Workbench:
         return str(linker.inference.predict(warning_mode="never", **options).physical_name)
 
     def _store(self, table: str, columns: Mapping[str, Any]) -> None:
-        arrow = _needed("pyarrow")
+        arrow = import_module("pyarrow")
         arrays = {name: _array(arrow, values, _COLUMNS.get(name)) for name, values in columns.items()}
         self._database.register("arriving", arrow.table(arrays))
         self._run(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM arriving")
@@ -191,8 +193,8 @@ def _array(arrow: Any, values: Any, several: bool | None) -> Any:
     return arrow.ListArray.from_arrays(arrow.array(ends, arrow.int32()), arrow.array(list(chain.from_iterable(values)), arrow.string()))
 
 
-def _needed(package: str) -> Any:
-    try:
-        return import_module(package)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"matching needs {error.name}: pip install 'threadline[match]'") from None
+def require_packages() -> None:
+    """Raise ConfigError where the extra `match` is not installed."""
+    for package in ("splink", "duckdb", "numpy", "pyarrow"):
+        if find_spec(package) is None:
+            raise ConfigError(f"matching needs {package}: pip install 'threadline[match]'")
