@@ -1,6 +1,7 @@
 """Writes a story's events down as contacts and cases."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from connectors.salesforce.sandbox.ids import record_id
 from connectors.salesforce.sandbox.org import SERVICE_USER, Org
 from connectors.salesforce.sandbox.schema import SOBJECTS
 from connectors.salesforce.sandbox.soql import stamp
+from threadline.testing.homes import COUNTRIES, Home, home
 from threadline.testing.story import Event, Garbled, Moved, Opened, Person, Registered
 
 _ORIGINS = {"email": "Email", "web": "Web", "voice": "Phone", "chat": "Chat"}
@@ -64,12 +66,19 @@ def _register(org: Org, event: Registered) -> None:
     held = org.get("Contact", contact_id(person))
     values: dict[str, Any] = {} if held else {"LastName": NO_NAME}
     if "name" in event.knows:
-        values |= {"FirstName": person.given_name, "LastName": person.family_name}
+        values |= {"FirstName": person.given_name, "LastName": person.family_name, **_mailing(home(person))}
     if "email" in event.knows:
         values["Email"] = person.email
     if "phone" in event.knows:
         values["Phone" if person.number % 2 else "MobilePhone"] = person.phone
     org.save("Contact", contact_id(person), values, event.at, SERVICE_USER)
+
+
+def _mailing(address: Home) -> Mapping[str, str]:
+    return {
+        "MailingStreet": address.street, "MailingPostalCode": address.post_code, "MailingCity": address.city,
+        "MailingCountry": COUNTRIES[address.country],
+    }  # fmt: skip
 
 
 def _open(org: Org, event: Opened) -> None:

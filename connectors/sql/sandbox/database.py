@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from connectors.sql.sandbox.tables import CHANNEL_CODES, STATUS_CODES, create, customer_notes, customers, order_lines, orders
+from threadline.testing.homes import home
 from threadline.testing.sandbox import Document, Sandbox
 from threadline.testing.story import Event, Garbled, Moved, Ordered, Person, Registered
 
@@ -160,11 +161,15 @@ def _register(connection: Connection, told: Registered) -> None:
     if person.role != "customer" or "handle" in told.knows:
         raise ValueError("the shop keeps customers, and no handles")
     number = _customer_no(person)
+    street, zip_code, town, country = home(person)
     held = {
-        "name": {"first_name": person.given_name, "last_name": person.family_name},
+        "name": {
+            "first_name": person.given_name, "last_name": person.family_name, "street": street, "zip": zip_code, "town": town,
+            "country": country,
+        },
         "email": {"email": person.email},
         "phone": {"phone": person.phone},
-    }
+    }  # fmt: skip
     values: dict[str, Any] = {"entered_on": _moment(told.at)}
     for field in told.knows:
         values |= held[field]

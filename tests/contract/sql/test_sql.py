@@ -46,7 +46,7 @@ def test_a_shops_tables_become_records(place: Place) -> None:
     assert customer == {
         "customer_no": 100007, "first_name": "Ana", "last_name": "Lima", "email": "ana@example.org", "phone": "030 901820",
         "preferred_channel": "TEL", "preferred_by": "shop", "preferred_since": "2026-01-02T03:04:05Z", "entered_on": "2026-01-02T03:04:05Z",
-        "row_version": 1,
+        "row_version": 1, "street": "Alte Gasse 118", "zip": "62506", "town": "Grünau am Fließ", "country": "DE",
     }  # fmt: skip
     (order,) = records(sql.pull("orders", None))
     assert (order["total"], order["currency"], order["placed_at"], order["status_code"]) == ("59.85", "EUR", "2026-01-02T03:04:05Z", "OPN")
