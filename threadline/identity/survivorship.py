@@ -13,7 +13,6 @@ from msgspec import Struct, field
 from xxhash import xxh3_128_digest
 
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, kind_of, nearest
-from threadline.store.database import moment
 
 
 class Claim(NamedTuple):
@@ -177,6 +176,9 @@ PLAIN = tuple(name for name in _MARKS if name != "not_gone")
 
 
 def _age(claim: Claim) -> float:
+    # Whoever parses threadline.yaml does without the store.
+    from threadline.store.database import moment
+
     at = moment(claim.at)
     return -at.timestamp() if at else float("inf")
 
