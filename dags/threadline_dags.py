@@ -1,10 +1,13 @@
-"""Airflow's DAGs, built from threadline.yaml: a pull for each source, one resolve, a push for each target.
+"""Airflow's DAGs, built from threadline.yaml: a pull for each source, one resolve, a push for each target; one that matches.
 
     threadline_pull_<source>    on the source's schedule, and when it says that it has news (`listen: true`); a task for each stream
       -> threadline://source/<source>    when records are new or changed
     threadline_resolve          joins them into customers and threads
       -> threadline://threads            when threads changed
     threadline_push_<target>    sends what the target is due
+
+    threadline_match            nightly, where threadline.yaml says `matching`: learns who is alike, and joins them
+      -> threadline://matches            and threads are resolved again
 
 Parsing reads that one file and nothing else. An entry that cannot be used is missing here, and threadline_problems.py says why:
 Airflow stops every DAG of a file that it cannot import.
@@ -17,9 +20,9 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, get_parsing_context
-from threadline_tasks import THREADS, Recovery, announce, pull, push, resolve, source_asset
+from threadline_tasks import MATCHES, THREADS, Recovery, announce, match, pull, push, resolve, source_asset
 
-from threadline.sync.config import Config, Source, TargetEntry, load_config
+from threadline.sync.config import Config, Matching, Source, TargetEntry, load_config
 
 PULL = """\
 Pulls **{name}** ({connector}).
@@ -34,7 +37,7 @@ Credentials come from the environment, or from the Airflow connection `{name}`.
 RESOLVE = """\
 Joins what was pulled into **customers and threads**.
 
-Runs when a source has new data, and every hour for what an interrupted run left behind.
+Runs when a source has new data, or customers were matched, and every hour for what an interrupted run left behind.
 Tells the asset `threadline://threads`; it is skipped when no thread changed.
 """
 PUSH = """\
@@ -44,6 +47,15 @@ Runs when threads changed, and by the clock (every quarter of an hour, or its sc
 A push that fails holds back only its own customer; the page Sync health shows what waits.
 
 What is pushed stands in threadline.yaml under `targets: {name}`. Credentials are those of `{system}`.
+"""
+MATCH = """\
+Matches **all customers**: learns from the whole store how people are told apart, and joins those who share no value but are one.
+
+Returns how many customers were compared, how many pairs it joined, about how many a person should decide (`threadline identity
+review list`), and how many profiles changed; then the asset `threadline://matches` has threads resolved. What changes in between,
+`threadline_resolve` matches by what was learned.
+
+The schedule stands in threadline.yaml under `matching`. Needs the extra `match` where the task runs.
 """
 
 
@@ -96,9 +108,10 @@ def pull_dag(source: Source) -> DAG:
     return dag
 
 
-def resolve_dag(sources: Iterable[str]) -> DAG:
+def resolve_dag(config: Config) -> DAG:
     """Join what the sources brought."""
-    with new_dag("threadline_resolve", "resolve", at_news(map(source_asset, sources), "7 * * * *"), RESOLVE) as dag:
+    news = [*map(source_asset, config.sources), *([MATCHES] if config.matching else [])]
+    with new_dag("threadline_resolve", "resolve", at_news(news, "7 * * * *"), RESOLVE) as dag:
         resolve.override(outlets=[THREADS])()
     return dag
 
@@ -111,12 +124,21 @@ def push_dag(target: TargetEntry) -> DAG:
     return dag
 
 
+def match_dag(matching: Matching) -> DAG:
+    """Match everybody."""
+    with new_dag("threadline_match", "match", matching.schedule, MATCH) as dag:
+        match.override(outlets=[MATCHES])()
+    return dag
+
+
 def plan(config: Config) -> Iterator[tuple[str, str, Callable[[], DAG]]]:
     """Yield each DAG's id, where its entry stands, and how to build it."""
     for name, source in config.sources.items():
         yield f"threadline_pull_{name}", source.at, partial(pull_dag, source)
     if config.sources:
-        yield "threadline_resolve", str(config.path), partial(resolve_dag, config.sources)
+        yield "threadline_resolve", str(config.path), partial(resolve_dag, config)
+    if config.matching:
+        yield "threadline_match", config.matching.at, partial(match_dag, config.matching)
     for name, target in config.targets.items():
         yield f"threadline_push_{name}", target.at, partial(push_dag, target)
 

@@ -25,6 +25,7 @@ from threadline.sdk import ConfigError, RetryableError
 from threadline.sync.config import Config, load_config
 
 THREADS = Asset(name="threadline_threads", uri="threadline://threads")
+MATCHES = Asset(name="threadline_matches", uri="threadline://matches")
 LONGEST_WAIT = timedelta(minutes=15)
 
 
@@ -78,6 +79,15 @@ def resolve(*, ti: Any = None) -> Iterator[Metadata]:
     if changed == 0 and ti.try_number == 1:
         raise AirflowSkipException("nothing changed")
     yield Metadata(THREADS, {"changed": changed})
+
+
+@task
+def match() -> dict[str, int]:
+    """Match everybody; the counts are all that Airflow keeps of it."""
+    from threadline.sync.identity import match_customers
+
+    found = match_customers(load_config(entries=False))
+    return {"customers": found.customers, "joined": found.joined, "review": found.review, "changed": found.changed}
 
 
 @task

@@ -102,6 +102,39 @@ def test_a_schedule_that_cannot_be_costs_its_own_dag(bag: Callable[[str], Any]) 
     assert "threadline.yaml:3" in error
 
 
+MATCHED = """\
+sources:
+  helpdesk: {connector: zendesk, settings: {subdomain: acme}}
+targets:
+  users: {system: helpdesk, push: [zendesk/push/user]}
+matching: {schedule: "0 3 * * *"}
+"""
+
+
+def test_everybody_is_matched_on_the_schedule_of_the_file_and_threads_follow(bag: Callable[[str], Any]) -> None:
+    made = dict(bag(MATCHED).dags)
+    assert sorted(made) == ["threadline_match", "threadline_pull_helpdesk", "threadline_push_users", "threadline_resolve"]
+    assert made["threadline_match"].schedule == "0 3 * * *"
+    assert made["threadline_match"].task_ids == ["match"]
+    assert outlets(made["threadline_match"], "match") == {"threadline_matches"}
+    assert watched(made["threadline_resolve"]) == {"threadline_source_helpdesk", "threadline_matches"}
+    test_runs_never_overlap_and_never_catch_up(made)
+    test_the_scheduler_can_store_every_dag(made)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"), [('{shedule: "0 3 * * *"}', "'schedule'"), ('{schedule: "61 3 * * *"}', "'61 3 * * *'"), ("", "0 3 * * *")]
+)
+def test_a_schedule_of_matching_that_cannot_be_used_costs_matching_alone(bag: Callable[[str], Any], wrong: str, named: str) -> None:
+    made = bag(MATCHED.replace('{schedule: "0 3 * * *"}', wrong))
+    assert "threadline_match" not in made.dags
+    assert watched(made.dags["threadline_resolve"]) == {"threadline_source_helpdesk"}
+    (error,) = made.import_errors.values()
+    assert "matching: " in error
+    assert "threadline.yaml:5" in error
+    assert named in error
+
+
 def test_a_file_that_is_no_yaml_is_named(bag: Callable[[str], Any]) -> None:
     made = bag("sources: [\n")
     assert made.dags == {}
@@ -137,7 +170,9 @@ print(json.dumps({"dags": list(bag.dags), "seen": seen, "modules": sorted(set(sy
 
 def test_parsing_reads_the_file_and_touches_neither_network_nor_database(tmp_path: Path) -> None:
     config = tmp_path / "threadline.yaml"
-    config.write_text("sources:\n  helpdesk: {connector: zendesk, settings: {subdomain: acme}}\n  inbox: {connector: x}\n")
+    config.write_text(
+        "sources:\n  helpdesk: {connector: zendesk, settings: {subdomain: acme}}\n  inbox: {connector: x}\nmatching: {schedule: '@daily'}\n"
+    )
     environment = {**os.environ, "THREADLINE_CONFIG": str(config), "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL"}
     command = [sys.executable, "-c", PARSE, str(ROOT / "dags")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -145,5 +180,8 @@ def test_parsing_reads_the_file_and_touches_neither_network_nor_database(tmp_pat
     assert "threadline_pull_helpdesk" in found["dags"]
     assert ["open", str(config)] in found["seen"]
     assert [event for event in found["seen"] if event[0] != "open"] == []
-    heavy = {"zenpy", "tweepy", "simple_salesforce", "imapclient", "threadline.store", "threadline.sync.run", "threadline.api"}
+    heavy = {
+        "zenpy", "tweepy", "simple_salesforce", "imapclient", "splink", "duckdb",
+        "threadline.store", "threadline.sync.run", "threadline.api",
+    }  # fmt: skip
     assert heavy & set(found["modules"]) == set()

@@ -1,8 +1,10 @@
 """What the tasks return, announce and retry, and where their credentials come from; the store is real, the vendor is its stand-in."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.log import _secrets_masker
 
 from connectors.zendesk.sandbox import ZendeskSandbox
+from tests.integration.crowd import crowd
+from tests.integration.lab import Lab
 from threadline.sdk import ConfigError, RetryableError
+from threadline.store.database import open_database
 from threadline.sync.config import load_config
 from threadline.sync.connect import connection_part
 from threadline.testing.story import Opened, Person, Registered
@@ -49,6 +54,21 @@ def made(desk: ZendeskSandbox, bag: Callable[[str], Any], monkeypatch: pytest.Mo
     )
 
 
+@pytest.fixture
+def matched(bag: Callable[[str], Any], tmp_path: Path) -> dict[str, Any]:
+    """DAGs of a store that holds sixty people, and every second one once more."""
+    made = dict(
+        bag(
+            "database: sqlite:///store.db\n"
+            "sources:\n  desk: {connector: zendesk, settings: {subdomain: acme}}\n"
+            "matching: {schedule: '@daily'}\n"
+        ).dags
+    )
+    with open_database(f"sqlite:///{tmp_path}/store.db", create=True) as database:
+        Lab(database).read("people", *crowd(60))
+    return made
+
+
 def run(dag: Any, task: str, *arguments: Any, ti: Any = FIRST_TRY) -> Any:
     """Call what a task calls."""
     function = dag.get_task(task).python_callable
@@ -82,6 +102,27 @@ def test_resolve_announces_threads_once(made: dict[str, Any]) -> None:
     with pytest.raises(AirflowSkipException):
         list(resolve(ti=FIRST_TRY))
     assert len(list(resolve(ti=SECOND_TRY))) == 1
+
+
+def test_matching_returns_its_counts_and_what_it_joined_is_resolved(matched: dict[str, Any]) -> None:
+    pytest.importorskip("splink", reason="matching needs the extra `match`")
+    resolve = matched["threadline_resolve"].get_task("resolve").python_callable
+    list(resolve(ti=FIRST_TRY))
+    counts = matched["threadline_match"].get_task("match").python_callable()
+    assert set(counts) == {"customers", "joined", "review", "changed"}
+    assert all(type(count) is int for count in counts.values())
+    assert counts["customers"] == 90
+    assert counts["joined"] > 25
+    assert counts["changed"] > 25
+    (news,) = resolve(ti=FIRST_TRY)
+    assert news.extra["changed"] == counts["changed"]
+    assert matched["threadline_match"].get_task("match").python_callable()["changed"] == 0
+
+
+def test_without_the_extra_matching_stops_with_what_to_install(matched: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "splink", None)
+    with pytest.raises(ConfigError, match=r"splink.*pip install 'threadline\[match\]'"):
+        matched["threadline_match"].get_task("match").python_callable()
 
 
 def test_a_push_returns_its_counts(made: dict[str, Any], desk: ZendeskSandbox) -> None:

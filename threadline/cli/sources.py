@@ -10,7 +10,7 @@ from threadline.sdk.contract import Lookup, Target
 from threadline.sdk.errors import ConfigError, ConnectorError
 from threadline.sdk.registry import connector_class, installed
 from threadline.store.database import open_database
-from threadline.sync.config import Config
+from threadline.sync.config import Config, Matching
 from threadline.sync.connect import open_connector
 from threadline.sync.run import judge_of, outgoing
 
@@ -98,6 +98,7 @@ def check_sources(name: str | None, *, json: bool) -> None:
             findings.append(_check_source(config, source))
         if not name:
             findings += [_check_target(config, target) for target in config.targets]
+            findings += [_check_matching(config.matching)] if config.matching else []
     if json:
         print_json([{"entry": item.entry, "ok": item.ok, "message": item.message} for item in findings])
     else:
@@ -137,6 +138,16 @@ def _check_target(config: Config, name: str) -> Finding:
     return Finding(
         f"target {name}", ok=True, message=f"pushes {', '.join(config.targets[name].objects)} through {config.targets[name].system}"
     )
+
+
+def _check_matching(matching: Matching) -> Finding:
+    from threadline.identity.matching.workbench import require_packages
+
+    try:
+        require_packages()
+    except ConfigError as error:
+        return _failed("matching", error)
+    return Finding("matching", ok=True, message=f"Airflow matches everybody at {matching.schedule}")
 
 
 def _failed(entry: str, error: ConnectorError) -> Finding:

@@ -6,7 +6,8 @@ the environment (`THREADLINE_<SOURCE>_<FIELD>`) or, under Airflow, from the conn
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ from threadline.sync.views import Problem
 DEFAULT_FILE = "threadline.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
-_TOP = ("database", "region", "references", "limits", "archive", "sources", "targets")
+_TOP = ("database", "region", "references", "limits", "archive", "matching", "sources", "targets")
 _SOURCE = ("connector", "schedule", "listen", "settings", "streams", "budget", "region")
 _TARGET = ("system", "push", "schedule")
 _PRESETS = ("@once", "@continuous", "@quarterly")
@@ -67,6 +68,13 @@ class TargetEntry(Struct, frozen=True):
         return tuple(name.removesuffix(".yaml").rsplit("/", 1)[-1] for name in self.mappings)
 
 
+class Matching(Struct, frozen=True):
+    """When everybody is matched: customers who share no value, by how much they are alike."""
+
+    schedule: str
+    at: str
+
+
 class Config(Struct, frozen=True):
     """Everything that threadline.yaml says."""
 
@@ -79,6 +87,7 @@ class Config(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     policy: Policy = USUAL
     """How every stream is pulled, where it does not say otherwise itself."""
+    matching: Matching | None = None
 
     def policy_of(self, source: str, stream: str) -> Policy:
         """Return how a stream is pulled."""
@@ -135,18 +144,18 @@ def load_config(path: Path | None = None, *, entries: bool = True, only: str | N
     problems: list[Problem] = []
     sources: dict[str, Source] = {}
     for name, entry in named.items():
-        try:
+        with _noted(problems, f"source {name}"):
             _check_name(document, "sources", name)
             sources[name] = _source(document, name, entry)
-        except ConfigError as error:
-            problems.append(Problem(entry=f"source {name}", message=str(error)))
     targets: dict[str, TargetEntry] = {}
     for name, entry in receivers.items():
-        try:
+        with _noted(problems, f"target {name}"):
             _check_name(document, "targets", name)
             targets[name] = _target(document, name, entry, sources, top.get("sources"))
-        except ConfigError as error:
-            problems.append(Problem(entry=f"target {name}", message=str(error)))
+    matching: Matching | None = None
+    if entries and only not in named:
+        with _noted(problems, "matching"):
+            matching = _matching(document, top)
     return Config(
         path=chosen.absolute(),
         database=_database(chosen, _text(document, top, "database")),
@@ -156,7 +165,17 @@ def load_config(path: Path | None = None, *, entries: bool = True, only: str | N
         targets=targets,
         problems=tuple(problems),
         policy=read_policy(document, top),
+        matching=matching,
     )
+
+
+@contextmanager
+def _noted(problems: list[Problem], entry: str) -> Generator[None, Any, None]:
+    """Make a problem of what is wrong with an entry."""
+    try:
+        yield
+    except ConfigError as error:
+        problems.append(Problem(entry=entry, message=str(error)))
 
 
 def _entries(document: Document, top: Mapping[str, Any], block: str) -> Mapping[str, Any]:
@@ -263,6 +282,17 @@ def _found_files(document: Document, kind: type[Connector[Any]], settings: Mappi
     ]
     found = {name: value for name in named if isinstance(value := settings.get(name), str) and value.endswith(".yaml")}
     return {**settings, **{name: str(folder / value) for name, value in found.items()}}
+
+
+def _matching(document: Document, top: Mapping[str, Any]) -> Matching | None:
+    at: Location = ("matching",)
+    if "matching" not in top:
+        return None
+    keys = document.check_keys(at, top["matching"] or {}, ("schedule",), "`matching`")
+    schedule = _schedule(document, keys, at)
+    if schedule is None:
+        raise document.error(at, "`matching` needs `schedule`: when everybody is matched, such as 0 3 * * *")
+    return Matching(schedule, document.at(at))
 
 
 def _schedule(document: Document, keys: Mapping[str, Any], at: Location) -> str | None:

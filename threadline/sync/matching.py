@@ -40,7 +40,9 @@ class Matched(Struct, frozen=True):
 def match_everybody(database: Database, rules: Rules, tell: Callable[[str], None] = lambda _: None) -> Matched:
     """Learn from all customers how people of this store are told apart, and match them by it; ConfigError without the extra `match`."""
     from threadline.identity.matching.batch import match_people
+    from threadline.identity.matching.workbench import require_packages
 
+    require_packages()
     with uncollected():
         tell("reading customers")
         with database.read() as view:
