@@ -1,4 +1,4 @@
-"""A small set made by hand: families, shared inboxes, namesakes, and other traps; families.csv says in its comments which."""
+"""Small sets made by hand: families, shared inboxes, namesakes, and other traps; families.csv and neighbours.csv say in comments which."""
 
 import csv
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from benchmarks.identity.channels import Labelled
 from benchmarks.identity.published import some
 from threadline.identity.matching.person import Address, Person
 
-_FILE = Path(__file__).with_name("families.csv")
+_FOLDER = Path(__file__).parent
 
 
-def families() -> Labelled:
-    """Load the set; the `person` of a record is its truth."""
-    lines = [line for line in _FILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+def families(name: str = "families") -> Labelled:
+    """Load a set; the `person` of a record is its truth."""
+    lines = [line for line in (_FOLDER / f"{name}.csv").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines, delimiter="|"))
     return Labelled([_person(row, f"{number}".encode()) for number, row in enumerate(rows)], [row["person"] for row in rows])
 

@@ -102,6 +102,14 @@ def names_needed(rule: Rule, kind: str, value: str) -> Names:
     return "same" if kind in ("email", INBOX) and rule.roles and _is_role(rule.roles, value) else rule.names
 
 
+def own_value(rules: Rules, kind: str, value: str) -> str | None:
+    """Return a value in the form in which it tells who somebody is; None where it names nobody, or several people read it."""
+    _, rule = rules.of(kind)
+    if names_nobody(rule, kind, value) or (kind == "email" and rule.roles and _is_role(rule.roles, value)):
+        return None
+    return (inbox_of(rule, value) or value) if kind == "email" else value
+
+
 def names_to_tell(rule: Rule, kind: str, value: str, names: Collection[Name]) -> int:
     """Return how many named records say who has a value where others hold it without a name; 0 where it may be somebody else's.
 
@@ -225,4 +233,16 @@ def _aliases(document: Document, given: Mapping[str, Any], at: Location) -> Mapp
     return found
 
 
-__all__ = ["INBOX", "USUAL", "Names", "Rule", "Rules", "inbox_of", "names_needed", "names_nobody", "read_rules"]
+__all__ = [
+    "INBOX",
+    "USUAL",
+    "Names",
+    "Rule",
+    "Rules",
+    "inbox_of",
+    "names_needed",
+    "names_nobody",
+    "names_to_tell",
+    "own_value",
+    "read_rules",
+]

@@ -43,6 +43,13 @@ ROLES = words(
     "segreteria sekretariat service shop staff support team ventas vertrieb verkauf webmaster"
 )
 """Words in addresses of which several people read the mail (RFC 2142, and what else is nobody's own)."""
+_STREETS = {
+    "st": "street st str strasse straat", "rd": "road rd", "ave": "avenue ave av avenida", "ln": "lane ln", "dr": "drive dr",
+    "ct": "court ct", "crt": "circuit cct cir", "cr": "crescent cres cr", "pl": "place pl", "bd": "boulevard blvd bd",
+    "sq": "square sq", "ter": "terrace tce ter", "c": "calle c", "ul": "ulica ul", "pza": "plaza pza", "hwy": "highway hwy",
+}  # fmt: skip
+STREETS: Mapping[str, str] = {spelling: word for word, several in _STREETS.items() for spelling in several.split()}
+"""Kinds of streets, each spelling with the word that it stands for."""
 SHORT_FORMS = {
     "katarzyna": "kasia", "malgorzata": "gosia", "krzysztof": "krzys", "agnieszka": "aga", "joanna": "asia", "aleksandra": "ola",
     "tomasz": "tomek", "katharina": "kathi kati", "matthias": "matze hias", "sebastian": "basti", "johannes": "hannes hans",
@@ -76,4 +83,16 @@ def given_names() -> frozenset[str]:
     return frozenset(full_names()).union(*full_names().values())
 
 
-__all__ = ["GENERATIONS", "NOBODY", "NO_BIRTHS", "PARTICLES", "ROLES", "SHORT_FORMS", "TITLES", "full_names", "given_names", "listed"]
+__all__ = [
+    "GENERATIONS",
+    "NOBODY",
+    "NO_BIRTHS",
+    "PARTICLES",
+    "ROLES",
+    "SHORT_FORMS",
+    "STREETS",
+    "TITLES",
+    "full_names",
+    "given_names",
+    "listed",
+]

@@ -11,6 +11,7 @@ from threadline.identity.matching.person import Person
 from threadline.identity.matching.score import Match, Scorer
 from threadline.identity.matching.training import generic_values, train
 from threadline.identity.matching.workbench import Workbench
+from threadline.identity.rules import USUAL, Rules
 
 
 class Link(Struct, frozen=True):
@@ -30,13 +31,16 @@ class Outcome(Struct, frozen=True):
     rows: Mapping[bytes, Features]
 
 
-def match_people(people: Sequence[Person], *, seed: int = 1) -> Outcome:
-    """Train on people and match them; the order in which they come does not matter, and the same people give the same outcome."""
+def match_people(people: Sequence[Person], *, seed: int = 1, rules: Rules = USUAL) -> Outcome:
+    """Train on people and match them; the order in which they come does not matter, and the same people give the same outcome.
+
+    `rules` say which addresses and numbers name nobody.
+    """
     people = sorted(people, key=lambda person: person.id)
-    rows = [features(person) for person in people]
+    rows = [features(person, rules=rules) for person in people]
     generic = generic_values((row.given, (*row.phones, *row.accounts)) for row in rows)
     rows = [
-        row if generic.isdisjoint((*row.phones, *row.accounts)) else features(person, generic)
+        row if generic.isdisjoint((*row.phones, *row.accounts)) else features(person, generic, rules)
         for person, row in zip(people, rows, strict=True)
     ]
     with Workbench(rows) as bench:

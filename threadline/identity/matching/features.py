@@ -5,11 +5,14 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from threadline.identity.matching.names import Name, folded, parse_name, split_name, words
+from threadline.identity.matching.names import Name, parse_name, split_name, words
 from threadline.identity.matching.person import Address, Person
-from threadline.identity.matching.vocabulary import NOBODY, NOBODY_BORN, ROLES, STREETS
+from threadline.identity.names import folded
+from threadline.identity.rules import USUAL, Rules, own_value
+from threadline.identity.vocabulary import NO_BIRTHS, STREETS
 
-_SHORTEST_PHONE, _SHORTEST_NICK, _LEAST_OWN = 7, 5, 3
+_SHORTEST_NICK, _LEAST_OWN = 5, 3
+_NO_BIRTHS = frozenset(birth.replace("-", "") for birth in NO_BIRTHS)
 _COLUMNS_OF_ADDRESS = ("street", "house", "post_code", "city")
 
 
@@ -45,13 +48,14 @@ class Features(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """The systems that know the person."""
 
 
-def features(person: Person, generic: frozenset[str] = frozenset()) -> Features:
-    """Return what of a person is compared, without the values that name nobody (placeholders, role inboxes, `generic` ones)."""
-    emails = [email for email in map(_email, person.emails) if email and email not in generic]
+def features(person: Person, generic: frozenset[str] = frozenset(), rules: Rules = USUAL) -> Features:
+    """Return what of a person is compared, without the values that name nobody by the rules, or are `generic`."""
+    emails, phones, handles = (
+        _unique(own for value in values if (own := _own(rules, kind, value)) and own not in generic)
+        for kind, values in (("email", person.emails), ("phone", person.phones), ("handle", person.handles))
+    )
     names = _names(person, emails)
-    phones = _unique(phone for phone in person.phones if _rings(phone) and phone not in generic)
     births = _unique(birth for birth in map(_birth, person.birth_dates) if birth)
-    handles = [handle for handle in person.handles if handle not in generic]
     givens = _unique(spelling for name in names for spelling in (name.given, name.first) if spelling)
     # An initial says less than the name that it stands for.
     givens = tuple(spelling for spelling in givens if len(spelling) > 1) or givens
@@ -99,13 +103,13 @@ def _name_of(email: str) -> Name | None:
     return split_name(parts[0], parts[-1]) if len(parts) > 1 else None
 
 
-def _email(value: str) -> str | None:
-    local, _, domain = value.lower().rpartition("@")
-    local = local.partition("+")[0]
-    if domain in ("gmail.com", "googlemail.com"):
-        local = local.replace(".", "")
-    placeholder = local in NOBODY or domain.partition(".")[0] in NOBODY
-    return None if not local or local in ROLES or placeholder else f"{local}@{domain}"
+def _own(rules: Rules, kind: str, value: str) -> str | None:
+    own = own_value(rules, kind, value)
+    if own is None or kind != "email" or "+" not in own:
+        return own
+    # Most systems for mail deliver name+anything to name, whether the rules know of it or not.
+    local, _, domain = own.partition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def _nick(account: str, names: Iterable[str]) -> str | None:
@@ -116,16 +120,10 @@ def _nick(account: str, names: Iterable[str]) -> str | None:
     return nick if len(nick) >= _SHORTEST_NICK and len(rest) >= _LEAST_OWN else None
 
 
-def _rings(phone: str) -> bool:
-    digits = "".join(filter(str.isdigit, phone))
-    tail = digits[-_SHORTEST_PHONE:]
-    return len(digits) >= _SHORTEST_PHONE and len(set(tail)) > 1 and tail not in "012345678901234567890"
-
-
 @lru_cache(maxsize=100_000)
 def _birth(value: str) -> str | None:
     digits = "".join(filter(str.isdigit, value))
-    return digits if len(set(digits)) > 1 and digits not in NOBODY_BORN else None
+    return digits if len(set(digits)) > 1 and digits not in _NO_BIRTHS else None
 
 
 def _address(address: Address) -> tuple[str | None, str | None, str | None, str | None]:

@@ -1,16 +1,16 @@
 """Names of people, in the form in which they are compared."""
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 from msgspec import Struct
 
-from threadline.identity.matching.vocabulary import PARTICLES, SHORT_FORMS, TITLES
+from threadline.identity.names import folded
+from threadline.identity.vocabulary import GENERATIONS, PARTICLES, TITLES, full_names
 
 _WORD = re.compile(r"[a-z0-9]+")
-_VOWELS = re.compile(r"([aou])e")
+_BESIDE = TITLES | GENERATIONS
 _BEFORE = str.maketrans({"ß": "ss", "ø": "o", "Ø": "o", "å": "a", "Å": "a", "'": "", "’": "", ".": " "})
 
 
@@ -37,8 +37,8 @@ def words(text: str) -> Sequence[str]:
 @lru_cache(maxsize=200_000)
 def split_name(given: str, family: str) -> Name:
     """Return a name whose parts are known."""
-    firsts = [folded(word) for word in words(given) if word not in TITLES]
-    lasts = [word for word in words(family) if word not in TITLES]
+    firsts = [folded(word) for word in words(given) if word not in _BESIDE]
+    lasts = [word for word in words(family) if word not in _BESIDE]
     lasts = [folded(word) for word in lasts if word not in PARTICLES] or list(map(folded, lasts))
     if all(len(word) == 1 for word in firsts):
         firsts = firsts[:1]
@@ -53,16 +53,11 @@ def parse_name(text: str) -> Name:
     family, comma, given = text.partition(",")
     if comma and given.strip():
         return split_name(given, family)
-    parts = [word for word in text.split() if word.strip(".").lower() not in TITLES]
+    parts = [word for word in text.split() if word.strip(".").lower() not in _BESIDE]
     last = len(parts) - 1
     while last > 1 and parts[last - 1].lower() in PARTICLES:
         last -= 1
     return split_name(" ".join(parts[: max(last, 1)]), " ".join(parts[max(last, 1) :]))
-
-
-def folded(word: str) -> str:
-    """Return a word without the second letter of an umlaut: Müller is written Mueller, Muller and Müller by the same systems."""
-    return _VOWELS.sub(r"\1", word) if len(word) > 3 else word
 
 
 def _called(first: str) -> tuple[str, ...]:
@@ -71,12 +66,4 @@ def _called(first: str) -> tuple[str, ...]:
 
 @cache
 def _full_names() -> Mapping[str, frozenset[str]]:
-    from nicknames import name_triplets
-
-    found: dict[str, set[str]] = defaultdict(set)
-    for full, _, short in name_triplets():
-        found[folded(short)].add(folded(full))
-    for full, shorts in SHORT_FORMS.items():
-        for short in shorts.split():
-            found[short].add(folded(full))
-    return {short: frozenset(fulls) for short, fulls in found.items()}
+    return {folded(short): frozenset(map(folded, fulls)) for short, fulls in full_names().items()}

@@ -9,6 +9,7 @@ from threadline.identity.matching.comparisons import COMPARISONS, Comparison
 from threadline.identity.matching.features import Features, features
 from threadline.identity.matching.model import Field, Model
 from threadline.identity.matching.person import Person
+from threadline.identity.rules import USUAL, Rules
 
 
 class FieldMatch(Struct, frozen=True):
@@ -38,17 +39,17 @@ class Match(Struct, frozen=True):
 class Scorer:
     """Reads people and scores pairs by a model."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, rules: Rules = USUAL) -> None:
         by_name = {field.name: field for field in model.fields}
         self._compared = [_Weighed(one, by_name[one.name]) for one in COMPARISONS if one.name in by_name]
-        self._model = model
+        self._model, self._rules = model, rules
         self._frequencies = {column: (frequency.values, frequency.rest, frequency.mean) for column, frequency in model.frequencies.items()}
         self._against_strangers = log2(model.matches / (1 - model.matches - model.relatives))
         self._against_relatives = log2(model.matches / model.relatives)
 
     def read(self, person: Person) -> Features:
         """Return what of a person is compared."""
-        return features(person, self._model.generic)
+        return features(person, self._model.generic, self._rules)
 
     def weight(self, left: Features, right: Features) -> float:
         """Return the weight that `score` gives, without the reasons and in half the time."""
