@@ -69,7 +69,7 @@ def match_again(transaction: Transaction, touched: Collection[bytes], rules: Rul
     """Match the customers of some parties again, where they look different; return the parties whose matches are others now."""
     if not touched:
         return set()
-    scorer = Scorer(model)
+    scorer = Scorer(model, rules)
     around = explore(transaction, touched, rules)
     groups = {min(group): group for group in certain(around, rules)}
     rows = {

@@ -53,7 +53,7 @@ def match_everybody(database: Database, rules: Rules, tell: Callable[[str], None
             people = list(read_people(view, groups))
         del around, groups
         tell(f"matching {len(people):,} customers")
-        outcome = match_people(people)
+        outcome = match_people(people, rules=rules)
         tell("joining profiles")
         with database.write() as transaction:
             transaction.lock("identity")
