@@ -31,5 +31,6 @@ def main() -> None:
             # A terminal or a pipe that cannot show a sign is no reason to fail.
             stream.reconfigure(errors="replace")
     code = explained(app, debug=debug)
-    gc.freeze()
+    if "_duckdb" not in sys.modules:  # it complains of what it does not see collected
+        gc.freeze()
     sys.exit(code)

@@ -29,5 +29,11 @@ class _Chosen:
 
         return load_config(self._path, entries=entries, only=only)
 
+    def load_where_there(self) -> "Config | None":
+        """Read the settings, without sources and targets; None outside a project that none was named of."""
+        from threadline.sync.config import config_path
+
+        return self.load(entries=False) if self._path or config_path(None).is_file() else None
+
 
 CONFIG = _Chosen()

@@ -181,6 +181,25 @@ def identity_match(json: JSON = False) -> None:
     match(json=json)
 
 
+@identity.command("try")
+def identity_try(
+    file: Annotated[Path, typer.Argument(help="CSV with a header: a record of a person on each line", exists=True, dir_okay=False)],
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", metavar="NAME=COLUMN", help="Which column has a value; joined with + where several have it"),
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Country of phone numbers that name none (ISO 3166)")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the customer of each record to this CSV file")] = None,
+    explained: Annotated[Path | None, typer.Option("--explained", help="Write what joins any two records to this CSV file")] = None,
+    rules_only: Annotated[bool, typer.Option("--rules-only", help="Join by what records share, without matching")] = False,
+    json: JSON = False,
+) -> None:
+    """See who would be one customer in a file, by the rules of this project and by matching. Nothing is stored."""
+    from threadline.cli.trying import try_file
+
+    try_file(file, column or [], region, out, explained, matching=not rules_only, json=json)
+
+
 @identity.command("rebuild")
 def identity_rebuild(json: JSON = False) -> None:
     """Make all profiles anew from records, rules and decisions. Ids stay."""

@@ -183,5 +183,5 @@ def _writing(config: Config) -> Generator[Transaction, Any, None]:
 
 __all__ = [
     "explain_records", "follow_rules", "history_of", "link_records", "match_customers", "party_of", "preview_split", "rebuild_profiles",
-    "reviews", "settle_review", "split_records",
+    "reviews", "settle_review", "split_records", "values_of",
 ]  # fmt: skip

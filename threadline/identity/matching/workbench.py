@@ -34,6 +34,7 @@ class Workbench:
         self.rows = rows
         require_packages()
         self._database: Any = import_module("duckdb").connect()
+        self._run("SET enable_progress_bar = false")
         self._store(
             "people", {"row": range(len(rows)), **{name: [getattr(row, name) for row in rows] for name in Features.__struct_fields__}}
         )
