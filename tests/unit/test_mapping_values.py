@@ -128,6 +128,12 @@ class TestEach:
     def test_elements_may_be_the_values(self):
         assert self.receivers("{each: to}", {"to": ["a", 5, None, "b"]}) == ["a", "5", "b"]
 
+    def test_only_elements_with_the_values_wanted_count(self):
+        record = {"to": [{"a": "x@y", "kind": "to"}, {"a": "c@c", "kind": "cc"}, {"a": "z@y", "kind": "to", "of": {"n": 1}}]}
+        assert self.receivers("{each: to, where: {kind: to}, take: a}", record) == ["x@y", "z@y"]
+        assert self.receivers("{each: to, where: {kind: to, of.n: 1}, take: a}", record) == ["z@y"]
+        assert self.receivers("{each: to, where: {kind: bcc}, take: a, optional: true}", record) is None
+
     @pytest.mark.parametrize("record", [{}, {"to": None}, {"to": []}, {"to": [{"a": None}]}])
     def test_a_list_of_nothing_is_missing(self, record):
         assert self.receivers("{each: to, take: a, optional: true}", record) is None

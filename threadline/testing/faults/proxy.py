@@ -175,8 +175,19 @@ def _rearranged(fault: Fault, answer: Answer, before: Answer | None) -> Answer:
     if fault.kind == "reversed page":
         records.reverse()
     elif before:
-        records[:0] = _records(_json(before))[-1:]
+        earlier = _json(before)
+        records[:0] = _records(earlier)[-1:]
+        _add_beside(document, earlier)
     return Answer(answer.status, answer.headers, msgspec.json.encode(document)) if records else answer
+
+
+def _add_beside(document: Any, earlier: Any) -> None:
+    """Let what a document tells beside its records (side-loads) go with one of the document before."""
+    if isinstance(document, dict) and isinstance(earlier, dict):
+        held, told = cast("dict[str, Any]", document), _records(cast("Any", earlier))
+        for name, beside in cast("dict[str, Any]", earlier).items():
+            if isinstance(beside, list) and beside is not told:
+                held[name] = [*cast("list[Any]", beside), *held.get(name, ())]
 
 
 def _json(answer: Answer) -> Any:

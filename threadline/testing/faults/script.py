@@ -32,7 +32,7 @@ class Fault:
     error body      `body` with status 200 instead of the answer; the server never saw the request
     repeated page   the answer to the request before, of the same path, once more
     reversed page   the records of the answer from the last to the first
-    shifted page    the answer begins with the last record of the one before, of the same path
+    shifted page    the answer begins with the last record of the one before, of the same path, and what was told beside it
     """
 
     kind: Kind
