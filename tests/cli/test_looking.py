@@ -61,7 +61,8 @@ def test_a_check_of_one_source_asks_only_that_one(nordlicht: Nordlicht, shell: S
 def test_the_status_shows_every_stream_and_target(nordlicht: Nordlicht, shell: Shell) -> None:
     ran = shell.run("status", "--json")
     assert ran.code == 0
-    assert set(ran.json) == {"as_of", "streams", "targets", "problems", "accounts"}
+    assert set(ran.json) == {"as_of", "streams", "targets", "problems", "accounts", "matching"}
+    assert ran.json["matching"] is None
     assert sorted(f"{item['source']}.{item['stream']}" for item in ran.json["streams"]) == sorted(ALL_STREAMS)
     for item in ran.json["streams"]:
         assert set(item["ledger"]) == set(LEDGER)

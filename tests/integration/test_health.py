@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.integration.lab import Lab
 from threadline.model.ids import new_ulid
 from threadline.sdk import Receipt
 from threadline.store import schema
-from threadline.sync.config import Config, load_config
-from threadline.sync.health import StreamHealth, TargetHealth, health, seconds_between
+from threadline.sync.config import Config, Matching, load_config
+from threadline.sync.health import MatchingHealth, StreamHealth, TargetHealth, health, seconds_between
 from threadline.sync.views import Ledger
 
 NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
@@ -190,3 +191,35 @@ def test_a_push_that_failed_or_was_lost(lab, config, ran):
 )
 def test_the_time_between_two_runs_is_the_longest_of_the_coming_ones(schedule, seconds):
     assert seconds_between(schedule, NOW) == seconds
+
+
+def test_matching_is_shown_where_it_is_used_or_something_waits(lab, config):
+    def seen(config: Config) -> MatchingHealth | None:
+        with lab.database.read() as transaction:
+            return health(transaction, config).matching
+
+    assert seen(config) is None
+    nightly = replace(config, matching=Matching("0 3 * * *", "threadline.yaml:1"))
+    never = seen(nightly)
+    assert never is not None
+    assert (never.state, never.learned, never.lag, never.joined, never.review) == ("never", None, None, 0, 0)
+    with lab.database.write() as transaction:
+        now = transaction.now()
+        pairs = [(bytes(16), bytes([other] * 16)) for other in range(1, 5)]
+        states = ("accepted", "accepted", "review", "rejected")
+        rows = [(*pair, 9.0, "[]", "m", state, now) for pair, state in zip(pairs, states, strict=True)]
+        transaction.insert(schema.MATCHES, rows)
+    by_rules = seen(config)
+    assert by_rules is not None
+    assert (by_rules.state, by_rules.schedule, by_rules.joined, by_rules.review) == ("never", None, 2, 1)
+    for hours, state in ((47, "fresh"), (49, "late")):
+        with lab.database.write() as transaction:
+            transaction.execute("DELETE FROM match_models")
+            transaction.append(schema.MATCH_MODELS, [("m", "{}", transaction.now() - timedelta(hours=hours))])
+        found = seen(nightly)
+        assert found is not None
+        assert found.state == state
+        assert found.lag == pytest.approx(hours * 3600, abs=30)
+        by_hand = seen(config)
+        assert by_hand is not None
+        assert by_hand.state == "fresh"

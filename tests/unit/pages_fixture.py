@@ -18,7 +18,7 @@ from threadline.journey.views import (
 )
 from threadline.model.ids import entity_id, show_id
 from threadline.model.money import Money
-from threadline.sync.health import AccountHealth, Health, StreamHealth, TargetHealth
+from threadline.sync.health import AccountHealth, Health, MatchingHealth, StreamHealth, TargetHealth
 from threadline.sync.views import Ledger, Problem
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
@@ -393,6 +393,7 @@ def busy() -> Health:
             account("zendesk acme", "exports", 10, 10, renewed=NOW + timedelta(seconds=42), exhausted=NOW),
             account("acme-on-x", "posts", 900, 810, renewed=NOW + timedelta(days=12), exhausted=NOW + timedelta(days=3)),
         ),
+        matching=MatchingHealth(schedule="0 3 * * *", state="fresh", learned=minutes(425), lag=25500.0, joined=1204, review=37),
     )
 
 

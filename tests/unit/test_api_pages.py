@@ -13,7 +13,7 @@ from tests.unit.pages_reading import Seen, read_page
 from tests.unit.pages_server import serving
 from threadline.api.app import create_app
 from threadline.journey.views import CustomerView
-from threadline.sync.health import Health
+from threadline.sync.health import Health, MatchingHealth
 
 PREFIX = "/ops/threadline"
 
@@ -117,6 +117,17 @@ def test_what_vendors_allow_is_shown_with_the_scarcest_first(see):
     ]
     assert [said.index(row) for row in rows] == sorted(said.index(row) for row in rows)
     assert "What vendors allow" not in see("health", health=calm()).text
+
+
+def test_matching_says_when_it_learned_and_what_waits_for_somebody(see):
+    said = see("health").text
+    assert "Learned 7 h 5 min ago; it joins 1,204 pairs of customers who share no value. 37 pairs wait for somebody to decide:" in said
+    assert "threadline identity review list" in said
+    assert "Matching" not in see("health", health=calm()).text
+    new = MatchingHealth(schedule="@daily", state="never", learned=None, lag=None, joined=0, review=1)
+    said = see("health", health=replace(calm(), matching=new)).text
+    assert "Has not learned yet. 1 pair waits for somebody" in said
+    assert "Nothing needs a person." in said
 
 
 def test_health_loads_itself_again(see):

@@ -12,7 +12,7 @@ from threadline.api.charts import Equation, Part, spark
 from threadline.api.customer_page import LANES, customer_page, lane_of
 from threadline.api.tasks import tasks
 from threadline.model.entities import Channel
-from threadline.sync.health import Health
+from threadline.sync.health import Health, MatchingHealth
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,13 @@ def test_many_late_streams_are_one_task():
     late = tuple(stream(f"shop.s{number}", "late", 900.0 + number, [], (0, 0, 0, 0, 0, 0)) for number in range(5))
     (task,) = tasks(Health(as_of=NOW, streams=late, targets=(), problems=()))
     assert task.title.startswith("shop.s0, shop.s1, shop.s2 and 2 more are late: no good sync for 15 min.")
+
+
+def test_matching_that_is_late_is_a_task():
+    matching = MatchingHealth(schedule="@daily", state="late", learned=NOW, lag=260_000.0, joined=3, review=0)
+    (task,) = tasks(Health(as_of=NOW, streams=(), targets=(), problems=(), matching=matching))
+    assert task.title == "Matching is late: it learned 3 days ago. See how threadline_match ended, or match by hand."
+    assert task.command == "threadline identity match"
 
 
 def test_one_dead_letter_is_counted_in_the_singular():

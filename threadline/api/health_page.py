@@ -8,7 +8,7 @@ from threadline.api.account_rows import AccountRow, account_row
 from threadline.api.charts import Equation, Part, Spark, spark
 from threadline.api.tasks import Task, name_of, tasks
 from threadline.api.words import count, day, duration, listed, spelled
-from threadline.sync.health import Health, StreamHealth, TargetHealth
+from threadline.sync.health import Health, MatchingHealth, StreamHealth, TargetHealth
 
 REFRESH = 30
 """Seconds after which the page loads itself again."""
@@ -71,6 +71,7 @@ class HealthPage:
     streams: tuple[StreamRow, ...]
     targets: tuple[TargetRow, ...]
     accounts: tuple[AccountRow, ...]
+    matching: MatchingHealth | None
     refresh: int = REFRESH
 
 
@@ -86,6 +87,7 @@ def health_page(health: Health) -> HealthPage:
         streams=tuple(_stream(item) for item in sorted(health.streams, key=_urgency)),
         targets=tuple(_target(item, health.as_of) for item in sorted(health.targets, key=_urgency)),
         accounts=tuple(sorted((account_row(item, health.as_of) for item in health.accounts), key=lambda row: (row.calm, -row.share))),
+        matching=health.matching,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from threadline.api.words import clock, count, duration, listed, number
-from threadline.sync.health import Health, StreamHealth, TargetHealth
+from threadline.sync.health import Health, MatchingHealth, StreamHealth, TargetHealth
 from threadline.sync.views import Problem
 
 Item = TypeVar("Item", StreamHealth, TargetHealth)
@@ -32,6 +32,7 @@ def tasks(health: Health) -> tuple[Task, ...]:
         *_dead_letters(health),
         *(_unbalanced(stream) for stream in health.streams if stream.state == "unbalanced"),
         *_late([stream for stream in health.streams if stream.state == "late"]),
+        *_matching_late(health.matching),
     )
 
 
@@ -136,6 +137,17 @@ def _late(streams: list[StreamHealth]) -> Iterator[Task]:
             "See that the scheduler runs, or pull by hand.",
             "Nothing failed: the runs that were due did not end, or did not start.",
             f"threadline pull {streams[0].source} --stream {streams[0].stream}",
+        )
+
+
+def _matching_late(matching: MatchingHealth | None) -> Iterator[Task]:
+    if matching and matching.state == "late":
+        yield Task(
+            "warn",
+            "warn",
+            f"Matching is late: it learned {duration(matching.lag or 0)} ago. See how threadline_match ended, or match by hand.",
+            "Whom it joined stays joined, and who is new is matched by what it learned then.",
+            "threadline identity match",
         )
 
 

@@ -33,10 +33,11 @@ def show_status(*, json: bool) -> None:
         print_streams(state)
         _print_targets(state)
         _print_accounts(state)
+        _print_matching(state)
         _print_notes(state)
     for what, message in _errors(state):
         say(about(what, message), NEEDS_A_PERSON)
-    states = {stream.state for stream in state.streams} | {target.state for target in state.targets}
+    states = {one.state for one in (*state.streams, *state.targets, *([state.matching] if state.matching else []))}
     leave(NEEDS_A_PERSON if state.problems or states - _GOOD or any(stream.paused for stream in state.streams) else 0)
 
 
@@ -94,6 +95,15 @@ def _lasts(one: AccountHealth) -> str:
     if not one.left:
         return "used up"
     return f"lasts until {plain(one.exhausted)}" if one.exhausted else "lasts all along"
+
+
+def _print_matching(state: Health) -> None:
+    if one := state.matching:
+        print()
+        numbers = ["pairs joined", "to review"]
+        print_table(["matching", "last learned", *numbers], [(one.state, ago(one.lag), one.joined, one.review)], numbers=numbers)
+        if one.review:
+            print("threadline identity review list    shows what only a person can decide")
 
 
 def _print_notes(state: Health) -> None:

@@ -92,6 +92,21 @@ class AccountHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatchingHealth:
+    """When matching learned last, and what came of it."""
+
+    schedule: str | None
+    state: Literal["fresh", "late", "never"]
+    learned: datetime | None
+    lag: float | None
+    """Seconds since then."""
+    joined: int
+    """Pairs that it joins."""
+    review: int
+    """Pairs that wait for a person, also those that rules ask about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """Everything on the health page."""
 
@@ -100,6 +115,8 @@ class Health:
     targets: tuple[TargetHealth, ...]
     problems: tuple[Problem, ...]
     accounts: tuple[AccountHealth, ...] = ()
+    matching: MatchingHealth | None = None
+    """None where nobody is matched, and nothing waits for a person."""
 
 
 def health(transaction: Transaction, config: Config) -> Health:
@@ -117,7 +134,22 @@ def health(transaction: Transaction, config: Config) -> Health:
         for name in source.streams
     ]
     targets = [_target(transaction, config, target, name, now) for target in config.targets.values() for name in target.objects]
-    return Health(as_of=now, streams=tuple(streams), targets=tuple(targets), problems=config.problems, accounts=_accounts(transaction, now))
+    return Health(
+        as_of=now, streams=tuple(streams), targets=tuple(targets), problems=config.problems, accounts=_accounts(transaction, now),
+        matching=_matching(transaction, config, now),
+    )  # fmt: skip
+
+
+def _matching(transaction: Transaction, config: Config, now: datetime) -> MatchingHealth | None:
+    schedule = config.matching.schedule if config.matching else None
+    learned = moment(transaction.query("SELECT max(trained_at) FROM match_models")[0][0])
+    counts = dict(transaction.query("SELECT state, count(*) FROM matches GROUP BY state"))
+    review = counts.get("review", 0)
+    if not (schedule or learned or review):
+        return None
+    lag = (now - learned).total_seconds() if learned else None
+    state = _state(failed=False, missing=0, lag=lag, interval=seconds_between(schedule, now))
+    return MatchingHealth(schedule=schedule, state=state, learned=learned, lag=lag, joined=counts.get("accepted", 0), review=review)
 
 
 def _accounts(transaction: Transaction, now: datetime) -> tuple[AccountHealth, ...]:
