@@ -131,6 +131,7 @@ class Partition:
 
     def _settle(self, parties: Iterable[bytes], shared: Sequence[Evidence]) -> Iterable[set[bytes]]:
         """Divide parties that are linked, directly or by others."""
+        start = self._joined
         self._groups = {party: _Group(party, self._people.get(party, NOBODY), self._apart.get(party, ())) for party in parties}
         sure = [one for one in shared if one.origin != "match"]
         for one in sure:
@@ -140,8 +141,8 @@ class Partition:
                 self._join_namesakes(one)
         checked = [one for one in sure if one.names != "any"]
         stages = [(join, [-1] * len(checked)) for join in (self._join_same, self._join_alike, self._join_unnamed)]
-        before = -1
-        while before != self._joined:  # what one value leaves open, the next may decide
+        before, all_one = -1, start + len(self._groups) - 1
+        while before != self._joined < all_one:  # what one value leaves open, the next may decide
             before = self._joined
             for join, seen in stages:
                 for place, one in enumerate(checked):
