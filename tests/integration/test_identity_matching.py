@@ -56,6 +56,17 @@ def test_a_match_is_explained_by_the_weight_of_each_field(learned):
     assert sum(weight for _, _, weight in step.fields) > step.weight
 
 
+def test_two_who_are_not_matched_are_told_what_speaks_for_and_against_it(learned):
+    one, other = next((a, b) for a in range(150) for b in range(150) if crowd()[a]["name"] == crowd()[b]["name"] and a != b)
+    with learned.database.read() as transaction:
+        found = explain(transaction, party(one), party(other))
+    assert not found.same
+    (reason,) = found.reasons
+    assert reason.startswith("matching weighs them -")
+    assert "given same +" in reason
+    assert "birth differs -" in reason
+
+
 def test_a_rebuild_keeps_what_was_matched(learned):
     before = matched(learned)
     with learned.database.write() as transaction:

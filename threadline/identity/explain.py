@@ -71,7 +71,8 @@ def explain(transaction: Transaction, one: bytes, other: bytes, rules: Rules = U
     theirs = next(group for group in groups if other in group)
     tried = [attempt for attempt in attempts if attempt.refused and _between(attempt, mine, theirs)]
     against = list({(attempt.evidence.key, attempt.refused): attempt for attempt in tried}.values())
-    return Explanation(False, profiles, against=teller.steps(against), reasons=_reasons(transaction, around, (one, other), rules))
+    reasons = [*_reasons(transaction, around, (one, other), rules), *_compared(transaction, around, mine, theirs, rules)]
+    return Explanation(False, profiles, against=teller.steps(against), reasons=reasons)
 
 
 def told(transaction: Transaction, parties: Iterable[bytes]) -> list[Told]:
@@ -128,6 +129,17 @@ def _reasons(transaction: Transaction, around: Neighbourhood, parties: tuple[byt
         elif identifier in around.shared:
             reasons.append(f"{kind} {value} is held by too many {around.shared[identifier]}")
     return reasons
+
+
+def _compared(transaction: Transaction, around: Neighbourhood, mine: set[bytes], theirs: set[bytes], rules: Rules) -> Iterable[str]:
+    """Say what matching thinks of two customers, where it has learned anything."""
+    from threadline.identity.matches import compare_customers
+
+    found = compare_customers(transaction, mine, theirs, around, rules)
+    if found:
+        match, threshold = found
+        fields = ", ".join(f"{field.field} {field.level} {field.weight:+.1f}" for field in match.fields)
+        yield f"matching weighs them {match.weight:.1f}, and joins from {threshold:.1f} on: {fields or 'nothing of them can be compared'}"
 
 
 class _Teller:

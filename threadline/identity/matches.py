@@ -91,6 +91,21 @@ def match_again(transaction: Transaction, touched: Collection[bytes], rules: Rul
     return _replace(transaction, lost | kin, ours, model)
 
 
+def compare_customers(
+    transaction: Transaction, mine: Collection[bytes], theirs: Collection[bytes], around: Neighbourhood, rules: Rules
+) -> tuple[Match, float] | None:
+    """Return the likeliest match between two customers' records and the weight from which it joins; None where nothing was learned."""
+    model = current_model(transaction)
+    groups = {min(group): group for group in certain(around, rules) if not group.isdisjoint([*mine, *theirs])}
+    if model is None or not groups:
+        return None
+    scorer = Scorer(model)
+    rows = {person.id: scorer.read(person) for person in read_people(transaction, groups)}
+    pairs = [(one, other) for one in rows.keys() & set(mine) for other in rows.keys() & set(theirs)]
+    matches = [scorer.score(rows[one], rows[other]) for one, other in pairs]
+    return (max(matches, key=lambda match: match.weight), model.threshold) if matches else None
+
+
 def _keep_everybody(transaction: Transaction, rows: Mapping[bytes, Features], largest: int) -> None:
     """Keep what is compared of all customers; written anew is only what differs, but all of it the first time."""
     stored: dict[bytes, bytes] = dict(transaction.query("SELECT party, features FROM match_people"))
@@ -233,4 +248,4 @@ def _ordered(ends: Ends) -> Ends:
 
 _OURS = "model <> ?"
 
-__all__ = ["certain", "current_model", "learn", "match_again"]
+__all__ = ["certain", "compare_customers", "current_model", "learn", "match_again"]
