@@ -1,15 +1,17 @@
 """Matching in the store: learned from everybody, applied to what changes, and never against what people decided."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.crowd import crowd
 from tests.integration.lab import Lab
-from threadline.identity.decisions import separate, settle
+from threadline.identity.decisions import link, separate, settle
 from threadline.identity.explain import explain
 from threadline.identity.rebuild import rebuild
 from threadline.identity.rules import USUAL
+from threadline.journey.timeline import customer
 from threadline.model.ids import entity_id
 from threadline.store import schema
 from threadline.sync.matching import match_changes, match_everybody
@@ -56,6 +58,7 @@ def test_a_match_is_explained_by_the_weight_of_each_field(learned):
     assert sum(weight for _, _, weight in step.fields) > step.weight
 
 
+<<<<<<< ours
 def test_two_who_are_not_matched_are_told_what_speaks_for_and_against_it(learned):
     one, other = next((a, b) for a in range(150) for b in range(150) if crowd()[a]["name"] == crowd()[b]["name"] and a != b)
     with learned.database.read() as transaction:
@@ -65,6 +68,24 @@ def test_two_who_are_not_matched_are_told_what_speaks_for_and_against_it(learned
     assert reason.startswith("matching weighs them -")
     assert "given same +" in reason
     assert "birth differs -" in reason
+=======
+def test_a_customer_shows_by_what_a_record_is_alike_until_somebody_links_it(learned):
+    number = next(number for number, same in matched(learned).items() if same)
+    profile = home(learned, number)
+
+    def second() -> str | None:
+        with learned.database.read() as transaction:
+            found = customer(transaction, profile)
+        assert found is not None
+        first, second = found.records
+        assert (first.external_id, first.joined_by) == (str(number), None)
+        return second.joined_by
+
+    assert re.fullmatch(rf"like desk {number}: [a-z, ]*birth date[a-z, ]* \(weight \d+\.\d\)", second() or "")
+    with learned.database.write() as transaction:
+        link(transaction, party(number), party(1_000 + number), who="kim", why="she said so")
+    assert second() == f"linked by hand with desk {number}"
+>>>>>>> theirs
 
 
 def test_a_rebuild_keeps_what_was_matched(learned):

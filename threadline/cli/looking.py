@@ -37,7 +37,8 @@ def show_status(*, json: bool) -> None:
         _print_notes(state)
     for what, message in _errors(state):
         say(about(what, message), NEEDS_A_PERSON)
-    states = {one.state for one in (*state.streams, *state.targets, *([state.matching] if state.matching else []))}
+    states = {stream.state for stream in state.streams} | {target.state for target in state.targets}
+    states |= {state.matching.state} if state.matching else set()
     leave(NEEDS_A_PERSON if state.problems or states - _GOOD or any(stream.paused for stream in state.streams) else 0)
 
 

@@ -7,19 +7,19 @@ from threadline.identity.related import entities_of, read_related
 from threadline.identity.survivorship import USUAL, Survivorship
 from threadline.journey.entries import threads_with_entries, time_of
 from threadline.journey.profile import MANY, Profile, follow, load_profiles
+from threadline.journey.records import KINDS, records_of
 from threadline.journey.values import address_line
-from threadline.journey.views import CaseView, CustomerHit, CustomerView, Fact, Label, OrderView, PreferenceView, RecordView
-from threadline.model.identifiers import SHARED_KINDS, identify, normalize_email, normalize_handle, normalize_phone
+from threadline.journey.views import CaseView, CustomerHit, CustomerView, Fact, Label, OrderView, PreferenceView
+from threadline.model.identifiers import identify, normalize_email, normalize_handle, normalize_phone
 from threadline.model.ids import parse_id, show_id
 from threadline.model.money import Money
-from threadline.store.database import Row, Transaction, moment
+from threadline.store.database import Transaction, moment
 
 _HITS = 50
 _LABELS: Mapping[str, Label] = {
     "formatted_name": "Name", "email": "E-mail", "phone": "Phone", "handle": "Handle", "address": "Address", "language": "Language",
     "birth_date": "Birth date", "status": "Status",
 }  # fmt: skip
-_KINDS = {"email": "e-mail", "phone": "phone", "handle": "handle", "threadline": "profile id"}
 
 
 def find_customers(transaction: Transaction, query: str, region: str | None = None, rules: Survivorship = USUAL) -> list[CustomerHit]:
@@ -44,7 +44,7 @@ def _matches(transaction: Transaction, text: str, region: str | None) -> Iterato
         yield profile, f"profile id {text.upper()}"
     for kind, value in _readings(text, region):
         for _, profile in transaction.query(_HOLDERS, [identify(kind, value, value, "").id]):
-            yield profile, f"{_KINDS[kind]} {value}"
+            yield profile, f"{KINDS[kind]} {value}"
     for profile, what in _in_source(transaction, text, region).values():
         yield profile, what
     customers = {party for (related,) in transaction.query(_BY_ORDER, [text]) for party in read_related(related).get("customer", [])}
@@ -71,7 +71,7 @@ def _in_source(transaction: Transaction, text: str, region: str | None) -> dict[
     }
     for kind, address in _readings(value, region):
         for party, profile in transaction.query(_HOLDERS_IN_SOURCE, [identify(kind, address, address, "").id, source]):
-            found[party] = profile, f"{source} {_KINDS[kind]} {address}"
+            found[party] = profile, f"{source} {KINDS[kind]} {address}"
     return found
 
 
@@ -130,7 +130,7 @@ def customer(transaction: Transaction, profile_id: bytes, rules: Survivorship = 
         name=profile.name,
         facts=tuple(_facts(profile)),
         threads=tuple(sorted(views, key=lambda view: (view.last, view.id), reverse=True)),
-        records=tuple(_records(transaction, profile)),
+        records=tuple(records_of(transaction, profile)),
         cases=tuple(_cases(transaction, entities)),
         orders=tuple(_orders(transaction, entities)),
         preferences=tuple(_preferences(transaction, profile)),
@@ -149,28 +149,6 @@ def _facts(profile: Profile) -> Iterable[Fact]:
                 records=tuple(f"{claim.source}:{claim.external_id}" for claim in claims),
                 chosen_by=choice.by if choice and choice.value == value else None,
             )
-
-
-def _records(transaction: Transaction, profile: Profile) -> Iterable[RecordView]:
-    """Yield the customer's records, the oldest first: each is joined by what it shares with an earlier one."""
-    identifiers = transaction.query_in(
-        "SELECT i.party, i.identifier, i.type, i.value_normalized, i.owner FROM party_identifiers i WHERE i.party {keys}", profile.parties
-    )
-    parties = transaction.query_in(
-        "SELECT p.id, p.source, p.external_id, r.first_seen FROM parties p LEFT JOIN records r ON r.id = p.record_id WHERE p.id {keys}",
-        profile.parties,
-    )
-    by_party: dict[bytes, list[Row]] = {}
-    for row in identifiers:
-        by_party.setdefault(row[0], []).append(row)
-    holder: dict[bytes, str] = {}
-    for party, source, external_id, since in sorted(parties, key=lambda row: (str(row[3] or ""), row[1], row[2])):
-        held = sorted(by_party.get(party, []), key=lambda row: (row[2] not in SHARED_KINDS, row[2]))
-        kind = next((row[2] for row in held if row[4] is not None), held[0][2] if held else "record")
-        reasons = [f"same {_KINDS.get(row[2], row[2])} as {holder[row[1]]}" for row in held if row[1] in holder]
-        for row in held:
-            holder.setdefault(row[1], f"{source} {external_id}")
-        yield RecordView(source=source, kind=kind, external_id=external_id, joined_by="; ".join(reasons) or None, since=time_of(since))
 
 
 def _cases(transaction: Transaction, entities: set[bytes]) -> list[CaseView]:

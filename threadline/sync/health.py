@@ -143,7 +143,7 @@ def health(transaction: Transaction, config: Config) -> Health:
 def _matching(transaction: Transaction, config: Config, now: datetime) -> MatchingHealth | None:
     schedule = config.matching.schedule if config.matching else None
     learned = moment(transaction.query("SELECT max(trained_at) FROM match_models")[0][0])
-    counts = dict(transaction.query("SELECT state, count(*) FROM matches GROUP BY state"))
+    counts: dict[str, int] = dict(transaction.query("SELECT state, count(*) FROM matches GROUP BY state"))
     review = counts.get("review", 0)
     if not (schedule or learned or review):
         return None
