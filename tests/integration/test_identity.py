@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.lab import Lab, Partition, party, profiles, read, wipe
+from threadline.identity.rules import Rules
 from threadline.journey.profile import follow
 from threadline.model.ids import parse_id, show_id
 from threadline.store.database import Database, Transaction, open_database
 from threadline.sync.batch import Judge
+from threadline.sync.policy import USUAL, Policy
 from threadline.testing.faults.database import Observed
 
 Person = dict[str, Any]
@@ -229,7 +231,7 @@ def test_a_writer_waits_for_one_that_has_not_committed_yet(lab, database_url):
     assert partition_of(lab) == {frozenset({party(1), party(2, "shop")})}
 
 
-def at_once(url: str, *works: tuple[Judge, list[list[Person]]]) -> list[Exception]:
+def at_once(url: str, *works: tuple[Judge, list[list[Person]]], policy: Policy = USUAL) -> list[Exception]:
     """Read batches of several streams at the same time, in step; return what went wrong."""
     start, problems = threading.Barrier(len(works), timeout=60), list[Exception]()
 
@@ -238,7 +240,7 @@ def at_once(url: str, *works: tuple[Judge, list[list[Person]]]) -> list[Exceptio
             with open_database(url, create=False) as database:
                 for batch in batches:
                     start.wait()
-                    read(database, judge, *batch)
+                    read(database, judge, *batch, policy=policy)
         except Exception as error:
             problems.append(error)
             start.abort()
@@ -264,7 +266,7 @@ def test_writers_that_mention_the_same_people_in_opposite_order_do_not_block_eac
 @pytest.mark.parametrize("seed", range(3))
 def test_writers_at_the_same_time_end_with_the_customers_of_one(lab, database_url, seed):
     """Each writer knows some of the links; only together they make long chains."""
-    count, writers = 60, ("crm", "desk", "mail", "shop")
+    count, writers = 60, ("calls", "chat", "crm", "desk", "loyalty", "mail", "shop", "social")
     people = {
         source: [
             {
@@ -277,6 +279,6 @@ def test_writers_at_the_same_time_end_with_the_customers_of_one(lab, database_ur
         for index, source in enumerate(writers)
     }
     works = [(lab.judge("people", source), [held[cut::4] for cut in range(4)]) for source, held in people.items()]
-    assert at_once(database_url, *works) == []
+    assert at_once(database_url, *works, policy=Policy(identity=Rules(most_records=1_000))) == []
     assert partition_of(lab) == union((source, record) for source, held in people.items() for record in held)
     assert lab.rows("SELECT error FROM runs WHERE state <> 'done'") == []
