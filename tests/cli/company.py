@@ -18,7 +18,7 @@ import pytest
 from threadline.cli.commands import app
 from threadline.cli.exits import explained
 from threadline.cli.standins import standin
-from threadline.sync.config import variable
+from threadline.sync.offered import variable
 from threadline.testing.company import Company
 from threadline.testing.sandbox import Sandbox
 from threadline.testing.story import Person

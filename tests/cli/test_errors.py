@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.company import SYSTEMS, Nordlicht, Ran, Shell
-from threadline.sync.config import variable
+from threadline.sync.offered import variable
 
 SECRET = "wr0ng-s3cret"
 CREDENTIAL = {"mail": "password", "helpdesk": "token", "crm": "password", "x": "access_token"}

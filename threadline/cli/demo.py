@@ -20,7 +20,8 @@ from threadline.cli.standins import standin, systems_of
 from threadline.sdk.errors import ConfigError, RetryableError
 from threadline.sdk.yamlfile import read_yaml
 from threadline.store.database import open_database
-from threadline.sync.config import Config, load_config, variable
+from threadline.sync.config import Config, load_config
+from threadline.sync.offered import variable
 from threadline.sync.run import backlog
 from threadline.testing.company import Company, make_company, trickle
 from threadline.testing.sandbox import Sandbox

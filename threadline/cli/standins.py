@@ -13,7 +13,7 @@ from threadline.cli.exits import until_told
 from threadline.cli.output import console, working
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class, installed, load_object
-from threadline.sync.config import variable
+from threadline.sync.offered import variable
 from threadline.testing.company import Systems, make_company
 from threadline.testing.sandbox import Sandbox
 

@@ -6,7 +6,8 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from threadline.mapping.convert import MAKES
-from threadline.mapping.language import VERIFIED, ChildBlock, Expression, Identifiers, PartyBlock, Reader, Tree
+from threadline.mapping.language import ChildBlock, Expression, Identifiers, PartyBlock, Tree
+from threadline.mapping.reader import VERIFIED, Reader
 from threadline.model.entities import MAPPED, Entity, Party, Role
 from threadline.model.schema import ENGINE_FIELDS, Field, Kind, fields_of
 from threadline.sdk.yamlfile import Document, Location, is_list, is_mapping, nearest

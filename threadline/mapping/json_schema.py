@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, get_args
 
 from threadline.mapping.convert import MAKES
 from threadline.mapping.files import DOCUMENTS, has_identifiers, mappable
-from threadline.mapping.language import VERIFIED
+from threadline.mapping.reader import VERIFIED
 from threadline.model.entities import MAPPED, Entity, Party, Role
 from threadline.model.identifiers import SHARED_KINDS
 from threadline.model.schema import Field, Kind

@@ -1,18 +1,17 @@
 """The rows that a mapping makes, as lines of its function."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from threadline.mapping.codegen import Base, Code, Wanted, missing
+from threadline.mapping.codegen import Base, Code, Wanted
 from threadline.mapping.convert import encode_json, to_real
-from threadline.mapping.errors import MappingError
-from threadline.mapping.language import WHOLE, ChildBlock, Expression, Identifiers, PartyBlock, Path, Tree
+from threadline.mapping.language import WHOLE, ChildBlock, Expression, PartyBlock, Tree
+from threadline.mapping.naming import Naming, nobody
 from threadline.model.entities import Derived, Entity, Party
-from threadline.model.identifiers import Identifier, identify, normalize_email, normalize_handle, normalize_id
-from threadline.model.ids import entity_id, parse_id
+from threadline.model.identifiers import Identifier
+from threadline.model.ids import entity_id
 from threadline.model.schema import Field, Kind, fields_of
 
 _CONVERT: Mapping[Kind, str] = {
@@ -20,13 +19,6 @@ _CONVERT: Mapping[Kind, str] = {
     "list": "list", "id": "text", "json": "any", "real": "decimal",
 }  # fmt: skip
 
-_LATEST = 1_000
-_SHORT = 500
-"""Characters of a text whose identifier is kept."""
-_LONGEST = 10_000
-"""Characters of a text that names anybody: as many as a record's key may have."""
-_MOST_IDENTIFIERS = 1_000
-"""Identifiers that an array gives one party."""
 _MOST_ELEMENTS = 50_000
 """Elements of an array that make rows: about a second's work."""
 
@@ -60,7 +52,7 @@ class Rows:
 
     def __init__(self, code: Code, source: str, label: str) -> None:
         self.code = code
-        self.source = source
+        self.naming = Naming(code, source)
         self.label = code.constant(label)
         self.source_name = code.constant(source)
         self.entity_id = code.constant(entity_id)
@@ -77,8 +69,8 @@ class Rows:
 
     def subject(self, tree: Tree, entity: type[Entity]) -> None:
         """Emit the mention of the party that the record is about; a preference without one is an error."""
-        name, found = self._identifiers(tree.identifiers)
-        self.code.put(f"if not {found}: raise {self.code.constant(_nobody)}({self.code.constant(tree.identifiers)})")
+        name, found = self.naming.identifiers(tree.identifiers)
+        self.code.put(f"if not {found}: raise {self.code.constant(nobody)}({self.code.constant(tree.identifiers)})")
         self.code.put(f"parties_first = {name}")
         if entity is Party:
             row = self._row(Party, tree.fields, name, f"{found}[0].value", extensions=tree.extensions)
@@ -92,7 +84,7 @@ class Rows:
         if block.when:
             self.code.put(f"if {self.code.condition(block.when, self.code.record)}:")
             self.code.indent()
-        name, found = self._identifiers(block.identifiers)
+        name, found = self.naming.identifiers(block.identifiers)
         self.code.put(f"if {found}:")
         self.code.indent()
         role = self.code.constant(block.role)
@@ -157,63 +149,6 @@ class Rows:
         self._child(name, entity, block, rows, given, key, element)
         code.indent(-1)
 
-    def _identifiers(self, identifiers: Identifiers) -> tuple[str, str]:
-        """Emit a list of identifiers; return the names of the party's id and of the list."""
-        code, found = self.code, self.code.local()
-        code.put(f"{found} = []")
-        for kind, expression in identifiers:
-            name = code.constant(_naming(kind, _normalizer(kind, code), self.source))
-            if expression.each:
-                self._name_all(expression, expression.each, name, found)
-                continue
-            with self._leniently(expression):
-                value = code.value(expression, Wanted("text"), code.record)
-                code.put(f"if {value} is not None:")
-                code.indent()
-                self._name(expression, f"{name}({value})", found, code.record)
-                code.indent(-1)
-        name = code.local()
-        code.put(f"{name} = {code.constant(_party_id)}({self.source_name}, {found}[0]) if {found} else None")
-        return name, found
-
-    def _name_all(self, expression: Expression, array: Path, name: str, found: str) -> None:
-        """Emit what adds an identifier for each element of an array."""
-        code, before = self.code, self.code.local()
-        code.blame(expression)
-        if expression.when:
-            code.put(f"if {code.condition(expression.when, code.record)}:")
-            code.indent()
-        code.put(f"{before} = len({found})")
-        element, taken = code.loop(expression, array, code.record)
-        code.put(f"if {taken} is None or {taken} == '': continue")
-        code.put(f"v = {taken}")
-        with self._leniently(expression):
-            convert = code.constant(code.converters[expression.convert or "text"])
-            self._name(expression, f"{name}({convert}({taken}))", found, element)
-        code.indent(-1)
-        code.put(f"{code.constant(_few)}({found})")
-        if not expression.optional:
-            code.put(f"if len({found}) == {before}: raise {code.constant(missing)}({code.constant(expression)})")
-        code.indent(-1 if expression.when else 0)
-
-    def _name(self, expression: Expression, identifier: str, found: str, base: Base) -> None:
-        self.code.put(f"{found}.append({identifier})")
-        if expression.verified:
-            holds = self.code.condition(expression.verified, base)
-            self.code.put(f"if {holds}: {found}[-1] = {self.code.constant(_verified)}({found}[-1])")
-
-    @contextmanager
-    def _leniently(self, expression: Expression) -> Generator[None]:
-        """Let junk in an optional field (a phone "n/a") name nobody: it must not cost the record."""
-        if not expression.optional:
-            yield
-            return
-        self.code.put("try:")
-        self.code.indent()
-        yield
-        self.code.indent(-1)
-        self.code.put("except ValueError: pass")
-
     def _row(
         self, entity: type[Entity], fields: Mapping[str, Expression], identity: str, external_id: str, *,
         extensions: Mapping[str, Expression] | None = None, given: Mapping[str, str] | None = None,
@@ -277,60 +212,6 @@ class Rows:
             code.put(f"if {value} is not None: {held}[{code.constant(name)}] = {value}")
         code.put(f"{held} = {self.encode}({held}).decode() if {held} else None")
         return held
-
-
-def _naming(kind: str, normalize: Callable[[str], str], source: str) -> Callable[[str], Identifier]:
-    """Return what makes identifiers of texts. The latest are kept: the same few people are in most records."""
-    latest: dict[str, Identifier] = {}
-
-    def name(value: str) -> Identifier:
-        identifier = latest.get(value)
-        if identifier is None:
-            if len(value) > _LONGEST:
-                raise ValueError(f"a text of {len(value):,} characters names nobody; at most {_LONGEST:,} make an identifier")
-            identifier = identify(kind, value, normalize(value), source)
-            if len(latest) >= _LATEST:
-                latest.clear()
-            if len(value) <= _SHORT:
-                latest[value] = identifier
-        return identifier
-
-    return name
-
-
-def _verified(identifier: Identifier) -> Identifier:
-    return msgspec.structs.replace(identifier, verified=True)
-
-
-def _party_id(source: str, first: Identifier) -> bytes:
-    return first.id if first.owner == source else entity_id(source, first.kind, first.normalized)
-
-
-def _normalizer(kind: str, code: Code) -> Callable[[str], str]:
-    special: Mapping[str, Callable[[str], str]] = {
-        "email": normalize_email,
-        "phone": code.converters["phone"],
-        "handle": normalize_handle,
-        "threadline": _profile_id,
-    }
-    return special.get(kind, normalize_id)
-
-
-def _profile_id(value: str) -> str:
-    if parse_id(value) is None:
-        raise ValueError("not a profile id of threadline")
-    return value.upper()
-
-
-def _nobody(identifiers: Identifiers) -> MappingError:
-    kinds = ", ".join(dict.fromkeys(kind for kind, _ in identifiers))
-    first = identifiers[0][1]
-    return MappingError(f"the party has no name: none of its identifiers ({kinds}) is there", path=first.shown, site=first.site)
-
-
-def _few(found: Sequence[Identifier]) -> None:
-    if len(found) > _MOST_IDENTIFIERS:
-        raise ValueError(f"more than {_MOST_IDENTIFIERS:,} identifiers: nobody has so many")
 
 
 def _add(seen: set[Any], key: Any) -> None:

@@ -126,17 +126,16 @@ class Writer:
         rows = transaction.query_in("SELECT party, identifier, value FROM party_identifiers WHERE party {keys}", parties)
         held = {(party, identifier): value for party, identifier, value in rows}
         known = {party for party, _ in held}
-        added = [row for row in identifiers if row[:2] not in held]
+        added, again = _divided(identifiers, held)
         transaction.append(schema.PARTIES, [row for party, row in parties.items() if party not in known])
         transaction.append(schema.PARTY_IDENTIFIERS, added)
         transaction.insert(schema.CONTACT_POINTS, distinct(_contact_rows(added), schema.CONTACT_POINTS))
         told = {party: row for party, row in parties.items() if party in known}
-        told_again = [_written(row, held[row[:2]]) for row in identifiers if row[:2] in held]
         if own:
-            changed, renamed = set[bytes](), _register(transaction, told, told_again)
+            changed, renamed = set[bytes](), _register(transaction, told, [_written(row, value) for row, value in again])
         else:
             changed, renamed = enrich(transaction, told)
-            _respell(transaction, [row for row in told_again if row[_WRITTEN] != held[row[:2]]])
+            _respell(transaction, [row for row, value in again if row[_WRITTEN] > value])
         fresh = {row[0] for row in added} - known
         touched = {party for party, _ in gone} | {row[0] for row in added}
         regrouped = regroup(
@@ -258,6 +257,18 @@ def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]], rules: Rule
             elif one.verified or one.value > rows[party.id, one.id][_WRITTEN]:
                 rows[party.id, one.id] = _joined(rows[party.id, one.id], one)
     return list((inboxes | rows).values())
+
+
+def _divided(identifiers: Iterable[Row], held: Mapping[tuple[bytes, bytes], str]) -> tuple[list[Row], list[tuple[Row, str]]]:
+    """Return the identifiers that are new, and the others, each with how the store writes it."""
+    added, again = list[Row](), list[tuple[Row, str]]()
+    for row in identifiers:
+        value = held.get((row[0], row[1]))
+        if value is None:
+            added.append(row)
+        else:
+            again.append((row, value))
+    return added, again
 
 
 def _joined(row: Row, told: Identifier) -> Row:

@@ -13,7 +13,8 @@ from threadline.sdk.contract import Connector
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.oauth import Tokens
 from threadline.sdk.registry import connector_class
-from threadline.sync.config import Source, credential_fields, variable
+from threadline.sync.config import Source
+from threadline.sync.offered import credential_fields, variable
 
 
 @contextmanager

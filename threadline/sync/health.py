@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from threadline.sdk.registry import connector_class
 from threadline.store.database import Row, Transaction, moment
-from threadline.sync.config import Config, Source, TargetEntry, offered_objects
+from threadline.sync.config import Config, Source, TargetEntry
+from threadline.sync.offered import offered_objects
 from threadline.sync.views import Ledger, Problem
 from threadline.sync.window import COLUMNS, Window, read_window
 

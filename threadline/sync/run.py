@@ -7,7 +7,7 @@ from threadline.mapping.library import compile_pull, pull_mapping, push_mapping
 from threadline.sdk.errors import ConfigError
 from threadline.sdk.registry import connector_class
 from threadline.store.database import Transaction, open_database
-from threadline.sync import config as configuration
+from threadline.sync import offered as declared
 from threadline.sync import pull as pulling
 from threadline.sync.batch import Judge
 from threadline.sync.config import Config
@@ -138,7 +138,7 @@ def outgoing(config: Config, target: str) -> list["Outgoing"]:
     entry = config.target(target)
     source = config.source(entry.system)
     kind = connector_class(source.connector)
-    offered = {item.name: item for item in configuration.offered_objects(kind, source.settings)}
+    offered = {item.name: item for item in declared.offered_objects(kind, source.settings)}
     found: list[Outgoing] = []
     for name, object_name in zip(entry.mappings, entry.objects, strict=True):
         mapping = push_mapping(name, folder=config.folder, region=config.region_of(entry.system), functions=kind.functions)
@@ -148,7 +148,7 @@ def outgoing(config: Config, target: str) -> list["Outgoing"]:
 
 def credential_fields(config: Config, source: str) -> Mapping[str, str]:
     """Return a source's credentials: settings field -> part of an Airflow connection."""
-    return configuration.credential_fields(connector_class(config.source(source).connector))
+    return declared.credential_fields(connector_class(config.source(source).connector))
 
 
 def backlog(config: Config, transaction: Transaction) -> int:
