@@ -139,8 +139,14 @@ def test_other_systems_are_likelier_to_know_somebody_than_the_same_one_again() -
 
 
 def test_a_whole_name_is_a_level_of_its_own() -> None:
-    assert level("name", person(formatted_names=("Anna Hill",)), person(formatted_names=("Anna Hill",))) == "same"
-    assert level("name", person(formatted_names=("Anna Hill",)), person(formatted_names=("Ana Hill",))) is None
+    assert level("name", person(formatted_names=("Anna Hill",)), person(formatted_names=("Ana Hill",))) == "alike"
+    assert level("name", person(formatted_names=("Anna Hill",)), person(formatted_names=("Bea Hill",))) is None
+
+
+def test_a_name_the_other_way_around_makes_nobody_of_ones_relatives() -> None:
+    anna, bea = (person(formatted_names=(f"{name} Hill", f"Hill {name}")) for name in ("Anna", "Bea"))
+    assert level("given", anna, bea) == "differs"
+    assert level("given", anna, person(formatted_names=("Hill Anna",))) == "swapped with the family name"
 
 
 def test_what_is_rare_weighs_more() -> None:

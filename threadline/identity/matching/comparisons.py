@@ -33,7 +33,7 @@ class Comparison(Struct, frozen=True):
 
 
 _SWAPPED = close("given", 0.88, "family") & close("family", 0.88, "given")
-_CALLED_ALIKE = same("given") & same("family") & long("given", 2)
+_CALLED_ALIKE = close("given", 0.92) & close("family", 0.92) & long("given", 2)
 _ONE_LETTER = few_edits("given", 1) & long("given", 3)
 _POST_AND_CITY = same("post_code") & same("city")
 
@@ -67,7 +67,7 @@ COMPARISONS = (
         # Given and family names go together: a whole name is more frequent than its parts, taken by themselves, say.
         "name",
         ~_CALLED_ALIKE,
-        [Level("same", _CALLED_ALIKE)],
+        [Level("alike", _CALLED_ALIKE)],
         kinship=1.0, kind="whole name", learned=False,
     ),
     Comparison(

@@ -94,12 +94,18 @@ def with_threshold(model: Model, pairs: Iterable[Pair]) -> Model:
 
 def joins(model: Model, match: Match) -> bool:
     """Tell whether a pair is joined, if nothing else speaks against it."""
-    namesake = match.rival == "relatives" and all(field.field != "birth" for field in match.fields)
-    alone = thin(match)
+    if thin(match):
+        return match.weight >= THIN and not _says_too_little(model, match)
     families = model.relatives > FAMILIES * model.matches
-    least = KIN if families and resembles_kin(match) else THIN if namesake or alone else model.threshold
-    born_alike = alone and _agreeing_kinds(match) == {"birth"}
-    return match.weight >= max(least, model.threshold) and not born_alike and not (alone and namesakes(model, match) > MOST_NAMESAKES)
+    namesake = match.rival == "relatives" and all(field.field != "birth" for field in match.fields)
+    least = KIN if families and resembles_kin(match) else THIN if namesake else model.threshold
+    return match.weight >= max(least, model.threshold)
+
+
+def _says_too_little(model: Model, match: Match) -> bool:
+    """Tell whether a pair has nothing but a birth date, a family name and an initial, or a name that others are expected to have."""
+    initial = any(field.field == "given" and field.level == "initial" for field in match.fields)
+    return _agreeing_kinds(match) == {"birth"} or initial or namesakes(model, match) > MOST_NAMESAKES
 
 
 def decide(model: Model, rows: Sequence[Features], pairs: Sequence[Pair]) -> Decision:

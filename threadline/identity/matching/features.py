@@ -94,7 +94,9 @@ def _names(person: Person, emails: Sequence[str]) -> list[Name]:
         other = family[number] if number < len(family) else ""
         names.append(split_name(one, other))
     names += [parse_name(text) for text in person.formatted_names]
-    return names or [name for name in map(_name_of, emails) if name]
+    names = names or [name for name in map(_name_of, emails) if name]
+    # Who is called Ana Lima is not called Lima Ana besides, though some systems write the family's name first.
+    return [name.turned() if name.family and name.family == names[0].given else name for name in names]
 
 
 def _name_of(email: str) -> Name | None:

@@ -23,6 +23,10 @@ class Name(Struct, frozen=True, gc=False):
     family_parts: tuple[str, ...]
     nicknames: tuple[str, ...]
 
+    def turned(self) -> "Name":
+        """Return the name with its parts the other way around."""
+        return Name(self.family, self.family, self.given, (), _called(self.family))
+
 
 @lru_cache(maxsize=200_000)
 def words(text: str) -> Sequence[str]:

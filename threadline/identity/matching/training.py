@@ -156,9 +156,7 @@ def _expected(comparison: Comparison) -> "NDArray[np.float64]":
 
 def _whole_names(rows: Sequence[Features]) -> Field:
     """Return what it says that two have one whole name, beyond what both of its parts say."""
-    ratio = excess(rows)
-    most = max(ratio, 1.0)
-    return Field("name", [1 / most, 1.0], [ratio / most, 1.0])
+    return Field("name", [1 / max(excess(rows), 1.0), 1.0], [1.0, 1.0])
 
 
 def _frequencies(rows: Sequence[Features], compared: Iterable[Comparison]) -> Iterable[tuple[str, Frequency]]:
