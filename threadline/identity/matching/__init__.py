@@ -4,7 +4,7 @@
 - Between such runs a `score.Scorer` weighs new people by the stored model, in this process and without the extra: look up whoever
   shares a key of `keys.keys` that at most `Model.largest_block` have, pass over pairs that are not `keys.promising`, score the rest,
   and ask `decision.joins`. What `Scorer.read` returns may be stored as msgspec's MessagePack, so that nobody is read twice.
-- Where one machine is outgrown, Splink's Spark backend takes the same model: `workbench.settings(model.fields, model, dialect="spark")`
-  with a table of `features.Features`, and the pairs that share a key as its blocked pairs
-  (https://moj-analytical-services.github.io/splink/topic_guides/splink_fundamentals/backends/backends.html).
+- Where one machine is outgrown, Splink's Spark backend scores by the same model: `workbench.scoring(model, "spark")` with a table of
+  `features.Features`, the pairs that share a key as its blocked pairs, and `workbench.weights` of what it made (docs/identity.md;
+  https://moj-analytical-services.github.io/splink/topic_guides/splink_fundamentals/backends/backends.html).
 """

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import accumulate, chain
+from math import log2
 from typing import TYPE_CHECKING, Any, Self
 
 from threadline.identity.matching.comparisons import COMPARISONS, Comparison
@@ -117,15 +118,9 @@ class Workbench:
                 f"FROM (SELECT DISTINCT {column} FROM people WHERE {column} IS NOT NULL) LEFT JOIN known USING ({column})"
             )
             self._run("DROP TABLE known")
-        prior = model.matches / (1 - model.relatives)
-        chosen = settings(model.fields, model, probability_two_random_records_match=prior, retain_intermediate_calculation_columns=True)
-        scored = self._predict("pairs", chosen, list(model.frequencies), threshold_match_weight=least)
-        apart = " + ".join(_against_relatives(field.name, model) for field in model.fields)
-        rival = f"log2({model.matches} / {model.relatives}) + {apart}"
+        scored = self._predict("pairs", scoring(model), list(model.frequencies), threshold_match_weight=least)
         found: list[tuple[int, int, float]] = self._run(
-            "SELECT * FROM (SELECT row_l, row_r, least(a, b) - log2(1 + pow(2, least(a, b) - greatest(a, b))) AS weight "
-            f"FROM (SELECT row_l, row_r, match_weight AS a, {rival} AS b FROM {scored})) "
-            f"WHERE weight >= {least} ORDER BY weight DESC, row_l, row_r"
+            f"SELECT * FROM ({weights(model, scored)}) WHERE weight >= {least} ORDER BY weight DESC, row_l, row_r"
         ).fetchall()
         return found
 
@@ -147,6 +142,23 @@ class Workbench:
 
     def _run(self, sql: str) -> Any:
         return self._database.execute(sql)
+
+
+def scoring(model: Model, dialect: str = "duckdb") -> dict[str, Any]:
+    """Return Splink's settings by which pairs are scored as `Scorer` does it, but for `weights`."""
+    prior = model.matches / (1 - model.relatives)
+    more = {"probability_two_random_records_match": prior, "retain_intermediate_calculation_columns": True}
+    return settings(model.fields, model, dialect, **more)
+
+
+def weights(model: Model, scored: str) -> str:
+    """Return SQL, for either dialect, that reads row_l, row_r and the weight of pairs from what Splink made of `scoring`."""
+    apart = " + ".join(_against_relatives(field.name, model) for field in model.fields)
+    rival = f"{log2(model.matches / model.relatives)} + {apart}"
+    return (
+        "SELECT row_l, row_r, least(a, b) - log2(1 + pow(2, least(a, b) - greatest(a, b))) AS weight "
+        f"FROM (SELECT row_l, row_r, match_weight AS a, {rival} AS b FROM {scored})"
+    )
 
 
 def settings(fields: Iterable[Field], model: Model | None = None, dialect: str = "duckdb", **options: Any) -> dict[str, Any]:
