@@ -58,7 +58,6 @@ def test_a_match_is_explained_by_the_weight_of_each_field(learned):
     assert sum(weight for _, _, weight in step.fields) > step.weight
 
 
-<<<<<<< ours
 def test_two_who_are_not_matched_are_told_what_speaks_for_and_against_it(learned):
     one, other = next((a, b) for a in range(150) for b in range(150) if crowd()[a]["name"] == crowd()[b]["name"] and a != b)
     with learned.database.read() as transaction:
@@ -68,7 +67,8 @@ def test_two_who_are_not_matched_are_told_what_speaks_for_and_against_it(learned
     assert reason.startswith("matching weighs them -")
     assert "given same +" in reason
     assert "birth differs -" in reason
-=======
+
+
 def test_a_customer_shows_by_what_a_record_is_alike_until_somebody_links_it(learned):
     number = next(number for number, same in matched(learned).items() if same)
     profile = home(learned, number)
@@ -85,7 +85,6 @@ def test_a_customer_shows_by_what_a_record_is_alike_until_somebody_links_it(lear
     with learned.database.write() as transaction:
         link(transaction, party(number), party(1_000 + number), who="kim", why="she said so")
     assert second() == f"linked by hand with desk {number}"
->>>>>>> theirs
 
 
 def test_a_rebuild_keeps_what_was_matched(learned):
