@@ -19,6 +19,7 @@ INBOX = "inbox"
 """The kind of an identifier that stands for an e-mail address which an alias reaches: it joins as the address does."""
 _MOST = 1_000
 _WORDS = re.compile(r"[^\W\d_]+")
+_ANY_DOMAIN, _WILD = "@*", frozenset("*?[")
 _WAYS = ("dots", "plus")
 _SEQUENCE = "01234567890"
 _TAIL = 7
@@ -84,12 +85,16 @@ def names_nobody(rule: Rule, kind: str, value: str) -> bool:
     """Whether a value is one that people write who have none, or do not want to tell."""
     if kind == "phone" and _is_made_up(value):
         return True
-    return bool(rule.nobody) and _any_of(rule.nobody).match(value) is not None
+    locals_, others = _nobody(rule.nobody)
+    return value.partition("@")[0] in locals_ or (others is not None and others.match(value) is not None)
 
 
 @cache
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern) for pattern in patterns))
+def _nobody(patterns: tuple[str, ...]) -> tuple[frozenset[str], re.Pattern[str] | None]:
+    """Return the local parts that patterns name as a whole, which is most of them, and what the others match."""
+    plain = {pattern for pattern in patterns if pattern.endswith(_ANY_DOMAIN) and not _WILD.intersection(pattern[: -len(_ANY_DOMAIN)])}
+    others = [translate(pattern) for pattern in patterns if pattern not in plain]
+    return frozenset(pattern.removesuffix(_ANY_DOMAIN) for pattern in plain), re.compile("|".join(others)) if others else None
 
 
 def _is_made_up(number: str) -> bool:
@@ -125,11 +130,16 @@ def names_to_tell(rule: Rule, kind: str, value: str, names: Collection[Name]) ->
     return rule.unnamed
 
 
-def _is_role(roles: Collection[str], address: str) -> bool:
+def _is_role(roles: tuple[str, ...], address: str) -> bool:
     """Whether several people read an address; acme@acme.com is one of a company."""
     local, _, domain = address.partition("@")
     local = local.partition("+")[0]
-    return local == domain.partition(".")[0] or not set(_WORDS.findall(local)).isdisjoint(roles)
+    return local == domain.partition(".")[0] or not _looked_up(roles).isdisjoint(_WORDS.findall(local))
+
+
+@cache
+def _looked_up(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(words)
 
 
 @lru_cache(maxsize=10_000)
