@@ -295,3 +295,26 @@ def test_aliases_of_an_inbox_are_one_address_and_stay_what_they_are(lab, one, ot
     assert {value for (value,) in lab.rows("SELECT value FROM contact_points")} == {one, other}
     lab.read("people", {"id": 0, "email": "elsewhere@example.org"})
     assert together(lab) == apart([0], [1])
+
+
+@pytest.mark.parametrize(("most", "groups"), [(0, [[0, 1, 2]]), (1, [[0], [1], [2]]), (2, [[0, 1], [2]])])
+def test_a_customer_has_no_more_values_of_a_kind_than_the_rules_allow(lab, most, groups):
+    lab.policy = Policy(identity=Rules({**USUAL.identifiers, "list_person": Rule(per_customer=most)}))
+    lab.read("people", *people("Ana Lima", "Ana Lima", "Ana Lima", email=MAIL))
+    # Each record has an id of its own in the source: which two are one follows from the ids alone.
+    assert sorted(map(len, together(lab))) == sorted(map(len, groups))
+    before = together(lab)
+    with lab.database.write() as transaction:
+        assert not rebuild(transaction, lab.policy.identity, "again").changed
+    assert together(lab) == before
+    with lab.database.read() as transaction:
+        apart = explain(transaction, party(0), party(2), lab.policy.identity)
+        reasons = {step.refused for step in apart.against}
+        assert reasons == (set() if apart.same else {"together they would have too many values of list_person"})
+
+
+def test_the_same_id_of_two_sources_is_no_second_value_of_either(lab):
+    lab.policy = Policy(identity=Rules({**USUAL.identifiers, "list_person": Rule(per_customer=1)}))
+    read_batches(lab, [[("desk", {"id": 1, "email": MAIL}), ("shop", {"id": 2, "email": MAIL})]])
+    with lab.database.read() as transaction:
+        assert len(profiles(transaction)) == 1

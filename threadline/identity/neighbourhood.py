@@ -11,7 +11,7 @@ from typing import Any
 
 from threadline.identity.membership import followed, members, profiles_of
 from threadline.identity.names import Name
-from threadline.identity.partition import Evidence, Partition, Person, Watch, people_among
+from threadline.identity.partition import Counted, Evidence, Partition, Person, Watch, people_among
 from threadline.identity.rules import Rule, Rules, names_needed, names_nobody, names_to_tell
 from threadline.identity.vocabulary import NO_BIRTHS
 from threadline.model.ids import parse_id
@@ -41,6 +41,8 @@ class Neighbourhood:
     """Pairs that are probably one, and the weight of what speaks for it."""
     apart: dict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict[bytes, set[bytes]](set))
     """With whom each party was decided not to be one."""
+    counted: dict[bytes, list[Counted]] = field(default_factory=lambda: defaultdict[bytes, list[Counted]](list))
+    """Values of each party of which a customer has but so many."""
     shared: dict[bytes, str] = field(default_factory=dict[bytes, str])
     """Why values that join nobody do not: `people` or `records`, too many of which hold them."""
     shared_before: dict[bytes, str] = field(default_factory=dict[bytes, str])
@@ -64,8 +66,8 @@ class Neighbourhood:
     ) -> Partition:  # fmt: skip
         """Return what divides these parties by the rules; `apart` are decisions in the place of those that were made."""
         return Partition(
-            self.people, self.apart if apart is None else apart, rules.most_records, to_tell=partial(self._to_tell, rules), watch=watch,
-            large=large,
+            self.people, self.apart if apart is None else apart, rules.most_records, counted=self.counted,
+            to_tell=partial(self._to_tell, rules), watch=watch, large=large,
         )  # fmt: skip
 
     def _to_tell(self, rules: Rules, evidence: Evidence, names: Collection[Name]) -> int:
@@ -133,6 +135,7 @@ class _Explorer:
             frontier, found = found - around.parties, set[bytes]()
         around.profiles.update(profiles_of(transaction, around.parties - new))
         self._read_people(self._linked())
+        self._count()
         return around
 
     def survey(self) -> Neighbourhood:
@@ -157,6 +160,7 @@ class _Explorer:
         around.profiles.update((party, moved.get(party, party)) for party in around.people)
         around.parties.intersection_update(around.people)  # profiles that are named after nobody any longer are no parties
         self._look(around.holders)
+        self._count()
         return around
 
     def _rule(self, kind: str) -> Rule:
@@ -241,6 +245,13 @@ class _Explorer:
             held[identifier] = tuple(party for (party,) in self._transaction.query(f"{_ONE} LIMIT {most}", [identifier]))
         return self._look(held)
 
+    def _count(self) -> None:
+        """Read the values of which a customer has but so many."""
+        if any(rule.per_customer for rule in self._rules.identifiers.values()):
+            for party, owner, kind, identifier in self._transaction.query_in(_OWNED, self._around.parties):
+                if most := self._rule(kind).per_customer:
+                    self._around.counted[party].append(Counted(kind, owner, identifier, most))
+
     def _decisions(self, parties: set[bytes]) -> set[bytes]:
         around, found = self._around, set[bytes]()
         if self._decided:
@@ -285,6 +296,7 @@ def _both(transaction: Transaction, sql: str, parties: set[bytes]) -> list[Row]:
 
 _HOLDERS = "SELECT identifier, party FROM party_identifiers WHERE identifier {keys}"
 _ONE = "SELECT party FROM party_identifiers WHERE identifier = ? ORDER BY party"
+_OWNED = "SELECT party, owner, type, identifier FROM party_identifiers WHERE party {keys}"
 PEOPLE = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id {keys}"
 _DECISIONS = "SELECT one, other, verdict FROM decisions WHERE {side} {keys}"
 _MATCHES = "SELECT one, other, weight FROM matches WHERE state = 'accepted' AND {side} {keys}"

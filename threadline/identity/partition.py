@@ -5,7 +5,7 @@ several people share joins those with one name; of whom nothing but that value i
 born on the same day.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
@@ -32,6 +32,15 @@ class Person(NamedTuple):
 
 
 NOBODY = Person(("", "", ""), None)
+
+
+class Counted(NamedTuple):
+    """A value of which one customer has no more than `most`, of its kind and owner."""
+
+    kind: str
+    owner: str | None
+    value: bytes
+    most: int
 
 
 class Evidence(NamedTuple):
@@ -67,15 +76,16 @@ It is asked for evidence that one person by these names holds.
 class _Group:
     """Parties that are one so far, and what is known of them."""
 
-    __slots__ = ("apart", "births", "joined", "linked", "names", "parties")
+    __slots__ = ("apart", "births", "counted", "joined", "linked", "names", "parties")
 
-    def __init__(self, party: bytes, person: Person, apart: Collection[bytes]) -> None:
+    def __init__(self, party: bytes, person: Person, apart: Collection[bytes], counted: Collection[Counted]) -> None:
         self.parties = [party]
         self.joined = 0
         """How many joins there had been when it was joined last."""
         self.names = {person.name} if person.name else set[Name]()
         self.births = {person.birth_date} if person.birth_date else set[str]()
         self.apart = set(apart)
+        self.counted = set(counted)
         self.linked = False
         """Whether people joined some of them: they have looked at it, however large it grows."""
 
@@ -85,10 +95,12 @@ class Partition:
 
     def __init__(
         self, people: Mapping[bytes, Person], apart: Mapping[bytes, Collection[bytes]], most: int, *,
-        to_tell: Teller = lambda evidence, names: 1, watch: Watch | None = None, large: Watch | None = None,
+        counted: Mapping[bytes, Collection[Counted]] | None = None, to_tell: Teller = lambda evidence, names: 1,
+        watch: Watch | None = None, large: Watch | None = None,
     ) -> None:  # fmt: skip
         self._people = people
         self._apart = apart
+        self._counted = counted or {}
         self._most = most
         self._too_many = f"together they would be more than {most} records"
         self._to_tell = to_tell
@@ -121,6 +133,8 @@ class Partition:
             return True
         if len(component) > self._most or not self._apart.keys().isdisjoint(component):
             return False
+        if self._counted and _too_many({one for party in component for one in self._counted.get(party, ())}):
+            return False
         people = [self._people[party] for party in component if party in self._people]
         births = {person.birth_date for person in people if person.birth_date}
         if len(births) > 1 and not all(_near(one, other) for one, other in combinations(births, 2)):
@@ -132,7 +146,8 @@ class Partition:
     def _settle(self, parties: Iterable[bytes], shared: Sequence[Evidence]) -> Iterable[set[bytes]]:
         """Divide parties that are linked, directly or by others."""
         start = self._joined
-        self._groups = {party: _Group(party, self._people.get(party, NOBODY), self._apart.get(party, ())) for party in parties}
+        known, apart, counted = self._people.get, self._apart.get, self._counted.get
+        self._groups = {party: _Group(party, known(party, NOBODY), apart(party, ()), counted(party, ())) for party in parties}
         sure = [one for one in shared if one.origin != "match"]
         for one in sure:
             if one.names == "any":
@@ -250,6 +265,7 @@ class Partition:
         left.names |= right.names
         left.births |= right.births
         left.apart |= right.apart
+        left.counted |= right.counted
         left.linked |= right.linked or evidence.origin == "link"
         for party in right.parties:
             self._groups[party] = left
@@ -280,6 +296,12 @@ class Partition:
         if self._watch:
             for one, other in combinations(groups, 2):
                 self._watch(Attempt(self._holder(one, evidence), self._holder(other, evidence), evidence, why))
+
+
+def _too_many(counted: Collection[Counted]) -> str | None:
+    """Return a kind of which there are more values than a customer has."""
+    numbers = Counter((one.kind, one.owner, one.most) for one in counted)
+    return next((kind for (kind, _, most), number in sorted(numbers.items(), key=str) if number > most), None)
 
 
 def _differ(one: _Group, other: _Group) -> bool:
@@ -325,4 +347,4 @@ def people_among(names: Iterable[Name | None]) -> int:
     return len(known)
 
 
-__all__ = ["NOBODY", "Attempt", "Evidence", "Partition", "Person", "people_among"]
+__all__ = ["NOBODY", "Attempt", "Counted", "Evidence", "Partition", "Person", "people_among"]

@@ -34,6 +34,8 @@ class Rule(Struct, frozen=True):
     """Values that more people than this hold, told apart by their names, join nobody."""
     records: int = 50
     """Nor do values that more records hold."""
+    per_customer: int = 0
+    """How many different values of it, and of one source, a customer has at most, such as one membership; 0: any number."""
     nobody: tuple[str, ...] = ()
     """Patterns (* and ?) of values that name nobody."""
     roles: tuple[str, ...] = ()
@@ -46,7 +48,7 @@ class Rule(Struct, frozen=True):
     """Domains whose addresses reach one inbox however they are written: with any `dots`, or anything behind a `plus`."""
 
     def __hash__(self) -> int:
-        return hash((self.names, self.people, self.records, self.nobody, self.roles, self.unnamed, self.lines))
+        return hash((self.names, self.people, self.records, self.per_customer, self.nobody, self.roles, self.unnamed, self.lines))
 
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -164,7 +166,7 @@ def inbox_of(rule: Rule, address: str) -> str | None:
 
 
 _TOP = ("version", "identifiers", "most_records", "survivorship")
-_RULE = ("names", "people", "records", "nobody", "roles", "aliases", "unnamed", "lines")
+_RULE = ("names", "people", "records", "per_customer", "nobody", "roles", "aliases", "unnamed", "lines")
 _LINES = (
     "mobile", "fixed_line", "fixed_line_or_mobile", "voip", "personal_number", "uan", "toll_free", "shared_cost", "premium_rate", "pager",
     "voicemail", "unknown",
@@ -199,6 +201,7 @@ def _rule(document: Document, at: Location, value: Any) -> Rule:
         names,
         _number(document, given, "people", at, 5),
         _number(document, given, "records", at, 50),
+        _number(document, given, "per_customer", at, 0, least=0),
         _texts(document, given, "nobody", at),
         _texts(document, given, "roles", at),
         aliases=_aliases(document, given, at),

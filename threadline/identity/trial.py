@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from threadline.identity.matching.person import Person, merged
 from threadline.identity.neighbourhood import Neighbourhood, person_of
-from threadline.identity.partition import Attempt, people_among
+from threadline.identity.partition import Attempt, Counted, people_among
 from threadline.identity.rules import INBOX, USUAL, Rules, inbox_of, names_nobody
 from threadline.model.identifiers import identify
 
@@ -71,6 +71,8 @@ def neighbourhood(people: Sequence[Person], rules: Rules) -> Neighbourhood:
                 identifier = identify("email" if kind == INBOX else kind, value, value, "").id
                 around.values.setdefault(identifier, (kind, value))
                 holders[identifier].append(person.id)
+                if most := rules.of(kind)[1].per_customer:
+                    around.counted[person.id].append(Counted(kind, None, identifier, most))
     around.holders.update((identifier, tuple(sorted(held))) for identifier, held in holders.items())
     _note_shared(around, rules)
     return around
