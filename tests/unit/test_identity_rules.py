@@ -19,7 +19,8 @@ def test_the_shipped_file_says_what_holds_without_one():
 
 
 def test_kinds_come_in_the_order_of_the_file_and_those_left_out_after_them():
-    rules = read_rules(parse_yaml("version: 1\nidentifiers:\n  loyalty_card: {names: any, records: 3, per_customer: 1}\n  phone: {names: alike}\n", FILE))
+    text = "version: 1\nidentifiers:\n  loyalty_card: {names: any, records: 3, per_customer: 1}\n  phone: {names: alike}\n"
+    rules = read_rules(parse_yaml(text, FILE))
     assert list(rules.identifiers)[:2] == ["loyalty_card", "phone"]
     assert rules.of("loyalty_card") == (0, Rule("any", records=3, per_customer=1))
     assert rules.of("zendesk_user")[1] == USUAL.identifiers["other"]

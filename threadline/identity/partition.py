@@ -278,6 +278,8 @@ class Partition:
             return "it was decided that they are not one"
         if evidence.origin in ("profile id", "link"):
             return None
+        if one.counted and other.counted and (kind := _too_many(one.counted | other.counted)):
+            return f"together they would have too many values of {kind}"
         # A match has weighed names and birth dates already.
         if (
             evidence.origin != "match"
