@@ -34,6 +34,12 @@ class Hazards:
     role_inboxes: float = 0.03
     placeholders: float = 0.02
     initials: float = 0.03
+    unnamed_mails: float = 0.15
+    unnamed_calls: float = 0.4
+    repeats: float = 0.12
+    """Of those whom a system knows, the ones whom it knows twice."""
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
+    """Of all people, the ones whom each system knows."""
     society: Society = field(default_factory=Society)
 
 
@@ -73,8 +79,8 @@ class Writer:
 
     def channels(self) -> list[str]:
         """Return which systems know somebody, some of them twice."""
-        found = [name for name, share in SHARES.items() if self.happens(share)] or ["mail"]
-        return found + [name for name in found if self.happens(0.12)]
+        found = [name for name, share in self.hazards.shares.items() if self.happens(share)] or ["mail"]
+        return found + [name for name in found if self.happens(self.hazards.repeats)]
 
     def names(self, human: Human) -> tuple[str, str]:
         """Return a given and a family name as written this time."""
@@ -202,7 +208,7 @@ def _mail(write: Writer, human: Human, number: bytes) -> Person:
     return Person(
         id=number,
         sources=("mail",),
-        formatted_names=write.maybe((name,), 0.85),
+        formatted_names=write.maybe((name,), 1 - write.hazards.unnamed_mails),
         emails=write.email(human) or (f"{plain(given)}{human.number}@web.de",),
     )
 
@@ -225,7 +231,7 @@ def _voice(write: Writer, human: Human, number: bytes) -> Person:
     return Person(
         id=number,
         sources=("voice",),
-        formatted_names=write.maybe((name,), 0.6),
+        formatted_names=write.maybe((name,), 1 - write.hazards.unnamed_calls),
         phones=phones,
         birth_dates=write.maybe(write.birth(human), 0.35),
     )

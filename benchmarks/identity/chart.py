@@ -15,7 +15,7 @@ mpl.use("svg")
 import matplotlib.pyplot as plt
 
 SYSTEMS = {
-    "threadline": ("threadline", "#0b7285"), "identifiers": ("shared identifiers only", "#99d8e0"),
+    "threadline": ("threadline", "#0b7285"), "rules": ("threadline, rules only", "#99d8e0"),
     "splink": ("Splink alone", "#adb5bd"), "dedupe": ("dedupe, told 60 answers", "#dee2e6"),
 }  # fmt: skip
 # The same figures make the same file, and its text can be searched and read aloud.

@@ -2,28 +2,39 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct
 
-from benchmarks.identity.channels import Labelled, generate
+from benchmarks.identity.channels import Hazards, Labelled, generate
 from benchmarks.identity.families import families
+from benchmarks.identity.guests import guests
 from benchmarks.identity.metrics import Agreement, agreement
 from benchmarks.identity.peers import dedupe_alone, splink_alone
+from benchmarks.identity.people import Society
 from benchmarks.identity.profiles import profiles
 from benchmarks.identity.published import SETS as PUBLISHED
 from threadline.identity.matching.batch import Outcome, match_people
 from threadline.model.groups import connected
 
 SIX_CHANNELS = 20_000
+MORE_IN_COMMON = Hazards(
+    family_values=0.5, role_inboxes=0.06, placeholders=0.04,
+    society=Society(landlines=0.9, family_inboxes=0.16, recycled_numbers=0.04, juniors=0.08, twins=0.08),
+)  # fmt: skip
+"""All that people share, twice as often."""
 SETS: Mapping[str, Callable[[], Labelled]] = {
     **PUBLISHED,
     "families": families,
-    "six channels": lambda: generate(SIX_CHANNELS, seed=3),
+    "neighbours": partial(families, "neighbours"),
+    "six channels": partial(generate, SIX_CHANNELS, seed=3),
+    "more shared": partial(generate, SIX_CHANNELS, seed=3, hazards=MORE_IN_COMMON),
+    "guests": partial(guests, SIX_CHANNELS, seed=3),
 }
 TITLES = {
     "threadline": "threadline",
-    "identifiers": "shared identifiers only",
+    "rules": "threadline, rules only",
     "splink": "Splink alone",
     "dedupe": "dedupe, told 60 answers",
 }
@@ -48,7 +59,7 @@ def run(system: str, name: str) -> Measured:
     made = SETS[name]()
     if system == "threadline":
         return _threadline(name, made)
-    if system == "identifiers":
+    if system == "rules":
         _, found = profiles(made.people)
     elif system == "splink":
         found = splink_alone(made.people)
