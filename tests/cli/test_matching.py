@@ -34,6 +34,16 @@ def test_the_status_says_when_matching_learned_and_what_waits(nightly: Shell) ->
     assert ("threadline identity review list" in ran.out) == bool(found["review"])
 
 
+def test_what_was_learned_can_be_given_up(nightly: Shell) -> None:
+    joined = nightly.run("identity", "match", "--json").json["changed"]
+    assert joined > 25
+    ran = nightly.run("identity", "match", "--forget")
+    assert (ran.code, ran.out) == (0, f"{joined} profiles changed\n")
+    assert nightly.run("status", "--json").json["matching"]["state"] == "never"
+    assert nightly.run("identity", "match", "--forget", "--json").json == {"changed": 0}
+    assert nightly.run("identity", "match", "--json").json["changed"] == joined
+
+
 def test_late_matching_needs_a_person(nightly: Shell) -> None:
     nightly.run("identity", "match")
     with open_database(f"sqlite:///{nightly.folder}/store.db", create=False) as database, database.write() as transaction:

@@ -14,7 +14,7 @@ from threadline.identity.rules import USUAL
 from threadline.journey.timeline import customer
 from threadline.model.ids import entity_id
 from threadline.store import schema
-from threadline.sync.matching import match_changes, match_everybody
+from threadline.sync.matching import forget_matches, match_changes, match_everybody
 
 pytest.importorskip("splink", reason="matching needs the extra `match`")
 
@@ -138,6 +138,34 @@ def test_a_question_that_was_answered_is_not_asked_again(learned):
             settle(transaction, one, other, same=False, who="kim", why="no")
     match_everybody(learned.database, USUAL)
     assert not {*asked} & {*learned.rows("SELECT one, other FROM matches WHERE state <> 'rejected'")}
+
+
+def test_what_was_learned_is_given_up_but_not_what_people_decided(learned):
+    one, other = [number for number, same in matched(learned).items() if same][:2]
+    with learned.database.write() as transaction:
+        link(transaction, party(one), party(1_000 + one), who="kim", why="she said so")
+        separate(transaction, [party(1_000 + other)], who="kim", why="a namesake")
+    assert forget_matches(learned.database, USUAL) > 0
+    assert [number for number, same in matched(learned).items() if same] == [one]
+    tables = (schema.MATCH_MODELS, schema.MATCH_PEOPLE, schema.MATCH_KEYS)
+    assert [learned.rows(f"SELECT 1 FROM {table.name}") for table in tables] == [[], [], []]
+    match_everybody(learned.database, USUAL)
+    together = matched(learned)
+    assert not together[other]
+    assert sum(together.values()) > 0.9 * len(together)
+
+
+def test_what_another_version_learned_matches_nobody_until_it_learns_again(learned):
+    with learned.database.write() as transaction:
+        transaction.execute("UPDATE match_models SET model = ?", ['{"fields": "of another kind"}'])
+        transaction.execute("UPDATE match_people SET features = ?", [b"\xc1"])
+    before = matched(learned)
+    learned.read("people", {"id": 2_000, "name": crowd()[0]["name"], "born": crowd()[0]["born"]})
+    assert match_changes(learned.database, USUAL) == 0
+    assert matched(learned) == before
+    assert home(learned, 2_000) != home(learned, 0)
+    match_everybody(learned.database, USUAL)
+    assert home(learned, 2_000) == home(learned, 0)
 
 
 def test_what_is_kept_of_customers_is_the_same_by_steps_as_all_at_once(learned):

@@ -174,11 +174,16 @@ def identity_values(
 
 
 @identity.command("match")
-def identity_match(json: JSON = False) -> None:
+def identity_match(
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Give up what was learned, and take back what it joined; what people decided stays")
+    ] = False,
+    json: JSON = False,
+) -> None:
     """Learn from all customers how people are told apart, and join those who are probably one. Needs the extra `match`."""
-    from threadline.cli.identity import match
+    from threadline.cli.identity import forget_matches, match
 
-    match(json=json)
+    forget_matches(json=json) if forget else match(json=json)
 
 
 @identity.command("try")

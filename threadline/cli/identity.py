@@ -173,6 +173,14 @@ def match(*, json: bool) -> None:
         print("threadline identity review list    shows what only a person can decide")
 
 
+def forget_matches(*, json: bool) -> None:
+    """Give up what matching learned."""
+    config = CONFIG.load(entries=False)
+    with working("taking back matches", quiet=json):
+        changed = identity.forget_matches(config)
+    print_json({"changed": changed}) if json else print(f"{changed:,} profiles changed")
+
+
 def rebuild(*, json: bool) -> None:
     """Make all profiles anew."""
     config = CONFIG.load(entries=False)

@@ -48,13 +48,20 @@ def certain(around: Neighbourhood, rules: Rules) -> list[set[bytes]]:
 
 
 def current_model(transaction: Transaction) -> Model | None:
-    """Return what matching learned last; None when it never did."""
+    """Return what matching learned last; None when it never did, or when that was another version of threadline."""
     rows = transaction.query("SELECT model FROM match_models ORDER BY trained_at DESC LIMIT 1")
-    return read_model(rows[0][0]) if rows else None
+    try:
+        return read_model(rows[0][0]) if rows else None
+    except ValueError:
+        # Nobody is matched until it learns again; threads and pushes go on.
+        return None
 
 
 def learn(transaction: Transaction, outcome: "Outcome") -> set[bytes]:
     """Keep what a training of the whole store came to; return the parties whose matches are others now."""
+    if current_model(transaction) is None:
+        # What another version kept of customers may not be readable.
+        _forget_everybody(transaction)
     transaction.execute("DELETE FROM match_models")
     transaction.append(schema.MATCH_MODELS, [(outcome.model.version(), outcome.model.to_json().decode(), transaction.now())])
     _keep_everybody(transaction, outcome.rows, outcome.model.largest_block)
@@ -63,6 +70,20 @@ def learn(transaction: Transaction, outcome: "Outcome") -> set[bytes]:
     rows = transaction.query(f"SELECT one, other, state FROM matches WHERE {_OURS}", [RULES])  # noqa: S608 - a text of this file
     before = {(one, other): str(state) for one, other, state in rows}
     return _replace(transaction, before, {_ordered(ends): found for ends, found in after.items()}, outcome.model)
+
+
+def forget(transaction: Transaction) -> set[bytes]:
+    """Give up what was learned and whom that joins, but for what people decided; return the parties that it joined."""
+    rows = transaction.query(f"SELECT one, other FROM matches WHERE state = 'accepted' AND {_OURS}", [RULES])  # noqa: S608 - see above
+    transaction.execute(f"DELETE FROM matches WHERE state <> 'rejected' AND {_OURS}", [RULES])  # noqa: S608
+    transaction.execute("DELETE FROM match_models")
+    _forget_everybody(transaction)
+    return {party for pair in rows for party in pair}
+
+
+def _forget_everybody(transaction: Transaction) -> None:
+    transaction.execute("DELETE FROM match_people")
+    transaction.execute("DELETE FROM match_keys")
 
 
 def match_again(transaction: Transaction, touched: Collection[bytes], rules: Rules, model: Model) -> set[bytes]:
@@ -248,4 +269,4 @@ def _ordered(ends: Ends) -> Ends:
 
 _OURS = "model <> ?"
 
-__all__ = ["certain", "compare_customers", "current_model", "learn", "match_again"]
+__all__ = ["certain", "compare_customers", "current_model", "forget", "learn", "match_again"]

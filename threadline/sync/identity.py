@@ -131,6 +131,14 @@ def match_customers(config: Config, tell: Callable[[str], None] = lambda _: None
         return match_everybody(database, config.policy.identity, tell)
 
 
+def forget_matches(config: Config) -> int:
+    """Give up what matching learned, and take back what it joined; return how many profiles changed."""
+    from threadline.sync import matching
+
+    with open_database(config.database, create=False) as database:
+        return matching.forget_matches(database, config.policy.identity)
+
+
 def follow_rules(database: Database, rules: Rules) -> int:
     """Make all profiles anew where the rules are others than the last time; return how many changed."""
     text = msgspec.json.encode(rules)
@@ -182,6 +190,6 @@ def _writing(config: Config) -> Generator[Transaction, Any, None]:
 
 
 __all__ = [
-    "explain_records", "follow_rules", "history_of", "link_records", "match_customers", "party_of", "preview_split", "rebuild_profiles",
-    "reviews", "settle_review", "split_records", "values_of",
+    "explain_records", "follow_rules", "forget_matches", "history_of", "link_records", "match_customers", "party_of", "preview_split",
+    "rebuild_profiles",    "reviews", "settle_review", "split_records", "values_of",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from threadline.identity.graph import regroup
-from threadline.identity.matches import certain, current_model, learn, match_again
+from threadline.identity.matches import certain, current_model, forget, learn, match_again
 from threadline.identity.membership import members
 from threadline.identity.neighbourhood import survey
 from threadline.identity.people import read_people
@@ -63,6 +63,13 @@ def match_everybody(database: Database, rules: Rules, tell: Callable[[str], None
     return _matched(outcome, changed)
 
 
+def forget_matches(database: Database, rules: Rules) -> int:
+    """Give up what was learned, and take back what it joined; return how many profiles changed."""
+    with database.write() as transaction:
+        transaction.lock("identity")
+        return _joined(transaction, forget(transaction), rules, new_ulid())
+
+
 def match_changes(database: Database, rules: Rules) -> int:
     """Match again who changed since the last time, by what was learned; return how many profiles changed."""
     changed, run_id = 0, new_ulid()
@@ -108,4 +115,4 @@ def _matched(outcome: "Outcome", changed: int) -> Matched:
     return Matched(len(outcome.rows), len(outcome.links), len(outcome.review), changed, model.threshold, model.version())
 
 
-__all__ = ["Matched", "match_changes", "match_everybody"]
+__all__ = ["Matched", "forget_matches", "match_changes", "match_everybody"]

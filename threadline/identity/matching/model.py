@@ -54,7 +54,7 @@ def read_model(text: bytes | str) -> Model:
     try:
         model = msgspec.json.decode(text, type=Model)
     except msgspec.MsgspecError as error:
-        raise ValueError(f"not a matching model: {error}; train it again with `threadline match`") from error
+        raise ValueError(f"not a matching model: {error}; train it again with `threadline identity match`") from error
     _check(model)
     return model
 
