@@ -17,6 +17,8 @@ from threadline.identity.vocabulary import NO_BIRTHS
 from threadline.model.ids import parse_id
 from threadline.store.database import Row, Transaction
 
+_FEW = 500
+"""Values that too many hold, up to which all are read at once."""
 _MATCHED = 10_000
 """The rank of a match of no weight, and of all others behind everything that is known for certain."""
 
@@ -115,7 +117,9 @@ class _Explorer:
         """Identifiers that were looked at."""
         self._decided = bool(transaction.query("SELECT 1 FROM decisions LIMIT 1"))
         self._matched = bool(transaction.query("SELECT 1 FROM matches WHERE state = 'accepted' LIMIT 1"))
-        self._any_shared = bool(transaction.query("SELECT 1 FROM shared_identifiers LIMIT 1"))
+        few = transaction.query(f"SELECT id, reason FROM shared_identifiers LIMIT {_FEW + 1}")  # noqa: S608 - a number of this file
+        self._any_shared = bool(few)
+        self._all_shared: dict[bytes, str] | None = dict(few) if len(few) <= _FEW else None
 
     def explore(self, start: set[bytes], fresh: Sequence[Row], retired: Iterable[bytes]) -> Neighbourhood:
         around, transaction = self._around, self._transaction
@@ -199,15 +203,22 @@ class _Explorer:
     def _read_holders(self, identifiers: set[bytes]) -> set[bytes]:
         around = self._around
         if self._any_shared and identifiers:
-            crowded = self._transaction.query_in("SELECT id, reason FROM shared_identifiers WHERE id {keys}", identifiers)
+            crowded = self._crowded(identifiers)
             around.shared_before.update(crowded)
-            still = {identity for identity, reason in crowded if reason == "records"}
+            still = {identity for identity, reason in crowded.items() if reason == "records"}
             around.shared.update(dict.fromkeys(still, "records"))
             identifiers = identifiers - still
         held = defaultdict[bytes, list[bytes]](list)
         for identifier, party in self._transaction.query_in(_HOLDERS, identifiers):
             held[identifier].append(party)
         return self._look({identifier: tuple(sorted(holders)) for identifier, holders in held.items() if len(holders) > 1})
+
+    def _crowded(self, identifiers: set[bytes]) -> Mapping[bytes, str]:
+        """Return why those of these identifiers join nobody that too many hold."""
+        known = self._all_shared
+        if known is None:
+            return dict(self._transaction.query_in("SELECT id, reason FROM shared_identifiers WHERE id {keys}", identifiers))
+        return {identity: known[identity] for identity in identifiers & known.keys()}
 
     def _look(self, held: Mapping[bytes, tuple[bytes, ...]]) -> set[bytes]:
         """Note who holds values that several hold, and which of these too many do; return those whom the others join, or ceased to."""

@@ -116,7 +116,7 @@ THREAD_REFERENCES = _table(
 REDIRECTS = _table("redirects", ["id"], Column("id", "id"), Column("profile", "id"), indexes=[("profile",)])
 """The profiles that ended, and which one they lead to: those of which that does not follow from where the party of the same id is."""
 
-MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("profile", "id"), indexes=[("profile",)])
+MEMBERSHIPS = _table("memberships", ["party"], Column("party", "id"), Column("profile", "id"), indexes=[("profile",)], clustered=True)
 """The parties whose profile has another id than they have."""
 
 PROFILE_EVENTS = _table(
