@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from itertools import combinations, pairwise
 
 import pytest
 
 from tests.integration.crowd import crowd
-from tests.integration.lab import Lab
+from tests.integration.lab import Lab, profiles
 from threadline.identity.decisions import link, separate, settle
 from threadline.identity.explain import explain
 from threadline.identity.rebuild import rebuild
@@ -56,6 +57,23 @@ def test_a_match_is_explained_by_the_weight_of_each_field(learned):
     assert step.rule == "match"
     assert {field for field, _, _ in step.fields} >= {"given", "family", "birth"}
     assert sum(weight for _, _, weight in step.fields) > step.weight
+
+
+def test_any_two_records_of_a_customer_are_explained(learned):
+    """By values, matches, or a way over both."""
+    learned.read("people", *({"id": 6_000 + one["id"], "phone": one.get("phone"), "name": one["name"]} for one in crowd()[:20:2]))
+    match_changes(learned.database, USUAL)
+    with learned.database.read() as transaction:
+        several = [sorted(group) for group in profiles(transaction) if len(group) > 1]
+        assert max(map(len, several)) > 2
+        for one, other in [pair for group in several for pair in combinations(group, 2)]:
+            found = explain(transaction, one, other)
+            assert found.same
+            ends = [(step.one.party, step.other.party) for step in found.path]
+            assert ends[0][0] == one
+            assert ends[-1][1] == other
+            assert all(before[1] == after[0] for before, after in pairwise(ends))
+            assert all(step.refused is None and (step.value or step.fields) for step in found.path)
 
 
 def test_two_who_are_not_matched_are_told_what_speaks_for_and_against_it(learned):
