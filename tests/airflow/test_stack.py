@@ -101,6 +101,7 @@ def write_config(folder: Path, settings: Any) -> Path:
         "  inbox: {connector: emial}\n"
         "targets:\n"
         "  users: {system: helpdesk, push: [zendesk/push/user]}\n"
+        "matching: {schedule: '0 3 1 1 *'}\n"
     )
     return file
 
@@ -150,6 +151,19 @@ def test_news_run_through_from_pull_to_push(api: AirflowApi, stack: AirflowStack
     logs = "".join(file.read_text(errors="replace") for file in (stack.home.folder / "logs").rglob("*.log"))
     assert "pull_tickets" in logs
     assert desk.secrets["token"] not in logs
+
+
+def test_what_was_matched_is_resolved(api: AirflowApi, stack: AirflowStack) -> None:
+    pytest.importorskip("splink", reason="matching needs the extra `match`")
+    eventually(lambda: "threadline_match" in api.dags())
+    before = {run.id for run in api.runs("threadline_resolve")}
+    matched = api.trigger("threadline_match")
+    eventually(lambda: api.tasks(matched).get("match") == "success")
+    eventually(lambda: {run.id for run in api.runs("threadline_resolve")} - before)
+    eventually(lambda: finished(api, "threadline_resolve"))
+    logs = [file.read_text(errors="replace") for file in (stack.home.folder / "logs").rglob("*threadline_match*/**/*.log")]
+    assert logs
+    assert not any("Lima" in log or "ana@" in log for log in logs)
 
 
 def test_a_broken_entry_is_shown_and_stops_nothing(api: AirflowApi) -> None:
