@@ -9,6 +9,7 @@ from threadline.journey.timeline import customer, find_customers
 from threadline.journey.views import CustomerHit, CustomerView
 from threadline.model.ids import new_ulid, parse_id, show_id
 from threadline.model.money import Money
+from threadline.store import schema
 
 AT = "2026-01-0{}T08:00:00Z"
 ANA = {"id": 1, "name": "Ana María Ölsson", "email": "Ana@Example.org", "phone": "030 901820", "handle": "x:ana_l", "wish": "chat"}
@@ -150,6 +151,15 @@ def test_a_customer_is_shown_with_records_cases_orders_and_wishes(ana):
     assert [(case.source, case.external_id, case.name, case.status) for case in seen.cases] == [("desk", "9", "Late parcel", "in_progress")]
     assert [(one.source, one.number, one.items, one.total) for one in seen.orders] == [("shop", "A-1", 2, Money(5980, "EUR"))]
     assert [(wish.source, wish.channel) for wish in seen.preferences] == [("desk", "chat")]
+
+
+def test_what_rules_asked_and_somebody_affirmed_is_no_likeness(lab):
+    lab.read("people", {"id": 1, "email": "ana@example.org"}, {"id": 2, "email": "ana@example.org"})
+    pair = sorted((party(1), party(2)))
+    with lab.database.write() as transaction:
+        row = (*pair, 0.0, '{"reason": "too large"}', "rules", "accepted", transaction.now())
+        transaction.insert(schema.MATCHES, [row])
+    assert view(lab).records[1].joined_by == "same e-mail as desk 1"
 
 
 def test_a_customer_of_whom_nothing_is_known_but_an_id(lab):

@@ -1,6 +1,7 @@
 """Matching in the store: learned from everybody, applied to what changes, and never against what people decided."""
 
 import re
+import sys
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
@@ -14,6 +15,7 @@ from threadline.identity.rebuild import rebuild
 from threadline.identity.rules import USUAL
 from threadline.journey.timeline import customer
 from threadline.model.ids import entity_id
+from threadline.sdk import ConfigError
 from threadline.store import schema
 from threadline.sync.matching import forget_matches, match_changes, match_everybody
 
@@ -87,22 +89,32 @@ def test_two_who_are_not_matched_are_told_what_speaks_for_and_against_it(learned
     assert "birth differs -" in reason
 
 
+def joined_by(lab: Lab, profile: bytes) -> str:
+    with lab.database.read() as transaction:
+        found = customer(transaction, profile)
+    assert found is not None
+    first, second = found.records
+    assert first.joined_by is None
+    return second.joined_by or "nothing"
+
+
 def test_a_customer_shows_by_what_a_record_is_alike_until_somebody_links_it(learned):
-    number = next(number for number, same in matched(learned).items() if same)
-    profile = home(learned, number)
-
-    def second() -> str | None:
-        with learned.database.read() as transaction:
-            found = customer(transaction, profile)
-        assert found is not None
-        first, second = found.records
-        assert (first.external_id, first.joined_by) == (str(number), None)
-        return second.joined_by
-
-    assert re.fullmatch(rf"like desk {number}: [a-z, ]*birth date[a-z, ]* \(weight \d+\.\d\)", second() or "")
+    homes = {number: home(learned, number) for number, same in matched(learned).items() if same}
+    assert len(homes) > 5
+    for profile in homes.values():
+        assert re.fullmatch(r"like desk \d+: [a-z, ]*birth date[a-z, ]* \(weight \d+\.\d\)", joined_by(learned, profile))
+    number = next(iter(homes))
     with learned.database.write() as transaction:
         link(transaction, party(number), party(1_000 + number), who="kim", why="she said so")
-    assert second() == f"linked by hand with desk {number}"
+    assert joined_by(learned, homes[number]) == f"linked by hand with desk {number}"
+
+
+def test_without_the_extra_it_is_said_before_anybody_is_read(lab, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    told: list[str] = []
+    with pytest.raises(ConfigError, match=r"pip install 'threadline\[match\]'"):
+        match_everybody(lab.database, USUAL, told.append)
+    assert told == []
 
 
 def test_a_rebuild_keeps_what_was_matched(learned):
