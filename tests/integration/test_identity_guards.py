@@ -18,6 +18,7 @@ from threadline.sync.policy import Policy
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MAIL, PHONE, LINE = "box@example.org", "+49 1512 3456780", "+49 30 901820"
+EITHER = "+1 212 736 5000"
 
 
 def together(lab: Lab) -> Partition:
@@ -49,6 +50,8 @@ def people(*names: str | None, **values: Any) -> list[dict[str, Any]]:
         (["Laura Weber", "Luara Weber"], [[0, 1]]),
         (["Laura Weber", "Luara Costa"], [[0], [1]]),
         (["Benny Weber", "Denny Weber"], [[0], [1]]),
+        (["Clara Weber", "Carla Weber"], [[0], [1]]),
+        (["Karim Weber", "Harim Weber"], [[0], [1]]),
         (["Maria José García", "José García"], [[0, 1]]),
         (["Ana García López", "Eva García López"], [[0], [1]]),
         (["Teresa Lo Presti", "Daniela Lo Presti"], [[0], [1]]),
@@ -73,6 +76,8 @@ def test_an_inbox_joins_those_whose_names_one_person_may_have(lab, names, groups
         (PHONE, ["Ana Lima", "Bo Lima", None], [[0], [1], [2]]),
         (PHONE, [None, None], [[0, 1]]),
         (LINE, ["Ana Lima", "Ana Lima", None], [[0, 1], [2]]),
+        (EITHER, ["Ana Lima", "Ana Lima", None], [[0, 1], [2]]),
+        (EITHER, ["Ana Lima", "Ana Lima", "Ana Lima", None], [[0, 1, 2, 3]]),
         (LINE, [None, None], [[0], [1]]),
     ],
 )

@@ -60,6 +60,12 @@ def test_a_birth_date_alone_joins_nobody() -> None:
     assert not joins(model(), matched(9, [BIRTH, ("source", "of other systems", 3.0)]))
 
 
+def test_a_family_name_and_an_initial_join_nobody() -> None:
+    initial = ("given", "initial", 6.0)
+    assert not joins(model(), matched(9, [initial, ("family", "same", 8.0)]))
+    assert joins(model(), matched(9, [initial, ("family", "same", 8.0), HOME]))
+
+
 def test_a_name_that_is_known_to_be_several_peoples_joins_nobody_by_itself() -> None:
     unsaid = features(Person(id=b"", given_names=("William",), family_names=("Hargreaves",)))
     pairs = [Pair(0, 1, matched(9, NAME))]
@@ -91,6 +97,12 @@ def test_a_chain_of_likenesses_joins_nobody() -> None:
     decision = decide(model(relatives=1e-3), rows, pairs)
     assert [(pair.left, pair.right) for pair in decision.links] == [(0, 1)]
     assert [(pair.left, pair.right) for pair in decision.review] == [(1, 2)]
+
+
+def test_where_there_are_families_father_and_son_are_in_no_group_together() -> None:
+    rows = [read("William", "1957-07-07", "Mill Lane"), read("William", "1988-02-11", "Oak Road"), features(Person(id=b""))]
+    pairs = [Pair(0, 2, matched(9, [*NAME, BIRTH])), Pair(1, 2, matched(8, [*NAME, BIRTH]))]
+    assert len(decide(model(relatives=1e-3), rows, pairs).links) == 1
 
 
 def test_those_who_agree_on_the_whole_are_one_group() -> None:

@@ -21,6 +21,8 @@ _MOST = 1_000
 _WORDS = re.compile(r"[^\W\d_]+")
 _ANY_DOMAIN, _WILD = "@*", frozenset("*?[")
 _WAYS = ("dots", "plus")
+_OPEN = "fixed_line_or_mobile"
+"""The type of a number whose country's plan does not tell more, as in North America."""
 _SEQUENCE = "01234567890"
 _TAIL = 7
 """Digits at the end of a phone number that are its own, in any country."""
@@ -43,7 +45,10 @@ class Rule(Struct, frozen=True):
     unnamed: int = 1
     """How many records of one name hold a value before those without a name are taken for the same person; 0: they never are."""
     lines: tuple[str, ...] = ()
-    """Types of phone lines, as libphonenumber tells them, that one person has; who calls by others nobody knows. Empty: all of them."""
+    """Types of phone lines, as libphonenumber tells them, that one person has; who calls by others nobody knows. Empty: all of them.
+
+    A number that may be of a fixed line or a mobile one needs a named record more than `unnamed` says.
+    """
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Domains whose addresses reach one inbox however they are written: with any `dots`, or anything behind a `plus`."""
 
@@ -61,7 +66,7 @@ _USUAL: Mapping[str, Rule] = {
     "handle": Rule(),
     "other": Rule(),
     "email": Rule("alike", nobody=NOBODY, roles=ROLES, aliases=_ALIASES),
-    "phone": Rule("same", unnamed=2, lines=("mobile", "fixed_line_or_mobile")),
+    "phone": Rule("same", unnamed=2, lines=("mobile", _OPEN)),
 }
 """By kind, the strongest first; `other` is any id of a source's own."""
 
@@ -123,7 +128,10 @@ def names_to_tell(rule: Rule, kind: str, value: str, names: Collection[Name]) ->
     `names` are those of its holders: an address that writes none of them but another one, or only a family's, is not theirs alone.
     """
     if kind == "phone":
-        return 0 if rule.lines and line_type(value) not in rule.lines else rule.unnamed
+        line = line_type(value)
+        if rule.lines and line not in rule.lines:
+            return 0
+        return rule.unnamed + (1 if rule.unnamed and line == _OPEN else 0)
     if kind in ("email", INBOX):
         local = value.partition("@")[0].partition("+")[0]
         told = {writes(local, name) for name in names}
