@@ -86,7 +86,7 @@ def match() -> dict[str, int]:
     """Match everybody; the counts are all that Airflow keeps of it."""
     from threadline.sync.identity import match_customers
 
-    found = match_customers(load_config(entries=False))
+    found = match_customers(load_config(entries=False), tell=print)
     return {"customers": found.customers, "joined": found.joined, "review": found.review, "changed": found.changed}
 
 

@@ -104,7 +104,7 @@ def test_resolve_announces_threads_once(made: dict[str, Any]) -> None:
     assert len(list(resolve(ti=SECOND_TRY))) == 1
 
 
-def test_matching_returns_its_counts_and_what_it_joined_is_resolved(matched: dict[str, Any]) -> None:
+def test_matching_returns_its_counts_and_what_it_joined_is_resolved(matched: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("splink", reason="matching needs the extra `match`")
     resolve = matched["threadline_resolve"].get_task("resolve").python_callable
     list(resolve(ti=FIRST_TRY))
@@ -112,6 +112,8 @@ def test_matching_returns_its_counts_and_what_it_joined_is_resolved(matched: dic
     assert set(counts) == {"customers", "joined", "review", "changed"}
     assert all(type(count) is int for count in counts.values())
     assert counts["customers"] == 90
+    # How far it is stands in the task's log; nothing of anybody does.
+    assert capsys.readouterr().out.splitlines()[-3:] == ["reading customers", "matching 90 customers", "joining profiles"]
     assert counts["joined"] > 25
     assert counts["changed"] > 25
     (news,) = resolve(ti=FIRST_TRY)

@@ -72,7 +72,7 @@ class RecordView:
     """email, handle, zendesk_user, ..."""
     external_id: str
     joined_by: str | None
-    """In words, such as "same e-mail as crm salesforce_contact 003..."; None for the record that the others join to."""
+    """In words, such as "same e-mail as crm 003..." or "like crm 003...: birth date"; None for the record that the others join to."""
     since: datetime
 
 
