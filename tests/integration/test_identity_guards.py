@@ -50,7 +50,7 @@ def people(*names: str | None, **values: Any) -> list[dict[str, Any]]:
         (["Laura Weber", "Luara Weber"], [[0, 1]]),
         (["Laura Weber", "Luara Costa"], [[0], [1]]),
         (["Benny Weber", "Denny Weber"], [[0], [1]]),
-        (["Clara Weber", "Carla Weber"], [[0], [1]]),
+        (["Alice Weber", "Aline Weber"], [[0], [1]]),
         (["Karim Weber", "Harim Weber"], [[0], [1]]),
         (["Maria José García", "José García"], [[0, 1]]),
         (["Ana García López", "Eva García López"], [[0], [1]]),
