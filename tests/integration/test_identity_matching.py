@@ -124,7 +124,9 @@ def test_a_rebuild_keeps_what_was_matched(learned):
     assert matched(learned) == before
 
 
-def test_who_comes_later_is_matched_by_what_was_learned(learned):
+def test_who_comes_later_is_matched_by_what_was_learned_and_without_the_extra(learned, monkeypatch):
+    for package in ("splink", "duckdb", "pyarrow", "numpy"):
+        monkeypatch.setitem(sys.modules, package, None)
     newcomers = [{"id": 2_000 + one["id"], "name": one["name"], "born": one["born"]} for one in crowd()[1:150:2]]
     learned.read("people", *newcomers)
     match_changes(learned.database, USUAL)
