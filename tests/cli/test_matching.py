@@ -56,7 +56,7 @@ def test_late_matching_needs_a_person(nightly: Shell) -> None:
 def test_a_check_tells_what_matching_needs(nightly: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = nightly.run("check")
     assert ran.code == 0
-    assert "everybody is matched at 0 3 * * *" in ran.out
+    assert "everybody is matched on the schedule 0 3 * * *" in ran.out
     monkeypatch.setitem(sys.modules, "duckdb", None)
     ran = nightly.run("check")
     assert (ran.code, ran.message) == (3, "matching needs duckdb: pip install 'threadline[match]'")

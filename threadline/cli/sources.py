@@ -147,7 +147,7 @@ def _check_matching(matching: Matching) -> Finding:
         require_packages()
     except ConfigError as error:
         return _failed("matching", error)
-    return Finding("matching", ok=True, message=f"everybody is matched at {matching.schedule}")
+    return Finding("matching", ok=True, message=f"everybody is matched on the schedule {matching.schedule}")
 
 
 def _failed(entry: str, error: ConnectorError) -> Finding:
