@@ -22,6 +22,10 @@ _TYPO_FROM, _TWO_TYPOS_FROM = 4, 8
 """Letters that a word needs before one, or two, of them may be wrong."""
 
 
+_SPECIAL = GENERATIONS | PARTICLES
+"""Words that are not names themselves."""
+
+
 class Name(NamedTuple):
     """A person's name in small Latin letters."""
 
@@ -48,16 +52,19 @@ def read_name(given: str, family: str, formatted: str) -> Name | None:
     return _name([word for part in parts[:last] for word in part], [word for part in parts[last:] for word in part])
 
 
-def _words(text: str) -> list[str]:
+@lru_cache(maxsize=50_000)
+def _words(text: str) -> Sequence[str]:
     folded = text.casefold()
     if not folded.isascii():
         from anyascii import anyascii
 
         folded = anyascii(folded).lower()
-    return [word for word in _WORD.findall(folded.replace("'", "").replace("`", "")) if word not in TITLES]
+    return tuple([word for word in _WORD.findall(folded.replace("'", "").replace("`", "")) if word not in TITLES])
 
 
 def _name(given: Sequence[str], family: Sequence[str]) -> Name | None:
+    if _SPECIAL.isdisjoint(given) and _SPECIAL.isdisjoint(family):
+        return Name(tuple(given), tuple(family)) if given or family else None
     generation = next((word for word in (*family, *given) if word in GENERATIONS), None)
     given = [word for place, word in enumerate(given) if word not in GENERATIONS and not (place and word in PARTICLES)]
     family = [word for word in family if word not in GENERATIONS]
