@@ -34,10 +34,10 @@ def bars(panel: Any, results: Sequence[Mapping[str, Any]]) -> None:
         found = {one["records"]: one["agreement"]["f1"] for one in results if one["system"] == system}
         places = [place + (number - len(SYSTEMS) / 2 + 0.5) * width for place, name in enumerate(sets) if name in found]
         panel.bar(places, [found[name] for name in sets if name in found], width, label=title, color=colour)
-    panel.set_xticks(range(len(sets)), sets)
+    panel.set_xticks(range(len(sets)), [name.replace(" ", "\n") for name in sets], fontsize=9)
     panel.set_ylim(0, 1)
     panel.set_title("pairwise F1", loc="left", fontsize=10)
-    panel.legend(frameon=False, ncols=len(SYSTEMS), loc="upper center", bbox_to_anchor=(0.5, -0.1))
+    panel.legend(frameon=False, ncols=len(SYSTEMS), loc="upper center", bbox_to_anchor=(0.5, -0.14))
 
 
 def calibration(panel: Any, results: Sequence[Mapping[str, Any]]) -> None:
@@ -57,7 +57,7 @@ def main() -> None:
     """Draw both."""
     results = json.load(sys.stdin)
     with plt.rc_context(STYLE):
-        _, panels = plt.subplots(1, 2, figsize=(12, 3.6), width_ratios=(2.6, 1), layout="constrained")
+        _, panels = plt.subplots(1, 2, figsize=(14, 3.8), width_ratios=(3, 1), layout="constrained")
         bars(panels[0], results)
         calibration(panels[1], results)
         plt.savefig(Path(sys.argv[1]), metadata={"Date": None, "Creator": None})
