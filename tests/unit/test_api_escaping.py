@@ -18,7 +18,9 @@ HARMLESS = {
     "summary", "form", "label", "input", "button",
 }  # fmt: skip
 # Shown only in addresses and tips, or not at all: a page names a record by its source and the source's own id.
-UNSEEN = {"Entry.id", "ThreadView.id", "ThreadView.channels", "CustomerHit.id", "StreamHealth.schedule", "MatchingHealth.schedule", "Fact.records"}
+UNSEEN = {
+    "Entry.id", "ThreadView.id", "ThreadView.channels", "CustomerHit.id", "StreamHealth.schedule", "MatchingHealth.schedule", "Fact.records",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
