@@ -19,7 +19,8 @@ HARMLESS = {
 }  # fmt: skip
 # Shown only in addresses and tips, or not at all: a page names a record by its source and the source's own id.
 UNSEEN = {
-    "Entry.id", "ThreadView.id", "ThreadView.channels", "CustomerHit.id", "StreamHealth.schedule", "MatchingHealth.schedule", "Fact.records",
+    "Entry.id", "ThreadView.id", "ThreadView.channels", "CustomerHit.id", "StreamHealth.schedule", "MatchingHealth.schedule",
+    "Fact.records",
 }  # fmt: skip
 
 
