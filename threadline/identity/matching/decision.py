@@ -97,7 +97,7 @@ def joins(model: Model, match: Match) -> bool:
     if thin(match):
         return match.weight >= THIN and not _says_too_little(model, match)
     families = model.relatives > FAMILIES * model.matches
-    namesake = match.rival == "relatives" and all(field.field != "birth" for field in match.fields)
+    namesake = match.rival == "relatives" and not _births_known(match)
     least = KIN if families and resembles_kin(match) else THIN if namesake else model.threshold
     return match.weight >= max(least, model.threshold)
 
@@ -114,11 +114,19 @@ def decide(model: Model, rows: Sequence[Features], pairs: Sequence[Pair]) -> Dec
     common = several_peoples(rows)
 
     def open_to_others(pair: Pair) -> bool:
-        return by_name_alone(pair.match) and not common.isdisjoint((called(rows[pair.left]), called(rows[pair.right])))
+        return (
+            by_name_alone(pair.match)
+            and not _births_known(pair.match)
+            and not common.isdisjoint((called(rows[pair.left]), called(rows[pair.right])))
+        )
 
     links = [pair for pair in pairs if joins(model, pair.match) and not open_to_others(pair) and groups.join(pair)]
     review = [pair for pair in pairs if pair.match.weight >= model.review and not groups.together(pair)]
     return Decision(links, review)
+
+
+def _births_known(match: Match) -> bool:
+    return any(field.field == "birth" for field in match.fields)
 
 
 def by_name_alone(match: Match) -> bool:
