@@ -23,6 +23,7 @@ from benchmarks.identity.channels import generate
 from benchmarks.meter import measure
 from threadline.identity.graph import regroup
 from threadline.identity.matching.person import Person
+from threadline.identity.neighbourhood import Fresh, person_of
 from threadline.identity.rebuild import rebuild
 from threadline.identity.rules import INBOX, USUAL, inbox_of
 from threadline.model.identifiers import identify
@@ -34,6 +35,7 @@ RESULTS = Path(__file__).parent / "store.json"
 NEW, ROUNDS = 1_000, 6
 """Records that come at once, and how often; the first time, which loads code and caches, is told by itself."""
 _AT_ONCE = 20_000
+_PERSON = [schema.PARTIES.names.index(name) for name in ("given_name", "family_name", "formatted_name", "birth_date")]
 _KNOWN = 10_000
 
 
@@ -84,7 +86,7 @@ def step(what: str, url: str, size: int) -> None:
         if what == "load":
             for part in chunks(enumerate(generate(size).people), _AT_ONCE):
                 with database.write() as transaction:
-                    list(write(transaction, part))
+                    write(transaction, part)
         elif what == "all":
             with database.write() as transaction:
                 rebuild(transaction, USUAL, "bulk")
@@ -94,15 +96,15 @@ def step(what: str, url: str, size: int) -> None:
             for number in range(ROUNDS):
                 people = generate(NEW, 900 + number).people[: NEW // 2] + random.Random(number).sample(known, NEW // 2)
                 with database.write() as transaction:
-                    fresh = list(write(transaction, enumerate(people, (number + 1) * 10**9)))
+                    fresh = write(transaction, enumerate(people, (number + 1) * 10**9))
                     start = time.process_time()
-                    regroup(transaction, {row[0] for row in fresh}, fresh, cause="more")
+                    regroup(transaction, fresh.people, fresh, cause="more")
                     costs.append(time.process_time() - start)
             sys.stdout.buffer.write(msgspec.json.encode(costs))
 
 
-def write(transaction: Transaction, people: Iterable[tuple[int, Person]]) -> Iterator[Row]:
-    """Write people as a mapping would have them written; yield what `regroup` is told of them."""
+def write(transaction: Transaction, people: Iterable[tuple[int, Person]]) -> Fresh:
+    """Write people as a mapping would have them written; return what `regroup` is told of them."""
     parties: list[Row] = []
     identifiers: dict[tuple[bytes, bytes], Row] = {}
     for number, person in people:
@@ -115,7 +117,8 @@ def write(transaction: Transaction, people: Iterable[tuple[int, Person]]) -> Ite
             identifiers[party, one.id] = _row(schema.PARTY_IDENTIFIERS, told | {"record_id": party, "verified": False, "preferred": True})
     transaction.append(schema.PARTIES, parties)
     transaction.append(schema.PARTY_IDENTIFIERS, list(identifiers.values()))
-    yield from ((row[0], row[1], row[3], row[5]) for row in identifiers.values())
+    told_of = {row[0]: person_of([row[place] for place in _PERSON]) for row in parties}
+    return Fresh([(row[0], row[1], row[3], row[5]) for row in identifiers.values()], told_of)
 
 
 def _party(person: Person, party: bytes, number: int) -> dict[str, Any]:

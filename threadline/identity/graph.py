@@ -5,11 +5,11 @@ what changed. The outcome does not depend on the order in which records arrive.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from threadline.identity.neighbourhood import Neighbourhood, explore
+from threadline.identity.neighbourhood import NO_FRESH, Fresh, Neighbourhood, explore
 from threadline.identity.partition import Attempt
 from threadline.identity.reviews import ask_about
 from threadline.identity.rules import USUAL, Rules
@@ -33,7 +33,7 @@ NOTHING = Regrouped(set(), set(), set(), set())
 
 
 def regroup(
-    transaction: Transaction, touched: Iterable[bytes], fresh: Sequence[Row] = (), *,
+    transaction: Transaction, touched: Iterable[bytes], fresh: Fresh = NO_FRESH, *,
     retired: Iterable[bytes] = (), rules: Rules = USUAL, cause: str = "",
 ) -> Regrouped:  # fmt: skip
     """Give the touched parties and their neighbours the right profiles.

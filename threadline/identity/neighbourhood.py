@@ -7,7 +7,8 @@ from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
 from sys import intern
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from threadline.identity.membership import followed, members, profiles_of
 from threadline.identity.names import Name
@@ -90,13 +91,23 @@ class Neighbourhood:
             yield Evidence("profile id", 1, profile, "any", (*sorted(parties), *kin))
 
 
+class Fresh(NamedTuple):
+    """Parties that were just written: what is known of them need not be asked."""
+
+    identifiers: Sequence[Row] = ()
+    """(party, identifier, kind, normalized value)."""
+    people: Mapping[bytes, Person] = MappingProxyType({})
+
+
+NO_FRESH = Fresh()
+
+
 def explore(
-    transaction: Transaction, start: Iterable[bytes], rules: Rules, *, fresh: Sequence[Row] = (), retired: Iterable[bytes] = ()
+    transaction: Transaction, start: Iterable[bytes], rules: Rules, *, fresh: Fresh = NO_FRESH, retired: Iterable[bytes] = ()
 ) -> Neighbourhood:
     """Read everything around some parties.
 
-    `fresh` are the rows of party_identifiers of those that are new: nothing need be asked about them. `retired` are identifiers that
-    some have no longer: values too many held may join again.
+    `retired` are identifiers that some have no longer: values too many held may join again.
     """
     return _Explorer(transaction, rules).explore(set(start), fresh, retired)
 
@@ -121,17 +132,18 @@ class _Explorer:
         self._any_shared = bool(few)
         self._all_shared: dict[bytes, str] | None = dict(few) if len(few) <= _FEW else None
 
-    def explore(self, start: set[bytes], fresh: Sequence[Row], retired: Iterable[bytes]) -> Neighbourhood:
+    def explore(self, start: set[bytes], fresh: Fresh, retired: Iterable[bytes]) -> Neighbourhood:
         around, transaction = self._around, self._transaction
-        new = {row[0] for row in fresh}
+        around.people.update(fresh.people)
+        unread, new = fresh.identifiers, {row[0] for row in fresh.identifiers}
         # What joined them to the rest of their profiles may be gone. Of all others it is found again.
         met = set(profiles_of(transaction, start - new).values())
         known = set[bytes]()
         frontier, found = start, self._reconsider(retired)
         while frontier or found:
             around.parties |= frontier
-            found |= self._holders([*fresh, *_read_identifiers(transaction, frontier - new)])
-            fresh = ()
+            found |= self._holders([*unread, *_read_identifiers(transaction, frontier - new)])
+            unread = ()
             if met := (met | around.named.keys()) - known:
                 known |= met
                 found |= {party for _, party in members(transaction, met)}
@@ -323,4 +335,4 @@ _SHARED_VALUES = f"SELECT identifier, max(type), max(value_normalized) {_SEVERAL
 _NAMED = "SELECT party, value_normalized FROM party_identifiers WHERE type = 'threadline'"
 _PEOPLE_OF = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id BETWEEN ? AND ?"
 
-__all__ = ["PEOPLE", "Neighbourhood", "explore", "person_of", "survey"]
+__all__ = ["NO_FRESH", "PEOPLE", "Fresh", "Neighbourhood", "explore", "person_of", "survey"]

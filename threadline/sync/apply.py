@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from threadline.identity.graph import NOTHING, Regrouped, regroup
-from threadline.identity.neighbourhood import PEOPLE, person_of
+from threadline.identity.neighbourhood import PEOPLE, Fresh, person_of
 from threadline.identity.related import customers_of, write_related
 from threadline.identity.rules import INBOX, Rules, inbox_of
 from threadline.mapping.compiled import PartyMention
@@ -141,7 +141,10 @@ class Writer:
         regrouped = regroup(
             transaction,
             touched | renamed,
-            [(row[0], row[1], row[3], row[5]) for row in added if row[0] in fresh],
+            Fresh(
+                [(row[0], row[1], row[3], row[5]) for row in added if row[0] in fresh],
+                {party: person_of([parties[party][place] for place in _PERSON]) for party in fresh},
+            ),
             retired={identifier for _, identifier in gone},
             rules=self.policy.identity,
             cause=f"{self.judge.source}.{self.judge.stream}",
