@@ -89,7 +89,7 @@ def _store(
 ) -> None:  # fmt: skip
     before, changed = around.profiles, outcome.changed
     moved: list[Row] = [(party, name) for name, group in groups.items() for party in group if before.get(party, party) != name]
-    changed.update(name for name, group in groups.items() if not group <= before.keys())
+    changed.update(name for name, group in groups.items() if any(party not in before for party in group))
     changed.update(name for _, name in moved)
     changed.update(before[party] for party, _ in moved if party in before)
     if not changed:

@@ -73,11 +73,11 @@ class Neighbourhood:
             to_tell=partial(self._to_tell, rules), watch=watch, large=large,
         )  # fmt: skip
 
-    def _to_tell(self, rules: Rules, evidence: Evidence, names: Collection[Name]) -> int:
+    def _to_tell(self, rules: Rules, evidence: Evidence, names: Collection[Name], unnamed: int) -> int:
         if evidence.origin != "identifier":
             return 1
         kind, value = self.values[evidence.key]
-        return names_to_tell(rules.of(kind)[1], kind, value, names)
+        return names_to_tell(rules.of(kind)[1], kind, value, names, unnamed)
 
     def _named(self) -> Iterable[Evidence]:
         if not self.named:

@@ -18,6 +18,9 @@ from threadline.model.groups import connected
 Origin = Literal["identifier", "profile id", "link", "match"]
 
 
+_A_PAIR = 2
+
+
 class Person(NamedTuple):
     """What a party's record says that can keep it apart from others."""
 
@@ -66,10 +69,10 @@ class Attempt(NamedTuple):
 
 
 Watch = Callable[[Attempt], None]
-Teller = Callable[[Evidence, Collection[Name]], int]
+Teller = Callable[[Evidence, Collection[Name], int], int]
 """Returns how many named records say who has a value, before those without a name are taken for the same person; 0: nothing does.
 
-It is asked for evidence that one person by these names holds.
+It is asked for evidence that one person by these names holds, and so many customers without one.
 """
 
 
@@ -95,7 +98,7 @@ class Partition:
 
     def __init__(
         self, people: Mapping[bytes, Person], apart: Mapping[bytes, Collection[bytes]], most: int, *,
-        counted: Mapping[bytes, Collection[Counted]] | None = None, to_tell: Teller = lambda evidence, names: 1,
+        counted: Mapping[bytes, Collection[Counted]] | None = None, to_tell: Teller = lambda evidence, names, unnamed: 1,
         watch: Watch | None = None, large: Watch | None = None,
     ) -> None:  # fmt: skip
         self._people = people
@@ -154,7 +157,8 @@ class Partition:
                 self._join_all(one, one.holders)
             else:
                 self._join_namesakes(one)
-        checked = [one for one in sure if one.names != "any"]
+        # Whom a value has joined it need not join again.
+        checked = [one for one in sure if one.names != "any" and len({id(self._groups[party]) for party in one.holders}) > 1]
         stages = [(join, [-1] * len(checked)) for join in (self._join_same, self._join_alike, self._join_unnamed)]
         before, all_one = -1, start + len(self._groups) - 1
         while before != self._joined < all_one:  # what one value leaves open, the next may decide
@@ -188,7 +192,8 @@ class Partition:
             if name := self._people.get(party, NOBODY).name:
                 by_name[name].append(party)
         for held in by_name.values():
-            self._join_all(evidence, self._told_apart(held, evidence))
+            if len(held) > 1:
+                self._join_all(evidence, self._told_apart(held, evidence))
 
     def _told_apart(self, namesakes: Sequence[bytes], evidence: Evidence) -> Sequence[bytes]:
         """Return those of one name who can be told apart: where they are several people by their birth dates, not whoever has none."""
@@ -225,7 +230,7 @@ class Partition:
             self._tell(groups, evidence, "several people share it")
             return
         names = [name for party in evidence.holders if (name := self._people.get(party, NOBODY).name)]
-        needed = self._to_tell(evidence, names)
+        needed = self._to_tell(evidence, names, sum(1 for group in groups if not group.names))
         if not needed:
             self._tell(groups, evidence, "whoever has no name may be anybody who uses it")
             return
@@ -322,6 +327,8 @@ def _compatible(one: _Group, other: _Group) -> bool:
 
 def _clusters(groups: Sequence[_Group], linked: Callable[[_Group, _Group], bool]) -> list[list[_Group]]:
     """Return groups that are linked, directly or by others, in clusters of two and more."""
+    if len(groups) < _A_PAIR or (len(groups) == _A_PAIR and not linked(*groups)):
+        return []
     clusters: list[list[_Group]] = []
     for group in groups:
         near = [cluster for cluster in clusters if any(linked(group, other) for other in cluster)]

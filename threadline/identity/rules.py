@@ -122,12 +122,15 @@ def own_value(rules: Rules, kind: str, value: str) -> str | None:
     return (inbox_of(rule, value) or value) if kind == "email" else value
 
 
-def names_to_tell(rule: Rule, kind: str, value: str, names: Collection[Name]) -> int:
+def names_to_tell(rule: Rule, kind: str, value: str, names: Collection[Name], unnamed: int) -> int:
     """Return how many named records say who has a value where others hold it without a name; 0 where it may be somebody else's.
 
     `names` are those of its holders: an address that writes none of them but another one, or only a family's, is not theirs alone.
+    `unnamed` of them have none.
     """
     if kind == "phone":
+        if unnamed == 1 and 0 < len(names) < rule.unnamed:
+            return rule.unnamed  # too few, whatever the line: most who call are known by one record
         line = line_type(value)
         if rule.lines and line not in rule.lines:
             return 0
