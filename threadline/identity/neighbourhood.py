@@ -191,13 +191,12 @@ class _Explorer:
 
     def _note_shared(self, part: Sequence[bytes], same: dict[bytes, bytes]) -> None:
         """Note who holds what, of the identifiers in a range that several hold; of equal ids keep but one."""
-        values = self._around.values
-        for identifier, kind, value in self._transaction.query(_SHARED_VALUES, part):
+        for identifier, rows in groupby(self._transaction.query(_SHARED, part), itemgetter(0)):
+            (_, party, kind, value), *others = rows
             if kind != "threadline" and not names_nobody(self._rule(kind), kind, value):
-                values[identifier] = intern(kind), value
-        for identifier, held in groupby(self._transaction.query(_SHARED, part), itemgetter(0)):
-            if identifier in values:
-                self._around.holders[identifier] = tuple([same.setdefault(party, party) for _, party in held])
+                self._around.values[identifier] = intern(kind), value
+                held = [party, *[row[1] for row in others]]
+                self._around.holders[identifier] = tuple([same.setdefault(one, one) for one in held])
 
     def _holders(self, rows: Iterable[Row]) -> set[bytes]:
         """Note identifiers; return who else holds them."""
@@ -326,12 +325,10 @@ _MATCHES = "SELECT one, other, weight FROM matches WHERE state = 'accepted' AND 
 
 _PARTS = [(bytes([first]) + bytes(15), bytes([first + 3]) + b"\xff" * 15) for first in range(0, 256, 4)]
 """All ids in ranges, so that no answer of the database is large."""
-_SEVERAL = (
-    "FROM party_identifiers WHERE identifier IN (SELECT identifier FROM party_identifiers WHERE identifier BETWEEN ? AND ? "
-    "GROUP BY identifier HAVING count(*) > 1)"
+_SHARED = (
+    "SELECT identifier, party, type, value_normalized FROM party_identifiers WHERE identifier IN (SELECT identifier "
+    "FROM party_identifiers WHERE identifier BETWEEN ? AND ? GROUP BY identifier HAVING count(*) > 1) ORDER BY identifier, party"
 )
-_SHARED = f"SELECT identifier, party {_SEVERAL} ORDER BY identifier, party"
-_SHARED_VALUES = f"SELECT identifier, max(type), max(value_normalized) {_SEVERAL} GROUP BY identifier"
 _NAMED = "SELECT party, value_normalized FROM party_identifiers WHERE type = 'threadline'"
 _PEOPLE_OF = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id BETWEEN ? AND ?"
 

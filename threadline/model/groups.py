@@ -1,6 +1,6 @@
 """Groups of linked things whose ids stay while they grow, merge and split. Order of arrival makes no difference."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from xxhash import xxh3_128_digest
@@ -8,21 +8,24 @@ from xxhash import xxh3_128_digest
 
 def connected(items: Collection[bytes], links: Iterable[Sequence[bytes]]) -> list[set[bytes]]:
     """Return the items in groups; each link names items that belong together."""
-    leader = {item: item for item in items}
-
-    def find(item: bytes) -> bytes:
-        while leader[item] != item:
-            leader[item] = leader[leader[item]]
-            item = leader[item]
-        return item
-
+    group_of: dict[bytes, list[bytes]] = {}
     for link in links:
+        first = group_of.get(link[0])
+        if first is None:
+            first = group_of[link[0]] = [link[0]]
         for item in link[1:]:
-            leader[find(item)] = find(link[0])
-    grouped: dict[bytes, set[bytes]] = defaultdict(set)
-    for item in items:
-        grouped[find(item)].add(item)
-    return list(grouped.values())
+            group = group_of.get(item)
+            if group is None:
+                first.append(item)
+                group_of[item] = first
+            elif group is not first:
+                # The smaller joins the larger, so that no item moves often.
+                if len(group) > len(first):
+                    first, group = group, first
+                first += group
+                group_of.update(dict.fromkeys(group, first))
+    linked = {id(group): group for group in group_of.values()}
+    return [*map(set, linked.values()), *({item} for item in items if item not in group_of)]
 
 
 def name_groups(
@@ -40,7 +43,9 @@ def name_groups(
     ended: dict[bytes, bytes] = {}
     for index, group in enumerate(groups):
         held = _held(group, current)
-        own = sorted((identity for identity in held if home[identity] == index), key=lambda identity: (-held[identity], identity))
+        own = sorted([identity for identity in held if home[identity] == index])
+        if len(own) > 1:
+            own.sort(key=held.__getitem__, reverse=True)  # a stable sort: of equals the smallest stays first
         names.append(own[0] if own else _unused(new_id(group), used))
         used.add(names[-1])
         ended.update((identity, names[-1]) for identity in own[1:])
