@@ -159,7 +159,12 @@ class Partition:
                 self._join_namesakes(one)
         # Whom a value has joined it need not join again.
         checked = [one for one in sure if one.names != "any" and len({id(self._groups[party]) for party in one.holders}) > 1]
-        stages = [(join, [-1] * len(checked)) for join in (self._join_same, self._join_alike, self._join_unnamed)]
+        joins: list[Callable[[Evidence], None]] = [self._join_same]
+        if any(one.names == "alike" for one in checked):
+            joins.append(self._join_alike)
+        if any(not group.names for group in self._groups.values()):
+            joins.append(self._join_unnamed)
+        stages = [(join, [-1] * len(checked)) for join in joins]
         before, all_one = -1, start + len(self._groups) - 1
         while before != self._joined < all_one:  # what one value leaves open, the next may decide
             before = self._joined
