@@ -129,7 +129,8 @@ class SqliteDatabase(Database):
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA temp_store = MEMORY")
-            self._connection.execute("PRAGMA cache_size = -32000")
+            # A batch of thousands touches more pages than half of this: what does not fit is written twice.
+            self._connection.execute("PRAGMA cache_size = -64000")
             self._connection.execute("PRAGMA wal_autocheckpoint = 8000")
             # SQLite's own knows only the letters of ASCII.
             self._connection.create_function("lower", 1, _lower, deterministic=True)
