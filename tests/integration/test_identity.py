@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.lab import Lab, Partition, party, profiles, read, wipe
+from threadline.identity.rebuild import rebuild
 from threadline.identity.rules import Rules
 from threadline.journey.profile import follow
 from threadline.model.ids import parse_id, show_id
@@ -282,3 +283,32 @@ def test_writers_at_the_same_time_end_with_the_customers_of_one(lab, database_ur
     assert at_once(database_url, *works, policy=Policy(identity=Rules(most_records=1_000))) == []
     assert partition_of(lab) == union((source, record) for source, held in people.items() for record in held)
     assert lab.rows("SELECT error FROM runs WHERE state <> 'done'") == []
+
+
+IDS = """
+source: list.people
+target: party
+version: 1
+fields: {formatted_name: {from: name, optional: true}}
+identifiers:
+  list_person: [id, {from: before, optional: true}]
+  membership: {from: card, optional: true}
+"""
+
+
+@quick
+@given(order=st.permutations(range(6)), cuts=st.lists(st.integers(0, 5)))
+def test_ids_of_other_records_join_in_any_order(database, order, cuts):
+    """A record may know an id under which another one is filed, or an id that neither is."""
+    wipe(database)
+    lab = Lab(database)
+    people = [
+        {"id": 1}, {"id": 2, "before": 1}, {"id": 3, "card": "M7"}, {"id": 4, "card": "M7"}, {"id": 5, "before": 99},
+        {"id": 6, "before": 99, "card": "M8"},
+    ]  # fmt: skip
+    judge = lab.judge("people", mapping=IDS)
+    for batch in batches_of([people[place] for place in order], cuts):
+        read(lab.database, judge, *batch)
+    assert partition_of(lab) == frozenset(frozenset(map(party, group)) for group in ((1, 2), (3, 4), (5, 6)))
+    with lab.database.write() as transaction:
+        assert not rebuild(transaction, Rules(), "again").changed

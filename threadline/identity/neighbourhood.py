@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 from threadline.identity.membership import followed, members, profiles_of
 from threadline.identity.names import Name
 from threadline.identity.partition import Counted, Evidence, Partition, Person, Watch, people_among
-from threadline.identity.rules import Rule, Rules, names_needed, names_nobody, names_to_tell
+from threadline.identity.rules import INBOX, Rule, Rules, names_needed, names_nobody, names_to_tell
 from threadline.identity.vocabulary import NO_BIRTHS
+from threadline.model.identifiers import SHARED_KINDS
 from threadline.model.ids import parse_id
 from threadline.store.database import Row, Transaction
 
+_ANYBODYS = SHARED_KINDS | {INBOX}
+"""Kinds of values that are no ids: a party is not named after them."""
 _FEW = 500
 """Values that too many hold, up to which all are read at once."""
 _MATCHED = 10_000
@@ -220,7 +223,12 @@ class _Explorer:
             around.shared.update(dict.fromkeys(still, "records"))
             identifiers = identifiers - still
         held = defaultdict[bytes, list[bytes]](list)
-        for identifier, party in self._transaction.query_in(_HOLDERS, identifiers):
+        own = {identifier for identifier in identifiers if around.values[identifier][0] not in _ANYBODYS}
+        for identifier, party in self._transaction.query_in(_HOLDERS, identifiers - own):
+            held[identifier].append(party)
+        of_others = self._transaction.query_in(_OF_OTHERS, own)
+        named = self._transaction.query_in(_NAMED_SO, {identifier for identifier, _ in of_others})
+        for identifier, party in (*of_others, *named):
             held[identifier].append(party)
         return self._look({identifier: tuple(sorted(holders)) for identifier, holders in held.items() if len(holders) > 1})
 
@@ -317,6 +325,8 @@ def _both(transaction: Transaction, sql: str, parties: set[bytes]) -> list[Row]:
 
 
 _HOLDERS = "SELECT identifier, party FROM party_identifiers WHERE identifier {keys}"
+_OF_OTHERS = "SELECT identifier, party FROM party_identifiers WHERE owner IS NOT NULL AND identifier <> party AND identifier {keys}"
+_NAMED_SO = "SELECT identifier, party FROM party_identifiers WHERE identifier = party AND party {keys}"
 _ONE = "SELECT party FROM party_identifiers WHERE identifier = ? ORDER BY party"
 _OWNED = "SELECT party, owner, type, identifier FROM party_identifiers WHERE party {keys}"
 PEOPLE = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id {keys}"

@@ -36,6 +36,8 @@ def _statements(table: Table, dialect: str) -> Iterator[str]:
         yield f"CREATE INDEX {table.name}_by_{'_'.join(names)} ON {table.name} ({_names(*names)})"
     for name in table.looked_up:
         yield f"CREATE INDEX {table.name}_by_{name} ON {table.name} {'USING hash ' * (dialect == 'postgresql')}({_names(name)})"
+    for index, names, condition in table.some:
+        yield f"CREATE INDEX {index} ON {table.name} ({_names(*names)}) WHERE {condition}"
     if dialect == "postgresql":
         for column in table.columns:
             if column.kind == "bytes":

@@ -16,6 +16,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -39,6 +40,9 @@ def metadata() -> MetaData:
         ]
         indexes = [Index(f"{table.name}_by_{'_'.join(names)}", *names) for names in table.indexes]
         indexes += [Index(f"{table.name}_by_{name}", name, postgresql_using="hash") for name in table.looked_up]
+        indexes += [
+            Index(name, *names, sqlite_where=text(condition), postgresql_where=text(condition)) for name, names, condition in table.some
+        ]
         Table(
             table.name,
             result,

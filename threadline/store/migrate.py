@@ -7,7 +7,7 @@ from threadline.sdk.errors import ConfigError
 from threadline.store.database import Database
 from threadline.store.schema import BY_NAME
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest migration; a test holds it against the folder."""
 
 _LOCK = "migrations"

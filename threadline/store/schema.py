@@ -46,6 +46,8 @@ class Table:
     key: tuple[str, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
     looked_up: tuple[str, ...] = ()
+    some: tuple[tuple[str, tuple[str, ...], str], ...] = ()
+    """Indexes of some rows alone: name, columns, condition."""
     clustered: bool = False
     """Whether SQLite keeps the rows in their key's index and nowhere else: for many small ones."""
 
@@ -71,9 +73,10 @@ def _columns(entity: type[msgspec.Struct]) -> Iterable[Column]:
 
 
 def _entity(
-    entity: type[msgspec.Struct], *indexes: tuple[str, ...], key: tuple[str, ...] = ("id",), looked_up: tuple[str, ...] = ()
-) -> Table:
-    return Table(entity.table, tuple(_columns(entity)), key, indexes, looked_up)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportAttributeAccessIssue]
+    entity: type[msgspec.Struct], *indexes: tuple[str, ...], key: tuple[str, ...] = ("id",), looked_up: tuple[str, ...] = (),
+    some: tuple[tuple[str, tuple[str, ...], str], ...] = (),
+) -> Table:  # fmt: skip
+    return Table(entity.table, tuple(_columns(entity)), key, indexes, looked_up, some)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportAttributeAccessIssue]
 
 
 def _table(name: str, key: Sequence[str], *columns: Column, indexes: Sequence[tuple[str, ...]] = (), clustered: bool = False) -> Table:
@@ -89,7 +92,11 @@ def _count(name: str) -> Column:
 
 
 PARTIES = _entity(entities.Party)
-PARTY_IDENTIFIERS = _entity(entities.PartyIdentifier, ("identifier", "party"), ("record_id",), key=("party", "identifier"))
+PARTY_IDENTIFIERS = _entity(
+    entities.PartyIdentifier, ("identifier", "party"), ("record_id",), key=("party", "identifier"),
+    some=(("party_identifiers_of_others", ("identifier", "party"), "owner IS NOT NULL AND identifier <> party"),),
+)  # fmt: skip
+"""A party that has an id of its own is named after it. Ids of other parties are few, so that who holds one is told by few pages."""
 CONTACT_POINTS = _entity(entities.ContactPoint, ("record_id",), key=("party", "type", "value"))
 PREFERENCES = _entity(entities.Preference, ("party",), ("record_id",))
 ADDRESSES = _entity(entities.Address, ("party",), ("record_id",))
