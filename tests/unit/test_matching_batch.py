@@ -6,6 +6,7 @@ from functools import cache
 from itertools import combinations
 
 import pytest
+from msgspec import structs
 
 from benchmarks.identity.channels import Labelled, generate
 from benchmarks.identity.families import families
@@ -21,6 +22,8 @@ from threadline.identity.matching.predicates import SPARK
 from threadline.identity.matching.score import Scorer
 from threadline.identity.matching.training import generic_values
 from threadline.identity.matching.workbench import Workbench, settings
+from threadline.identity.rules import USUAL, Rule, Rules
+from threadline.identity.trial import resolve_people
 from threadline.model.groups import connected
 
 pytest.importorskip("splink", reason="the extra `match` is not installed")
@@ -154,3 +157,14 @@ def test_conditions_are_sql_of_their_dialect(dialect: str) -> None:
     for comparison in COMPARISONS:
         for condition in (comparison.absent, *(level.condition for level in comparison.levels)):
             assert parse(condition.written(dialect), read=dialect)
+
+
+@pytest.mark.parametrize(("nobody", "compared"), [((), True), (("*@*",), False)])
+def test_a_list_is_matched_by_the_rules_that_it_is_joined_by(nobody: tuple[str, ...], compared: bool) -> None:
+    """Where rules say that addresses name nobody, they speak for no match either."""
+    people = [structs.replace(person, handles=()) for person in generate(SIZE, seed=11).people]
+    rules = Rules({**USUAL.identifiers, "email": Rule("alike", nobody=nobody)})
+    found = resolve_people(people, rules)
+    assert found.joined
+    fields = {field for one in (*found.joined, *found.review) for field, _, _ in one.fields}
+    assert ("account" in fields) is compared

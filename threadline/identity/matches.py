@@ -120,7 +120,7 @@ def compare_customers(
     groups = {min(group): group for group in certain(around, rules) if not group.isdisjoint([*mine, *theirs])}
     if model is None or not groups:
         return None
-    scorer = Scorer(model)
+    scorer = Scorer(model, rules)
     rows = {person.id: scorer.read(person) for person in read_people(transaction, groups)}
     pairs = [(one, other) for one in rows.keys() & set(mine) for other in rows.keys() & set(theirs)]
     matches = [scorer.score(rows[one], rows[other]) for one, other in pairs]

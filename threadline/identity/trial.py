@@ -84,7 +84,7 @@ def _match(around: Neighbourhood, people: Sequence[Person], rules: Rules) -> "Ou
 
     known = {person.id: person for person in people}
     groups = around.partition(rules).of(around.parties, around.evidence(rules))
-    outcome = match_people([merged(min(group), [known[one] for one in group]) for group in groups])
+    outcome = match_people([merged(min(group), [known[one] for one in group]) for group in groups], rules=rules)
     around.matches.update(((link.left, link.right), link.match.weight) for link in outcome.links)
     return outcome
 
