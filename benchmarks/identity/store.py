@@ -10,7 +10,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,9 +23,10 @@ from benchmarks.identity.channels import generate
 from benchmarks.meter import measure
 from threadline.identity.graph import regroup
 from threadline.identity.matching.person import Person
-from threadline.identity.neighbourhood import Fresh, person_of
+from threadline.identity.neighbourhood import Fresh, person_in
 from threadline.identity.rebuild import rebuild
-from threadline.identity.rules import INBOX, USUAL, inbox_of
+from threadline.identity.rules import INBOX, USUAL
+from threadline.identity.trial import values_of
 from threadline.model.identifiers import identify
 from threadline.model.ids import entity_id
 from threadline.store import schema
@@ -35,7 +36,6 @@ RESULTS = Path(__file__).parent / "store.json"
 NEW, ROUNDS = 1_000, 6
 """Records that come at once, and how often; the first time, which loads code and caches, is told by itself."""
 _AT_ONCE = 20_000
-_PERSON = [schema.PARTIES.names.index(name) for name in ("given_name", "family_name", "formatted_name", "birth_date")]
 _KNOWN = 10_000
 
 
@@ -111,13 +111,13 @@ def write(transaction: Transaction, people: Iterable[tuple[int, Person]]) -> Fre
         source = person.sources[0]
         party = entity_id(source, "record", str(number))
         parties.append(_row(schema.PARTIES, _party(person, party, number)))
-        for kind, value in (("record", str(number)), *_identifiers(person)):
+        for kind, value in (("record", str(number)), *values_of(person, USUAL)):
             one = identify("email" if kind == INBOX else kind, value, value, source)
             told = {"party": party, "identifier": one.id, "owner": one.owner, "type": kind, "value": value, "value_normalized": value}
             identifiers[party, one.id] = _row(schema.PARTY_IDENTIFIERS, told | {"record_id": party, "verified": False, "preferred": True})
     transaction.append(schema.PARTIES, parties)
     transaction.append(schema.PARTY_IDENTIFIERS, list(identifiers.values()))
-    told_of = {row[0]: person_of([row[place] for place in _PERSON]) for row in parties}
+    told_of = {row[0]: person_in(row) for row in parties}
     return Fresh([(row[0], row[1], row[3], row[5]) for row in identifiers.values()], told_of)
 
 
@@ -130,16 +130,6 @@ def _party(person: Person, party: bytes, number: int) -> dict[str, Any]:
         "id": party, "source": person.sources[0], "external_id": str(number), "mapping": "", "record_id": party, "run_id": party,
         "kind": "individual", "role": "customer", "mentioned": False, **{name: next(iter(values), None) for name, values in told.items()},
     }  # fmt: skip
-
-
-def _identifiers(person: Person) -> Iterator[tuple[str, str]]:
-    _, email = USUAL.of("email")
-    for address in person.emails:
-        yield "email", address
-        if inbox := inbox_of(email, address):
-            yield INBOX, inbox
-    yield from (("phone", number) for number in person.phones)
-    yield from (("handle", handle) for handle in person.handles)
 
 
 def _row(table: schema.Table, values: dict[str, Any]) -> Row:

@@ -42,9 +42,10 @@ class Found(NamedTuple):
     match: Match
 
 
-def certain(around: Neighbourhood, rules: Rules) -> list[set[bytes]]:
-    """Return the customers that rules and decisions alone make of a neighbourhood."""
-    return around.partition(rules).of(around.parties, [one for one in around.evidence(rules) if one.origin != "match"])
+def certain(around: Neighbourhood, rules: Rules) -> dict[bytes, set[bytes]]:
+    """Return the customers that rules and decisions alone make of a neighbourhood, each by the smallest id of its parties."""
+    evidence = [one for one in around.evidence(rules) if one.origin != "match"]
+    return {min(group): group for group in around.partition(rules).of(around.parties, evidence)}
 
 
 def current_model(transaction: Transaction) -> Model | None:
@@ -92,11 +93,9 @@ def match_again(transaction: Transaction, touched: Collection[bytes], rules: Rul
         return set()
     scorer = Scorer(model, rules)
     around = explore(transaction, touched, rules)
-    groups = {min(group): group for group in certain(around, rules)}
-    rows = {
-        person.id: scorer.read(person)
-        for person in read_people(transaction, {name: group for name, group in groups.items() if not group.isdisjoint(touched)})
-    }
+    groups = certain(around, rules)
+    looked_at = {name: group for name, group in groups.items() if not group.isdisjoint(touched)}
+    rows = {person.id: scorer.read(person) for person in read_people(transaction, looked_at)}
     stored: dict[bytes, bytes] = dict(transaction.query_in("SELECT party, features FROM match_people WHERE party {keys}", around.parties))
     changed = {party: row for party, row in rows.items() if stored.get(party) != _encode(row)}
     before = {party: _decode(row) for party, row in stored.items() if party in changed or party not in groups}
@@ -117,9 +116,9 @@ def compare_customers(
 ) -> tuple[Match, float] | None:
     """Return the likeliest match between two customers' records and the weight from which it joins; None where nothing was learned."""
     model = current_model(transaction)
-    groups = {min(group): group for group in certain(around, rules) if not group.isdisjoint([*mine, *theirs])}
-    if model is None or not groups:
+    if model is None:
         return None
+    groups = {name: group for name, group in certain(around, rules).items() if not group.isdisjoint([*mine, *theirs])}
     scorer = Scorer(model, rules)
     rows = {person.id: scorer.read(person) for person in read_people(transaction, groups)}
     pairs = [(one, other) for one in rows.keys() & set(mine) for other in rows.keys() & set(theirs)]
@@ -237,9 +236,9 @@ def _replace(transaction: Transaction, before: Mapping[Ends, str], found: Mappin
     for pair in before.keys() - after.keys() - answered:
         transaction.execute("DELETE FROM matches WHERE one = ? AND other = ?", pair)
     now, version = transaction.now(), model.version()
-    transaction.upsert(
-        schema.MATCHES, [(*pair, one.match.weight, _evidence(one.match), version, one.state, now) for pair, one in after.items()]
-    )
+    told = {pair: msgspec.json.encode(one.match.told()).decode() for pair, one in after.items()}
+    rows = [(*pair, one.match.weight, told[pair], version, one.state, now) for pair, one in after.items()]
+    transaction.upsert(schema.MATCHES, rows)
     joined = {pair for pair, one in after.items() if one.state == "accepted"}
     return {party for pair in joined ^ {pair for pair, state in before.items() if state == "accepted"} for party in pair}
 
@@ -257,10 +256,6 @@ def _kept_apart(transaction: Transaction, pairs: Collection[Ends]) -> set[Ends]:
     home = {party: profile for profile, side in sides.items() for party in side}
     apart = {frozenset((home[one], home[other])) for one, other in never if one in home and other in home}
     return {pair for pair in pairs if frozenset((homes[pair[0]], homes[pair[1]])) in apart}
-
-
-def _evidence(match: Match) -> str:
-    return msgspec.json.encode([(field.field, field.level, round(field.weight, 2)) for field in match.fields]).decode()
 
 
 def _ordered(ends: Ends) -> Ends:

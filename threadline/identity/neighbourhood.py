@@ -17,6 +17,7 @@ from threadline.identity.rules import INBOX, Rule, Rules, names_needed, names_no
 from threadline.identity.vocabulary import NO_BIRTHS
 from threadline.model.identifiers import SHARED_KINDS
 from threadline.model.ids import parse_id
+from threadline.store import schema
 from threadline.store.database import Row, Transaction
 
 _ANYBODYS = SHARED_KINDS | {INBOX}
@@ -243,18 +244,12 @@ class _Explorer:
         """Note who holds values that several hold, and which of these too many do; return those whom the others join, or ceased to."""
         around, found = self._around, set[bytes]()
         around.holders.update(held)
-        many: dict[bytes, int] = {}
-        for identifier, holders in held.items():
-            if len(holders) > self._fewest:
-                rule = self._rule(around.values[identifier][0])
-                if len(holders) > rule.records:
-                    around.shared[identifier] = "records"
-                elif len(holders) > rule.people:
-                    many[identifier] = rule.people
-        self._read_people({party for identifier in many for party in held[identifier]})
-        for identifier, most in many.items():
-            if people_among(around.people[party].name for party in held[identifier]) > most:
-                around.shared[identifier] = "people"
+        many = {identifier: self._rule(around.values[identifier][0]) for identifier, holders in held.items() if len(holders) > self._fewest}
+        told_apart = [held[identifier] for identifier, rule in many.items() if rule.people < len(held[identifier]) <= rule.records]
+        self._read_people({party for holders in told_apart for party in holders})
+        for identifier, rule in many.items():
+            if why := why_shared(rule, held[identifier], around.people):
+                around.shared[identifier] = why
         for identifier, holders in held.items():
             if identifier not in around.shared or identifier not in around.shared_before:
                 found.update(holders)
@@ -315,6 +310,22 @@ def person_of(row: Sequence[Any]) -> Person:
     return Person((intern(given or ""), intern(family or ""), formatted or ""), None if date in NO_BIRTHS else date)
 
 
+def person_in(row: Row) -> Person:
+    """Return what a row of the table `parties` says of a person."""
+    return person_of([row[place] for place in _PERSON])
+
+
+def why_shared(rule: Rule, holders: Collection[bytes], people: Mapping[bytes, Person]) -> str | None:
+    """Return why a value joins nobody: too many `records` hold it, or too many `people`; None where it does.
+
+    `people` tells of holders that are more than `rule.people`, and need not of others.
+    """
+    if len(holders) > rule.records:
+        return "records"
+    crowd = len(holders) > rule.people and people_among(people[party].name for party in holders) > rule.people
+    return "people" if crowd else None
+
+
 def _read_identifiers(transaction: Transaction, parties: set[bytes]) -> list[Row]:
     return transaction.query_in("SELECT party, identifier, type, value_normalized FROM party_identifiers WHERE party {keys}", parties)
 
@@ -333,6 +344,7 @@ PEOPLE = "SELECT id, given_name, family_name, formatted_name, birth_date FROM pa
 _DECISIONS = "SELECT one, other, verdict FROM decisions WHERE {side} {keys}"
 _MATCHES = "SELECT one, other, weight FROM matches WHERE state = 'accepted' AND {side} {keys}"
 
+_PERSON = [schema.PARTIES.names.index(name) for name in ("given_name", "family_name", "formatted_name", "birth_date")]
 _PARTS = [(bytes([first]) + bytes(15), bytes([first + 3]) + b"\xff" * 15) for first in range(0, 256, 4)]
 """All ids in ranges, so that no answer of the database is large."""
 _SHARED = (
@@ -342,4 +354,4 @@ _SHARED = (
 _NAMED = "SELECT party, value_normalized FROM party_identifiers WHERE type = 'threadline'"
 _PEOPLE_OF = "SELECT id, given_name, family_name, formatted_name, birth_date FROM parties WHERE id BETWEEN ? AND ?"
 
-__all__ = ["NO_FRESH", "PEOPLE", "Fresh", "Neighbourhood", "explore", "person_of", "survey"]
+__all__ = ["NO_FRESH", "PEOPLE", "Fresh", "Neighbourhood", "explore", "person_in", "person_of", "survey", "why_shared"]

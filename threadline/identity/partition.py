@@ -18,9 +18,6 @@ from threadline.model.groups import connected
 Origin = Literal["identifier", "profile id", "link", "match"]
 
 
-_A_PAIR = 2
-
-
 class Person(NamedTuple):
     """What a party's record says that can keep it apart from others."""
 
@@ -332,7 +329,7 @@ def _compatible(one: _Group, other: _Group) -> bool:
 
 def _clusters(groups: Sequence[_Group], linked: Callable[[_Group, _Group], bool]) -> list[list[_Group]]:
     """Return groups that are linked, directly or by others, in clusters of two and more."""
-    if len(groups) < _A_PAIR or (len(groups) == _A_PAIR and not linked(*groups)):
+    if len(groups) < 2 or (len(groups) == 2 and not linked(*groups)):
         return []
     clusters: list[list[_Group]] = []
     for group in groups:

@@ -3,13 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from threadline.identity.matching.person import Person, merged
-from threadline.identity.neighbourhood import Neighbourhood, person_of
-from threadline.identity.partition import Attempt, Counted, people_among
+from threadline.identity.neighbourhood import Neighbourhood, person_of, why_shared
+from threadline.identity.partition import Attempt, Counted
 from threadline.identity.rules import INBOX, USUAL, Rules, inbox_of, names_nobody
 from threadline.model.identifiers import identify
 
@@ -66,7 +66,7 @@ def neighbourhood(people: Sequence[Person], rules: Rules) -> Neighbourhood:
         )
         # What is no date can keep nobody apart for certain.
         around.people[person.id] = person_of((given, family, formatted, born if born and _DATE.fullmatch(born) else None))
-        for kind, value in dict.fromkeys(_identifiers(person, rules)):
+        for kind, value in dict.fromkeys(values_of(person, rules)):
             if not names_nobody(rules.of(kind)[1], kind, value):
                 identifier = identify("email" if kind == INBOX else kind, value, value, "").id
                 around.values.setdefault(identifier, (kind, value))
@@ -89,7 +89,8 @@ def _match(around: Neighbourhood, people: Sequence[Person], rules: Rules) -> "Ou
     return outcome
 
 
-def _identifiers(person: Person, rules: Rules) -> Iterable[tuple[str, str]]:
+def values_of(person: Person, rules: Rules) -> Iterable[tuple[str, str]]:
+    """Yield (kind, value) of what a store would know somebody by, but for ids."""
     _, email = rules.of("email")
     for address in person.emails:
         yield "email", address
@@ -101,11 +102,8 @@ def _identifiers(person: Person, rules: Rules) -> Iterable[tuple[str, str]]:
 
 def _note_shared(around: Neighbourhood, rules: Rules) -> None:
     for identifier, holders in around.holders.items():
-        rule = rules.of(around.values[identifier][0])[1]
-        if len(holders) > rule.records:
-            around.shared[identifier] = "records"
-        elif len(holders) > rule.people and people_among(around.people[party].name for party in holders) > rule.people:
-            around.shared[identifier] = "people"
+        if why := why_shared(rules.of(around.values[identifier][0])[1], holders, around.people):
+            around.shared[identifier] = why
 
 
 def _joined(attempt: Attempt, around: Neighbourhood, links: dict[frozenset[bytes], "Link"]) -> Joined:
@@ -116,8 +114,7 @@ def _joined(attempt: Attempt, around: Neighbourhood, links: dict[frozenset[bytes
 
 
 def _matched(link: "Link") -> Joined:
-    fields: list[Any] = [(field.field, field.level, round(field.weight, 2)) for field in link.match.fields]
-    return Joined(link.left, link.right, "match", weight=round(link.match.weight, 2), fields=fields)
+    return Joined(link.left, link.right, "match", weight=round(link.match.weight, 2), fields=link.match.told())
 
 
-__all__ = ["Joined", "Trial", "neighbourhood", "resolve_people"]
+__all__ = ["Joined", "Trial", "neighbourhood", "resolve_people", "values_of"]

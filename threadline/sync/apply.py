@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from threadline.identity.graph import NOTHING, Regrouped, regroup
-from threadline.identity.neighbourhood import PEOPLE, Fresh, person_of
+from threadline.identity.neighbourhood import PEOPLE, Fresh, person_in, person_of
 from threadline.identity.related import customers_of, write_related
 from threadline.identity.rules import INBOX, Rules, inbox_of
 from threadline.mapping.compiled import PartyMention
@@ -20,7 +20,6 @@ from threadline.sync.mentions import enrich, spoken_of
 from threadline.sync.policy import USUAL, Policy
 from threadline.sync.retarget import take_back
 
-_PERSON = [schema.PARTIES.names.index(name) for name in ("given_name", "family_name", "formatted_name", "birth_date")]
 _WRITTEN = schema.PARTY_IDENTIFIERS.names.index("value")
 _LONGEST_ADDRESS = 320
 """RFC 5321, 4.5.3.1; at a longer one nobody is reached, and PostgreSQL cannot index it."""
@@ -143,7 +142,7 @@ class Writer:
             touched | renamed,
             Fresh(
                 [(row[0], row[1], row[3], row[5]) for row in added if row[0] in fresh],
-                {party: person_of([parties[party][place] for place in _PERSON]) for party in fresh},
+                {party: person_in(parties[party]) for party in fresh},
             ),
             retired={identifier for _, identifier in gone},
             rules=self.policy.identity,
@@ -210,6 +209,11 @@ def profile_entries(regrouped: Regrouped) -> list[tuple[str, str, Iterable[bytes
     ]  # fmt: skip
 
 
+def log_profiles(transaction: Transaction, regrouped: Regrouped, run_id: bytes) -> None:
+    """Append what became of profiles, where no batch tells of it, to the change log."""
+    log(transaction, profile_entries(regrouped), run_id, transaction.now())
+
+
 def log(transaction: Transaction, entries: Iterable[tuple[str, str, Iterable[bytes]]], run_id: bytes, now: datetime) -> None:
     """Append (entity type; new, changed or gone; ids) to the change log."""
     joined = [(kind, what, b"".join(ids)) for kind, what, ids in entries]
@@ -236,7 +240,7 @@ def _told_otherwise(transaction: Transaction, rows: Sequence[Row]) -> set[bytes]
     """Return those of these parties whose names or birth dates are new: that may join them to others, or keep them apart."""
     ids = [row[0] for row in rows]
     before = {row[0]: person_of(row[1:]) for row in transaction.query_in(PEOPLE, ids)}
-    return {row[0] for row in rows if row[0] in before and before[row[0]] != person_of([row[place] for place in _PERSON])}
+    return {row[0] for row in rows if row[0] in before and before[row[0]] != person_in(row)}
 
 
 def _identifier_rows(mentions: Iterable[tuple[bytes, PartyMention]], rules: Rules, *, ranked: bool) -> list[Row]:

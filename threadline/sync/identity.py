@@ -23,7 +23,7 @@ from threadline.model.ids import new_ulid, parse_id, show_id
 from threadline.sdk.errors import ConfigError
 from threadline.store import schema
 from threadline.store.database import Database, Transaction, open_database
-from threadline.sync.apply import log, profile_entries
+from threadline.sync.apply import log_profiles
 from threadline.sync.config import Config
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _rebuild(database: Database, rules: Rules, cause: str) -> int:
 
 
 def _logged(transaction: Transaction, regrouped: Regrouped) -> Regrouped:
-    log(transaction, profile_entries(regrouped), new_ulid(), transaction.now())
+    log_profiles(transaction, regrouped, new_ulid())
     return regrouped
 
 

@@ -15,7 +15,7 @@ from threadline.model.collector import uncollected
 from threadline.model.ids import new_ulid
 from threadline.store import schema
 from threadline.store.database import Database, Transaction
-from threadline.sync.apply import log, profile_entries
+from threadline.sync.apply import log_profiles
 from threadline.sync.resolve import advance, changes_after
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def match_everybody(database: Database, rules: Rules, tell: Callable[[str], None
         with database.read() as view:
             position = _position(view)
             around = survey(view, rules)
-            groups = {min(group): group for group in certain(around, rules)}
+            groups = certain(around, rules)
             groups |= {party: {party} for (party,) in view.query("SELECT id FROM parties") if party not in around.parties}
             people = list(read_people(view, groups))
         del around, groups
@@ -72,6 +72,9 @@ def forget_matches(database: Database, rules: Rules) -> int:
 
 def match_changes(database: Database, rules: Rules) -> int:
     """Match again who changed since the last time, by what was learned; return how many profiles changed."""
+    with database.read() as view:
+        if not view.query("SELECT 1 FROM match_models LIMIT 1"):
+            return 0  # without a turn among the writers
     changed, run_id = 0, new_ulid()
     while True:
         with database.write() as transaction:
@@ -98,7 +101,7 @@ def _parties_of(transaction: Transaction, entities: set[bytes]) -> set[bytes]:
 
 def _joined(transaction: Transaction, parties: set[bytes], rules: Rules, run_id: bytes) -> int:
     regrouped = regroup(transaction, parties, rules=rules, cause=_CAUSE)
-    log(transaction, profile_entries(regrouped), run_id, transaction.now())
+    log_profiles(transaction, regrouped, run_id)
     return len(regrouped.changed)
 
 

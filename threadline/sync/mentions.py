@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from threadline.identity.neighbourhood import person_of
-from threadline.identity.partition import Person
+from threadline.identity.neighbourhood import person_in
 from threadline.mapping.compiled import PartyMention
 from threadline.model.entities import Party
 from threadline.model.schema import fields_of
@@ -33,7 +32,6 @@ _VALUES = (_NAME, _ROLE, *(_places(name) for name in _NAMES if name in _TOLD))
 """The columns of each value that mentions tell; a name is one value, although of three columns."""
 _said: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*(place for places in _VALUES for place in places))
 _NOTHING = _said([field.default for field in fields_of(Party)])
-_PERSON = (*_NAME, *_places("birth_date"))
 
 
 class Enriched(NamedTuple):
@@ -66,7 +64,7 @@ def enrich(transaction: Transaction, rows: Mapping[bytes, Row]) -> Enriched:
     stored = _stored(transaction, changing)
     fuller = _fuller(stored, rows)
     transaction.upsert(schema.PARTIES, list(fuller.values()))
-    renamed = {party for party, row in fuller.items() if _person(row) != _person(stored[party])}
+    renamed = {party for party, row in fuller.items() if person_in(row) != person_in(stored[party])}
     return Enriched(set(fuller), renamed)
 
 
@@ -95,10 +93,6 @@ def _fullness(row: Row, places: tuple[int, ...]) -> tuple[Any, ...]:
     texts = [_text(row[place]) for place in places]
     proper = texts == ["agent"] if places is _ROLE else places is not _NAME or not any("@" in text for text in texts)
     return any(texts), proper, sum(map(bool, texts)), sum(map(len, texts)), texts
-
-
-def _person(row: Row) -> Person:
-    return person_of([row[place] for place in _PERSON])
 
 
 def _text(value: Any) -> str:

@@ -35,6 +35,10 @@ class Match(Struct, frozen=True):
     """Who the two would be if they were not one person: `strangers` or `relatives`, whichever is likelier."""
     fields: Sequence[FieldMatch]
 
+    def told(self) -> list[tuple[str, str, float]]:
+        """Return (field, level, weight) of each field, for people to read."""
+        return [(field.field, field.level, round(field.weight, 2)) for field in self.fields]
+
 
 class Scorer:
     """Reads people and scores pairs by a model."""
